@@ -1,0 +1,24 @@
+// Writes the TypeScript types of proto/ into src/rpc/generated; run after every change of a .proto file.
+import { spawnSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
+
+const out = 'src/rpc/generated';
+rmSync(out, { recursive: true, force: true });
+const { status } = spawnSync(
+  'node_modules/.bin/proto-loader-gen-types',
+  [
+    '--longs=String',
+    '--enums=String',
+    '--defaults',
+    '--oneofs',
+    '--grpcLib=@grpc/grpc-js',
+    '--importFileExtension=.js',
+    `--outDir=${out}`,
+    '-I',
+    'proto',
+    '--',
+    'infernode/node/v1/node.proto',
+  ],
+  { stdio: 'inherit' },
+);
+process.exit(status ?? 1);

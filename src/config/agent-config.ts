@@ -1,0 +1,135 @@
+import { hostname } from 'node:os';
+import { z } from 'zod';
+import { isLoopback, listenAddress } from './listen-address.js';
+import { tlsSchema } from './tls-config.js';
+
+const name = z.string().regex(/^[\w][\w.-]{0,127}$/, 'expected letters, digits, dot, dash or underscore');
+
+/** How an engine is started: chosen by name from anywhere, written only here, on the node. */
+export const templateSchema = z.strictObject({
+  adapter: z.literal('vllm').default('vllm'),
+  model: z.string().min(1),
+  /** Names clients may use; the first appears in metrics. Defaults to the model. */
+  servedModelNames: z.array(z.string().min(1)).default([]),
+  /** Program and leading arguments; `serve MODEL ...` follows. */
+  command: z.array(z.string().min(1)).min(1).default(['vllm']),
+  args: z.array(z.string()).default([]),
+  env: z.record(z.string().regex(/^[A-Za-z_]\w*$/), z.string()).default({}),
+  gpus: z.int().min(0).max(64).default(1),
+  maxConcurrentRequests: z.int().min(1).max(65536).default(256),
+  startTimeoutMs: z
+    .int()
+    .min(1000)
+    .default(30 * 60_000),
+  drainTimeoutMs: z.int().min(0).default(120_000),
+  /** SIGTERM to SIGKILL; vLLM itself needs its shutdown timeout + 15 s (vllm-contract 5.5). */
+  stopGraceMs: z.int().min(0).default(20_000),
+});
+export type TemplateConfig = z.infer<typeof templateSchema>;
+
+const deviceRef = z.union([
+  z.int().min(0),
+  z.string().regex(/^GPU-[\w-]+$/, 'expected a device index or a GPU-... UUID'),
+]);
+
+const supervisedSchema = z.strictObject({
+  id: name,
+  origin: z.literal('supervised').default('supervised'),
+  template: z.string().min(1),
+  devices: z.array(deviceRef).default([]),
+  autostart: z.boolean().default(true),
+});
+const attachedSchema = z.strictObject({
+  id: name,
+  origin: z.literal('attached'),
+  url: z.url({ protocol: /^https?$/ }),
+  devices: z.array(deviceRef).default([]),
+  maxConcurrentRequests: z.int().min(1).max(65536).default(256),
+});
+export type SupervisedEngineConfig = z.infer<typeof supervisedSchema>;
+export type AttachedEngineConfig = z.infer<typeof attachedSchema>;
+
+export const agentSchema = z
+  .strictObject({
+    node: z
+      .strictObject({ name: name.default(() => hostname()), machineId: z.string().min(1).default('auto') })
+      .prefault({}),
+    stateDir: z.string().min(1).default('/var/lib/infernode'),
+    listen: z
+      .strictObject({
+        control: listenAddress.prefault('127.0.0.1:9470'),
+        probe: listenAddress.prefault('127.0.0.1:9471'),
+        metrics: listenAddress.prefault('127.0.0.1:9472'),
+        metricsOpen: z.boolean().default(false),
+      })
+      .prefault({}),
+    tls: tlsSchema.optional(),
+    nvml: z
+      .strictObject({
+        library: z.string().min(1).default('libnvidia-ml.so.1'),
+        sampleIntervalMs: z.int().min(50).max(60_000).default(1000),
+        /** A driver call older than this makes its device `unknown` and costs the sampler (design decision 1). */
+        callDeadlineMs: z.int().min(100).max(60_000).default(3000),
+      })
+      .prefault({}),
+    health: z
+      .strictObject({
+        checks: z
+          .record(
+            z.string(),
+            z.strictObject({ threshold: z.number().optional(), enabled: z.boolean().default(true) }),
+          )
+          .default({}),
+        actions: z
+          .strictObject({ resetDevice: z.enum(['off', 'on', 'dry-run']).default('off') })
+          .prefault({}),
+      })
+      .prefault({}),
+    templates: z.record(name, templateSchema).default({}),
+    engines: z.array(z.union([attachedSchema, supervisedSchema])).default([]),
+  })
+  .superRefine((config, context) => {
+    const ids = new Set<string>();
+    const claimed = new Map<string, string>();
+    config.engines.forEach((engine, index) => {
+      if (ids.has(engine.id))
+        context.addIssue({
+          code: 'custom',
+          path: ['engines', index, 'id'],
+          message: `duplicate engine id "${engine.id}"; give each engine its own id`,
+        });
+      ids.add(engine.id);
+      if (engine.origin === 'supervised' && !config.templates[engine.template])
+        context.addIssue({
+          code: 'custom',
+          path: ['engines', index, 'template'],
+          message: `unknown template "${engine.template}"; known: ${Object.keys(config.templates).join(', ') || 'none'}`,
+        });
+      for (const device of engine.devices) {
+        const owner = claimed.get(String(device));
+        if (owner !== undefined)
+          context.addIssue({
+            code: 'custom',
+            path: ['engines', index, 'devices'],
+            message: `device ${device} is claimed twice, by "${owner}" and "${engine.id}"; give each engine its own devices`,
+          });
+        claimed.set(String(device), engine.id);
+      }
+    });
+    if (
+      !isLoopback(config.listen.control.host) &&
+      !(config.tls && (config.tls.clientCa || config.tls.tokenFile))
+    )
+      context.addIssue({
+        code: 'custom',
+        path: ['listen', 'control'],
+        message: 'a non-loopback address needs tls with clientCa or tokenFile; or bind 127.0.0.1',
+      });
+    if (!isLoopback(config.listen.metrics.host) && !config.listen.metricsOpen)
+      context.addIssue({
+        code: 'custom',
+        path: ['listen', 'metrics'],
+        message: 'a non-loopback address needs listen.metricsOpen: true; or bind 127.0.0.1',
+      });
+  });
+export type AgentConfig = z.infer<typeof agentSchema>;

@@ -1,0 +1,108 @@
+import { z } from 'zod';
+import { isLoopback, listenAddress } from './listen-address.js';
+import { clientTlsSchema, tlsSchema } from './tls-config.js';
+
+const modelSchema = z.strictObject({
+  strategy: z.enum(['chwbl', 'chwbl-classic', 'least-outstanding', 'round-robin']).default('chwbl'),
+  aliases: z.array(z.string().min(1)).default([]),
+  slo: z.strictObject({ ttftMs: z.number().positive().default(500) }).prefault({}),
+});
+export type ModelConfig = z.infer<typeof modelSchema>;
+
+export const coordinatorSchema = z
+  .strictObject({
+    listen: z
+      .strictObject({
+        gateway: listenAddress.prefault('127.0.0.1:8080'),
+        control: listenAddress.prefault('127.0.0.1:9480'),
+        probe: listenAddress.prefault('127.0.0.1:9481'),
+        metrics: listenAddress.prefault('127.0.0.1:9482'),
+        metricsOpen: z.boolean().default(false),
+      })
+      .prefault({}),
+    tls: tlsSchema.optional(),
+    agents: z
+      .array(z.strictObject({ address: z.string().min(1), tls: clientTlsSchema.optional() }))
+      .default([]),
+    /** A node that has not spoken for this long is `unknown`: still tried, with a short connect time-out. */
+    silentAfterMs: z.int().min(500).default(3500),
+    models: z.record(z.string(), modelSchema).default({}),
+    placement: z
+      .strictObject({
+        hashSeed: z.string().default('infernode'),
+        loadFactor: z.number().min(1.01).max(16).default(1.25),
+      })
+      .prefault({}),
+    gateway: z
+      .strictObject({
+        workers: z.literal(1).default(1),
+        limits: z
+          .strictObject({
+            maxBodyBytes: z
+              .int()
+              .min(1024)
+              .default(16 * 1024 * 1024),
+            maxQueuedRequests: z.int().min(0).default(1024),
+            queueTimeoutMs: z.int().min(0).default(5000),
+            firstByteTimeoutMs: z
+              .int()
+              .min(0)
+              .default(10 * 60_000),
+            connectTimeoutMs: z.int().min(10).default(2000),
+            drainTimeoutMs: z.int().min(0).default(30_000),
+          })
+          .prefault({}),
+        retry: z
+          .strictObject({
+            maxAttempts: z.int().min(1).max(16).default(4),
+            baseMs: z.int().min(0).default(100),
+            capMs: z.int().min(0).default(5000),
+            jitterRatio: z.number().min(0).max(1).default(0.1),
+            budgetRatio: z.number().min(0).max(1).default(0.1),
+          })
+          .prefault({}),
+        keys: z.strictObject({ file: z.string().min(1) }).optional(),
+      })
+      .prefault({}),
+    autoscaling: z.strictObject({}).prefault({}),
+  })
+  .superRefine((config, context) => {
+    if (
+      !isLoopback(config.listen.control.host) &&
+      !(config.tls && (config.tls.clientCa || config.tls.tokenFile))
+    )
+      context.addIssue({
+        code: 'custom',
+        path: ['listen', 'control'],
+        message: 'a non-loopback address needs tls with clientCa or tokenFile; or bind 127.0.0.1',
+      });
+    if (
+      !isLoopback(config.listen.gateway.host) &&
+      !(config.tls && (config.gateway.keys || config.tls.clientCa))
+    )
+      context.addIssue({
+        code: 'custom',
+        path: ['listen', 'gateway'],
+        message:
+          'a non-loopback address needs tls and gateway.keys.file (or tls.clientCa); or bind 127.0.0.1 behind your own TLS proxy',
+      });
+    if (!isLoopback(config.listen.metrics.host) && !config.listen.metricsOpen)
+      context.addIssue({
+        code: 'custom',
+        path: ['listen', 'metrics'],
+        message: 'a non-loopback address needs listen.metricsOpen: true; or bind 127.0.0.1',
+      });
+    const owners = new Map<string, string>();
+    for (const [model, { aliases }] of Object.entries(config.models))
+      for (const alias of aliases) {
+        const owner = owners.get(alias);
+        if (owner !== undefined)
+          context.addIssue({
+            code: 'custom',
+            path: ['models', model, 'aliases'],
+            message: `alias "${alias}" already belongs to "${owner}"; an alias names one model`,
+          });
+        owners.set(alias, model);
+      }
+  });
+export type CoordinatorConfig = z.infer<typeof coordinatorSchema>;

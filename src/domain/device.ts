@@ -1,0 +1,105 @@
+import type { Action, Condition, DeviceHealth, Severity } from './health.js';
+import type { Cordon } from './cordon.js';
+
+/** Who a GPU is. The NVML UUID is the identity; the index moves when a GPU falls off the bus. */
+export interface DeviceIdentity {
+  uuid: string;
+  index: number;
+  name: string;
+  serial: string | null;
+  /** Canonical form `dddddddd:bb:dd.f`, lower case. */
+  pciBusId: string;
+  minorNumber: number | null;
+}
+
+/** The readings of one sample. `null` is "not supported or not read", never a number made up. */
+export interface DeviceReading {
+  temperatureCelsius: number | null;
+  memoryTemperatureCelsius: number | null;
+  powerWatts: number | null;
+  powerLimitWatts: number | null;
+  smClockMhz: number | null;
+  memoryClockMhz: number | null;
+  gpuUtilizationRatio: number | null;
+  memoryUtilizationRatio: number | null;
+  memoryTotalBytes: number | null;
+  memoryUsedBytes: number | null;
+  memoryFreeBytes: number | null;
+  eccUncorrectedVolatile: number | null;
+  eccCorrectedVolatile: number | null;
+  remappedRowsCorrectable: number | null;
+  remappedRowsUncorrectable: number | null;
+  rowRemapPending: number | null;
+  rowRemapFailure: number | null;
+  throttleReasons: number | null;
+  pcieLinkGeneration: number | null;
+  pcieLinkWidth: number | null;
+  pcieReplayCounter: number | null;
+  /** NVML field 230; see `recovery_action_map` in the Xid data. */
+  recoveryAction: number | null;
+}
+
+/** A process that holds a CUDA context on the device. */
+export interface DeviceProcess {
+  pid: number;
+  memoryBytes: number | null;
+}
+
+/** One device in one snapshot of the sampler. */
+export interface DeviceSample {
+  identity: DeviceIdentity;
+  reading: DeviceReading;
+  processes: DeviceProcess[] | null;
+  /** NVML return code name of the first failing read that speaks of the device itself, such as `NVML_ERROR_GPU_IS_LOST`. */
+  error: { code: string; call: string } | null;
+  /** Age of the readings when the snapshot was taken, ms. */
+  ageMs: number;
+}
+
+/** The driver as a whole. Absent library, absent symbol, no device and failed init are different answers. */
+export type DriverState =
+  | { state: 'ok'; driverVersion: string; nvmlVersion: string }
+  | {
+      state: 'library-absent' | 'library-unusable' | 'init-failed' | 'no-device' | 'released';
+      reason: string;
+    };
+
+export interface NodeSample {
+  driver: DriverState;
+  devices: DeviceSample[];
+  /** A call that has not returned within its deadline; its device turns `unknown`. */
+  stuck: { deviceIndex: number | null; deviceUuid: string | null; call: string; forMs: number }[];
+  /** Monotonic ms of the agent's clock. */
+  takenAtMs: number;
+}
+
+/** An instant reported by the driver. */
+export interface DeviceEvent {
+  deviceUuid: string | null;
+  kind: 'xid' | 'single-bit-ecc' | 'double-bit-ecc' | 'recovery-action' | 'unavailable' | 'other';
+  /** Xid code, recovery action value or raw event type. */
+  code: number;
+  source: 'nvml' | 'kmsg';
+  /** Raw log line where there is one. */
+  text: string | null;
+  pid: number | null;
+  /** Monotonic ms of the agent's clock at reception. */
+  receivedAtMs: number;
+  /** True when the simulator injected it. */
+  drill: boolean;
+}
+
+/** What the node says of one device: identity, health with its reason, cordons, the latest readings. */
+export interface DeviceStatus {
+  identity: DeviceIdentity;
+  health: DeviceHealth;
+  healthSinceMs: number;
+  severity: Severity | null;
+  action: Action;
+  /** One sentence; empty when healthy. */
+  reason: string;
+  conditions: Condition[];
+  cordons: Cordon[];
+  reading: DeviceReading;
+  sampleAgeMs: number;
+}

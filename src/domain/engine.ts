@@ -1,0 +1,42 @@
+import type { Cordon } from './cordon.js';
+
+export const engineStates = ['starting', 'ready', 'draining', 'stopped', 'failed'] as const;
+export type EngineState = (typeof engineStates)[number];
+
+/** `supervised`: the agent started it and may signal it. `attached`: watched and routed to, never signalled. */
+export type EngineOrigin = 'supervised' | 'attached';
+
+/** What the node says of one engine. */
+export interface EngineStatus {
+  id: string;
+  origin: EngineOrigin;
+  template: string | null;
+  state: EngineState;
+  /** One sentence: why it is in this state; empty when ready. */
+  reason: string;
+  stateSinceMs: number;
+  /** Model names the engine answers to; the first is the name in its metrics. */
+  servedModels: string[];
+  /** Base URL, such as `http://127.0.0.1:8001`. */
+  url: string;
+  deviceUuids: string[];
+  /** Start counter kept on disk, as a string; a new one clears what is remembered of the engine. */
+  incarnation: string;
+  /** Pid of the engine's leader, or `null`. */
+  pid: number | null;
+  cordons: Cordon[];
+  /** True when the work in flight will not finish: requests without a first byte reroute now, streams end with an error. */
+  evicting: boolean;
+  restarts: number;
+  load: EngineLoad | null;
+}
+
+/** Read from the engine's own metrics; `null` members are series the engine does not have. */
+export interface EngineLoad {
+  running: number;
+  waiting: number;
+  kvCacheUsageRatio: number | null;
+  /** Size of the KV cache in blocks and tokens per block, from `vllm:cache_config_info`. */
+  kvCacheBlocks: number | null;
+  kvBlockTokens: number | null;
+}

@@ -1,0 +1,15 @@
+import type { EndpointState } from '../domain/endpoint.js';
+import type { ModelPlacement } from '../placement/placement-types.js';
+
+/** What the gateway needs to know of the cluster; `cluster/model-directory.ts` implements it. */
+export interface GatewayRouting {
+  /** Names for `GET /v1/models`: served models, then aliases. */
+  modelNames(): readonly string[];
+  /** Resolves a requested name (model or alias) to the model and its placement; `null` when nobody serves it. */
+  resolve(requested: string): { model: string; placement: ModelPlacement } | null;
+  endpoint(id: string): EndpointState | undefined;
+  /** An endpoint whose work in flight will not finish; returns the unsubscribe function. */
+  onEvict(listener: (endpointId: string, reason: string) => void): () => void;
+  /** Something became eligible or appeared: queued requests try again; returns the unsubscribe function. */
+  onChange(listener: () => void): () => void;
+}

@@ -1,0 +1,20 @@
+// Original file: proto/infernode/node/v1/node.proto
+
+
+export interface Condition {
+  'check'?: (string);
+  'severity'?: (string);
+  'action'?: (string);
+  'advice'?: (string);
+  'reason'?: (string);
+  'sinceUnixMs'?: (number | string);
+}
+
+export interface Condition__Output {
+  'check': (string);
+  'severity': (string);
+  'action': (string);
+  'advice': (string);
+  'reason': (string);
+  'sinceUnixMs': (number);
+}

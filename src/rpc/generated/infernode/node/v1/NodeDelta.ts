@@ -1,0 +1,28 @@
+// Original file: proto/infernode/node/v1/node.proto
+
+import type { Driver as _infernode_node_v1_Driver, Driver__Output as _infernode_node_v1_Driver__Output } from '../../../infernode/node/v1/Driver.js';
+import type { CordonSet as _infernode_node_v1_CordonSet, CordonSet__Output as _infernode_node_v1_CordonSet__Output } from '../../../infernode/node/v1/CordonSet.js';
+import type { Device as _infernode_node_v1_Device, Device__Output as _infernode_node_v1_Device__Output } from '../../../infernode/node/v1/Device.js';
+import type { Engine as _infernode_node_v1_Engine, Engine__Output as _infernode_node_v1_Engine__Output } from '../../../infernode/node/v1/Engine.js';
+
+export interface NodeDelta {
+  'epoch'?: (string);
+  'revision'?: (string);
+  'driver'?: (_infernode_node_v1_Driver | null);
+  'cordons'?: (_infernode_node_v1_CordonSet | null);
+  'devices'?: (_infernode_node_v1_Device)[];
+  'removedDevices'?: (string)[];
+  'engines'?: (_infernode_node_v1_Engine)[];
+  'removedEngines'?: (string)[];
+}
+
+export interface NodeDelta__Output {
+  'epoch': (string);
+  'revision': (string);
+  'driver': (_infernode_node_v1_Driver__Output | null);
+  'cordons': (_infernode_node_v1_CordonSet__Output | null);
+  'devices': (_infernode_node_v1_Device__Output)[];
+  'removedDevices': (string)[];
+  'engines': (_infernode_node_v1_Engine__Output)[];
+  'removedEngines': (string)[];
+}

@@ -1,0 +1,14 @@
+import { fileURLToPath } from 'node:url';
+import { loadPackageDefinition } from '@grpc/grpc-js';
+import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
+import type { ProtoGrpcType as NodeProto } from './generated/node.js';
+
+/** Works from `src/rpc` and from `dist/rpc` alike: both are two levels below the package root. */
+const protoDir = fileURLToPath(new URL('../../proto', import.meta.url));
+
+/** Must equal the options in `scripts/generate-proto.mjs`, or the generated types lie. */
+const options = { longs: String, enums: String, defaults: true, oneofs: true, includeDirs: [protoDir] };
+
+export const nodePackage: PackageDefinition = loadSync('infernode/node/v1/node.proto', options);
+
+export const nodeProto = (loadPackageDefinition(nodePackage) as unknown as NodeProto).infernode.node.v1;
