@@ -1,0 +1,76 @@
+// Provides the native build, the cheapest way that works: a prebuild that loads, else cmake-js, else node-gyp, else
+// one line that says what to install. Plain CommonJS without dependencies: npm runs it before anything else exists.
+'use strict';
+const { spawnSync } = require('node:child_process');
+const { existsSync, mkdirSync, writeFileSync, readdirSync, readFileSync, rmSync, statSync } = require('node:fs');
+const { createHash } = require('node:crypto');
+const path = require('node:path');
+
+const root = path.join(__dirname, '..');
+const release = path.join(root, 'build', 'Release');
+const prebuild = path.join(root, 'prebuilds', `${process.platform}-${process.arch}`);
+const stampFile = path.join(root, 'build', 'infernode-stamp');
+const fromSource = process.argv.includes('--from-source') || process.env.INFERNODE_BUILD_FROM_SOURCE === '1';
+
+const say = (line) => process.stderr.write(`infernode: ${line}\n`);
+const has = (program) => spawnSync(program, ['--version'], { stdio: 'ignore' }).status === 0;
+
+/** A build that cannot be loaded (other libc, other platform) is no build: try it in a child. */
+function loads(directory) {
+  const addon = path.join(directory, 'infernode.node');
+  return existsSync(addon) && spawnSync(process.execPath, ['-e', `require(${JSON.stringify(addon)})`], { stdio: 'ignore' }).status === 0;
+}
+
+/** Changes when a native source, a build file or the Node ABI family changes. */
+function sourceStamp() {
+  const hash = createHash('sha256').update(`${process.platform} ${process.arch} `);
+  const visit = (file) => {
+    if (statSync(file).isDirectory()) for (const name of readdirSync(file).sort()) visit(path.join(file, name));
+    else hash.update(file.slice(root.length)).update(readFileSync(file));
+  };
+  for (const name of ['native', 'binding.gyp']) visit(path.join(root, name));
+  return hash.digest('hex');
+}
+
+function run(program, args, env = {}) {
+  const { status } = spawnSync(program, args, { cwd: root, stdio: ['ignore', 2, 2], env: { ...process.env, ...env } });
+  return status === 0;
+}
+
+function buildWithCmakeJs() {
+  const cli = path.join(path.dirname(require.resolve('cmake-js/package.json')), 'bin', 'cmake-js');
+  return run(process.execPath, [cli, 'compile', '-d', 'native', '-O', 'build', '--parallel', '2', '--log-level', 'warn']);
+}
+
+function buildWithNodeGyp() {
+  const gyp = process.env.npm_config_node_gyp ?? path.join(path.dirname(process.execPath), '../lib/node_modules/npm/node_modules/node-gyp/bin/node-gyp.js');
+  // Node's own prefix carries the common.gypi that node-gyp insists on; without it node-gyp would download headers.
+  const prefix = path.join(path.dirname(process.execPath), '..');
+  const nodedir = existsSync(path.join(prefix, 'include', 'node', 'common.gypi')) ? [`--nodedir=${prefix}`] : [];
+  return existsSync(gyp) && run(process.execPath, [gyp, 'rebuild', '--jobs', '2', ...nodedir]);
+}
+
+function main() {
+  if (!fromSource && loads(prebuild)) return say(`using the prebuilt native part for ${process.platform}-${process.arch}`);
+  const stamp = sourceStamp();
+  if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp && loads(release)) return;
+  const compiler = has('c++') || has('g++') || has('clang++');
+  const ways = [
+    { name: 'cmake-js', usable: compiler && has('cmake'), build: buildWithCmakeJs },
+    { name: 'node-gyp', usable: compiler && has('make') && has('python3'), build: buildWithNodeGyp },
+  ].filter((way) => way.usable && (!process.env.INFERNODE_BUILD_WITH || process.env.INFERNODE_BUILD_WITH === way.name));
+  for (const { name, build } of ways) {
+    say(`building the native part with ${name} (about a minute)`);
+    if (build() && loads(release)) {
+      mkdirSync(path.dirname(stampFile), { recursive: true });
+      writeFileSync(stampFile, stamp);
+      return say(`native part built${has('nvcc') ? '' : '; no nvcc here: the committed CUDA images are used as they are'}`);
+    }
+    say(`the ${name} build failed`);
+    rmSync(path.join(root, 'build'), { recursive: true, force: true });
+  }
+  say('the native part needs a C++17 compiler and CMake: on Debian `apt-get install g++ make cmake`, then `npm run build:native`');
+  process.exitCode = 1;
+}
+
+main();
