@@ -2,7 +2,7 @@
 // one line that says what to install. Plain CommonJS without dependencies: npm runs it before anything else exists.
 'use strict';
 const { spawnSync } = require('node:child_process');
-const { existsSync, mkdirSync, writeFileSync, readdirSync, readFileSync, rmSync, statSync } = require('node:fs');
+const { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } = require('node:fs');
 const { createHash } = require('node:crypto');
 const path = require('node:path');
 
@@ -10,6 +10,8 @@ const root = path.join(__dirname, '..');
 const release = path.join(root, 'build', 'Release');
 const prebuild = path.join(root, 'prebuilds', `${process.platform}-${process.arch}`);
 const stampFile = path.join(root, 'build', 'infernode-stamp');
+const lockFile = path.join(root, '.native-build.lock');
+/** Skips the prebuild, for people who work on the native part. */
 const fromSource = process.argv.includes('--from-source') || process.env.INFERNODE_BUILD_FROM_SOURCE === '1';
 
 const say = (line) => process.stderr.write(`infernode: ${line}\n`);
@@ -50,8 +52,34 @@ function buildWithNodeGyp() {
   return existsSync(gyp) && run(process.execPath, [gyp, 'rebuild', '--jobs', '2', ...nodedir]);
 }
 
+/** Two commands started side by side must not write one build directory: the second waits, ten minutes at most. */
+function withLock(work) {
+  for (let waitedMs = 0; ; waitedMs += 200) {
+    try {
+      const lock = openSync(lockFile, 'wx');
+      writeSync(lock, String(process.pid));
+      closeSync(lock);
+      break;
+    } catch (error) {
+      if (error.code !== 'EEXIST' || waitedMs > 600_000) throw error;
+      const owner = existsSync(lockFile) ? readFileSync(lockFile, 'utf8') : '';
+      if (owner && !existsSync(`/proc/${owner}`)) rmSync(lockFile, { force: true });
+      else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+    }
+  }
+  try {
+    work();
+  } finally {
+    rmSync(lockFile, { force: true });
+  }
+}
+
 function main() {
   if (!fromSource && loads(prebuild)) return say(`using the prebuilt native part for ${process.platform}-${process.arch}`);
+  withLock(build);
+}
+
+function build() {
   const stamp = sourceStamp();
   if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp && loads(release)) return;
   const compiler = has('c++') || has('g++') || has('clang++');
@@ -59,15 +87,14 @@ function main() {
     { name: 'cmake-js', usable: compiler && has('cmake'), build: buildWithCmakeJs },
     { name: 'node-gyp', usable: compiler && has('make') && has('python3'), build: buildWithNodeGyp },
   ].filter((way) => way.usable && (!process.env.INFERNODE_BUILD_WITH || process.env.INFERNODE_BUILD_WITH === way.name));
-  for (const { name, build } of ways) {
+  for (const { name, build: buildWith } of ways) {
     say(`building the native part with ${name} (about a minute)`);
-    if (build() && loads(release)) {
+    if (buildWith() && loads(release)) {
       mkdirSync(path.dirname(stampFile), { recursive: true });
       writeFileSync(stampFile, stamp);
       return say(`native part built${has('nvcc') ? '' : '; no nvcc here: the committed CUDA images are used as they are'}`);
     }
     say(`the ${name} build failed`);
-    rmSync(path.join(root, 'build'), { recursive: true, force: true });
   }
   say('the native part needs a C++17 compiler and CMake: on Debian `apt-get install g++ make cmake`, then `npm run build:native`');
   process.exitCode = 1;
