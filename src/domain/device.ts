@@ -39,6 +39,32 @@ export interface DeviceReading {
   recoveryAction: number | null;
 }
 
+/** Nothing read: where a reading is wanted and there is none. */
+export const emptyReading: Readonly<DeviceReading> = {
+  temperatureCelsius: null,
+  memoryTemperatureCelsius: null,
+  powerWatts: null,
+  powerLimitWatts: null,
+  smClockMhz: null,
+  memoryClockMhz: null,
+  gpuUtilizationRatio: null,
+  memoryUtilizationRatio: null,
+  memoryTotalBytes: null,
+  memoryUsedBytes: null,
+  memoryFreeBytes: null,
+  eccUncorrectedVolatile: null,
+  eccCorrectedVolatile: null,
+  remappedRowsCorrectable: null,
+  remappedRowsUncorrectable: null,
+  rowRemapPending: null,
+  rowRemapFailure: null,
+  throttleReasons: null,
+  pcieLinkGeneration: null,
+  pcieLinkWidth: null,
+  pcieReplayCounter: null,
+  recoveryAction: null,
+};
+
 /** A process that holds a CUDA context on the device. */
 export interface DeviceProcess {
   pid: number;

@@ -32,6 +32,12 @@ export const errorCodes = {
   'device-in-use': { grpc: 'FAILED_PRECONDITION', http: 409, type: 'ConflictError', mayReroute: false },
   'stale-epoch': { grpc: 'ABORTED', http: 409, type: 'ConflictError', mayReroute: false },
   'node-duplicate': { grpc: 'ALREADY_EXISTS', http: 409, type: 'ConflictError', mayReroute: false },
+  'node-unreachable': {
+    grpc: 'UNAVAILABLE',
+    http: 503,
+    type: 'ServiceUnavailableError',
+    mayReroute: false,
+  },
   unauthenticated: { grpc: 'UNAUTHENTICATED', http: 401, type: 'AuthenticationError', mayReroute: false },
   'permission-denied': {
     grpc: 'PERMISSION_DENIED',

@@ -16,3 +16,23 @@ export interface NodeState {
   devices: DeviceStatus[];
   engines: EngineStatus[];
 }
+
+/** What changed since the revision before: whole objects, never single fields. `null` is "unchanged". */
+export interface NodeStateDelta {
+  epoch: string;
+  revision: number;
+  driver: DriverState | null;
+  cordons: Cordon[] | null;
+  devices: DeviceStatus[];
+  /** UUIDs. */
+  removedDevices: string[];
+  engines: EngineStatus[];
+  /** Engine ids. */
+  removedEngines: string[];
+}
+
+/** One message of a `WatchNode` stream: a snapshot first, then deltas, and a heartbeat each second. */
+export type NodeStateUpdate =
+  | { kind: 'snapshot'; state: NodeState; agentVersion: string }
+  | { kind: 'delta'; delta: NodeStateDelta }
+  | { kind: 'heartbeat'; epoch: string; revision: number };

@@ -1,0 +1,177 @@
+/**
+ * The client of an agent's NodeService, for the coordinator and the CLI: domain types in and out, a deadline on every
+ * call, errors as `InfernodeError` with the agent's own reason code. It does not reconnect a broken watch: only the
+ * caller knows what a silent node means and how long to wait.
+ */
+import { status, type CallOptions, type ServiceError } from '@grpc/grpc-js';
+import type { ClientTlsConfig } from '../config/tls-config.js';
+import type { DeviceStatus } from '../domain/device.js';
+import type { EngineStatus } from '../domain/engine.js';
+import { InfernodeError, type ErrorCode } from '../domain/error-codes.js';
+import type { NodeState, NodeStateUpdate } from '../domain/node-state.js';
+import { clientCredentials } from './credentials.js';
+import type { NodeServiceClient as Stub } from './generated/infernode/node/v1/NodeService.js';
+import { reasonOf } from './grpc-status.js';
+import { nodeProto } from './load-proto.js';
+import { deviceFromProto, engineFromProto, nodeFromProto, nodeUpdateFromProto } from './node-state-proto.js';
+
+export interface NodeServiceClientOptions {
+  /** `HOST:PORT` of the agent's control listener. */
+  address: string;
+  tls?: ClientTlsConfig;
+  /** Limit of one unary call, ms. */
+  deadlineMs?: number;
+}
+
+export interface WatchNodeListener {
+  /** Called once per message, in order: a snapshot first. */
+  onUpdate(update: NodeStateUpdate): void;
+  /** Called exactly once, when the stream is over; `error` is `null` when `cancel()` ended it or the agent closed it. */
+  onEnd(error: InfernodeError | null): void;
+}
+
+export interface NodeWatch {
+  /** Ends the stream; idempotent. */
+  cancel(): void;
+}
+
+export interface EngineCall {
+  engineId: string;
+  /** When set, the agent answers `stale-epoch` unless it is its own. */
+  expectedEpoch?: string;
+}
+
+export interface DeviceCall {
+  /** UUID or index. */
+  device: string;
+  /** `operator:<name>`, ...; the agent takes `operator:remote` when empty. */
+  holder?: string;
+  expectedEpoch?: string;
+}
+
+const defaultDeadlineMs = 10_000;
+
+/** A drain or a stop answers when it has begun, so one short deadline fits every call. */
+const channelOptions = {
+  // Agents are on the cluster's own network; a proxy for the outside world must not see their state.
+  'grpc.enable_http_proxy': 0,
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 5_000,
+  'grpc.initial_reconnect_backoff_ms': 100,
+  'grpc.min_reconnect_backoff_ms': 100,
+  'grpc.max_reconnect_backoff_ms': 2_000,
+  'grpc.use_local_subchannel_pool': 1,
+  'grpc.max_receive_message_length': 16 * 1024 * 1024,
+};
+
+export class NodeServiceClient {
+  readonly address: string;
+  readonly #stub: Stub;
+  readonly #deadlineMs: number;
+
+  constructor({ address, tls, deadlineMs = defaultDeadlineMs }: NodeServiceClientOptions) {
+    const { credentials, options } = clientCredentials(tls);
+    this.address = address;
+    this.#deadlineMs = deadlineMs;
+    this.#stub = new nodeProto.NodeService(address, credentials, { ...channelOptions, ...options });
+  }
+
+  async getNode(): Promise<{ state: NodeState; agentVersion: string }> {
+    const node = await this.#call<Parameters<typeof nodeFromProto>[0]>((options, done) =>
+      this.#stub.getNode({}, options, done),
+    );
+    return { state: nodeFromProto(node), agentVersion: node.agentVersion };
+  }
+
+  async listEngines(): Promise<EngineStatus[]> {
+    const { engines } = await this.#call<{ engines: Parameters<typeof engineFromProto>[0][] }>(
+      (options, done) => this.#stub.listEngines({}, options, done),
+    );
+    return engines.map(engineFromProto);
+  }
+
+  async startEngine(call: EngineCall & { template?: string; devices?: string[] }): Promise<EngineStatus> {
+    return engineFromProto(await this.#call((options, done) => this.#stub.startEngine(call, options, done)));
+  }
+
+  async stopEngine(call: EngineCall): Promise<EngineStatus> {
+    return engineFromProto(await this.#call((options, done) => this.#stub.stopEngine(call, options, done)));
+  }
+
+  /** `deadlineMs` 0 takes the template's. */
+  async drainEngine(call: EngineCall & { deadlineMs?: number }): Promise<EngineStatus> {
+    return engineFromProto(await this.#call((options, done) => this.#stub.drainEngine(call, options, done)));
+  }
+
+  async cordonDevice(call: DeviceCall & { reason?: string }): Promise<DeviceStatus> {
+    return deviceFromProto(await this.#call((options, done) => this.#stub.cordonDevice(call, options, done)));
+  }
+
+  async uncordonDevice(call: DeviceCall): Promise<DeviceStatus> {
+    return deviceFromProto(
+      await this.#call((options, done) => this.#stub.uncordonDevice(call, options, done)),
+    );
+  }
+
+  watchNode(listener: WatchNodeListener): NodeWatch {
+    // No waitForReady: a node that cannot be reached must be said at once, not after a silence.
+    const stream = this.#stub.watchNode({});
+    let over = false;
+    const end = (error: InfernodeError | null): void => {
+      if (over) return;
+      over = true;
+      listener.onEnd(error);
+    };
+    stream.on('data', (message: Parameters<typeof nodeUpdateFromProto>[0]) => {
+      const update = over ? null : nodeUpdateFromProto(message);
+      if (update) listener.onUpdate(update);
+    });
+    stream.on('error', (error) => end(this.#toError(error as ServiceError)));
+    stream.on('end', () => end(null));
+    return {
+      cancel: () => {
+        end(null);
+        stream.cancel();
+      },
+    };
+  }
+
+  /** Ends every call in flight. */
+  close(): void {
+    this.#stub.close();
+  }
+
+  #call<T>(
+    invoke: (options: CallOptions, done: (error: ServiceError | null, value?: T) => void) => unknown,
+  ): Promise<T> {
+    return new Promise((resolve, reject) => {
+      // gRPC wants wall time here and turns it into a duration at once, before the clock can jump.
+      invoke({ deadline: Date.now() + this.#deadlineMs }, (error, value) => {
+        if (error || value === undefined) reject(this.#toError(error));
+        else resolve(value);
+      });
+    });
+  }
+
+  #toError(error: ServiceError | null): InfernodeError {
+    const code = (error && reasonOf(error)) ?? codeOfStatus(error?.code);
+    const details = error?.details || error?.message || 'no answer';
+    return new InfernodeError(code, `${this.address}: ${details}`, { cause: error });
+  }
+}
+
+/** For errors that the transport made and the agent never saw. */
+function codeOfStatus(code: status | undefined): ErrorCode {
+  switch (code) {
+    case status.UNAVAILABLE:
+    case status.DEADLINE_EXCEEDED:
+    case status.CANCELLED:
+      return 'node-unreachable';
+    case status.UNAUTHENTICATED:
+      return 'unauthenticated';
+    case status.PERMISSION_DENIED:
+      return 'permission-denied';
+    default:
+      return 'internal';
+  }
+}

@@ -1,0 +1,297 @@
+/**
+ * The one mapping between the domain's words and the messages of `node.proto`; the agent writes with it and the
+ * coordinator and the CLI read with it, so that the two cannot drift. Reading is lenient: a word that a newer agent
+ * may send falls back to the most careful one we know, because a coordinator must survive an agent upgrade.
+ *
+ * Not on the wire, and therefore `null` after reading: minor number, and the readings that routing does not need.
+ */
+import type { Cordon as DomainCordon } from '../domain/cordon.js';
+import {
+  emptyReading,
+  type DeviceReading as DomainReading,
+  type DeviceStatus,
+  type DriverState,
+} from '../domain/device.js';
+import { engineStates, type EngineLoad as DomainLoad, type EngineStatus } from '../domain/engine.js';
+import {
+  actionLadder,
+  deviceHealthStates,
+  type Condition as DomainCondition,
+  type Severity,
+} from '../domain/health.js';
+import type { NodeState, NodeStateDelta, NodeStateUpdate } from '../domain/node-state.js';
+import type { Condition, Condition__Output } from './generated/infernode/node/v1/Condition.js';
+import type { Device, Device__Output } from './generated/infernode/node/v1/Device.js';
+import type { DeviceReading, DeviceReading__Output } from './generated/infernode/node/v1/DeviceReading.js';
+import type { Driver, Driver__Output } from './generated/infernode/node/v1/Driver.js';
+import type { Engine, Engine__Output } from './generated/infernode/node/v1/Engine.js';
+import type { EngineLoad, EngineLoad__Output } from './generated/infernode/node/v1/EngineLoad.js';
+import type { Node, Node__Output } from './generated/infernode/node/v1/Node.js';
+import type { NodeDelta, NodeDelta__Output } from './generated/infernode/node/v1/NodeDelta.js';
+import type { NodeUpdate, NodeUpdate__Output } from './generated/infernode/node/v1/NodeUpdate.js';
+import type { Cordon__Output } from './generated/infernode/node/v1/Cordon.js';
+
+const severities: readonly Severity[] = ['info', 'warning', 'critical', 'fatal'];
+const driverFailures = [
+  'library-absent',
+  'library-unusable',
+  'init-failed',
+  'no-device',
+  'released',
+] as const;
+
+// --- writing ---
+
+export function nodeToProto(state: NodeState, agentVersion: string): Node {
+  return {
+    name: state.node,
+    machineId: state.machineId,
+    epoch: state.epoch,
+    revision: String(state.revision),
+    driver: driverToProto(state.driver),
+    cordons: state.cordons.map(cordonToProto),
+    devices: state.devices.map(deviceToProto),
+    engines: state.engines.map(engineToProto),
+    agentVersion,
+  };
+}
+
+export function nodeDeltaToProto(delta: NodeStateDelta): NodeDelta {
+  return {
+    epoch: delta.epoch,
+    revision: String(delta.revision),
+    driver: delta.driver && driverToProto(delta.driver),
+    cordons: delta.cordons && { cordons: delta.cordons.map(cordonToProto) },
+    devices: delta.devices.map(deviceToProto),
+    removedDevices: delta.removedDevices,
+    engines: delta.engines.map(engineToProto),
+    removedEngines: delta.removedEngines,
+  };
+}
+
+export function nodeUpdateToProto(update: NodeStateUpdate): NodeUpdate {
+  switch (update.kind) {
+    case 'snapshot':
+      return { snapshot: nodeToProto(update.state, update.agentVersion) };
+    case 'delta':
+      return { delta: nodeDeltaToProto(update.delta) };
+    case 'heartbeat':
+      return { heartbeat: { epoch: update.epoch, revision: String(update.revision) } };
+  }
+}
+
+export function deviceToProto(device: DeviceStatus): Device {
+  const { identity } = device;
+  return {
+    uuid: identity.uuid,
+    index: identity.index,
+    name: identity.name,
+    serial: identity.serial ?? '',
+    pciBusId: identity.pciBusId,
+    health: device.health,
+    healthSinceUnixMs: device.healthSinceMs,
+    severity: device.severity ?? '',
+    action: device.action,
+    reason: device.reason,
+    conditions: device.conditions.map(conditionToProto),
+    cordons: device.cordons.map(cordonToProto),
+    reading: readingToProto(device.reading),
+    sampleAgeMs: device.sampleAgeMs,
+  };
+}
+
+export function engineToProto(engine: EngineStatus): Engine {
+  return {
+    id: engine.id,
+    origin: engine.origin,
+    template: engine.template ?? '',
+    state: engine.state,
+    reason: engine.reason,
+    stateSinceUnixMs: engine.stateSinceMs,
+    servedModels: engine.servedModels,
+    url: engine.url,
+    deviceUuids: engine.deviceUuids,
+    incarnation: engine.incarnation,
+    pid: engine.pid ?? 0,
+    cordons: engine.cordons.map(cordonToProto),
+    evicting: engine.evicting,
+    restarts: engine.restarts,
+    load: engine.load && loadToProto(engine.load),
+  };
+}
+
+function driverToProto(driver: DriverState): Driver {
+  return driver.state === 'ok'
+    ? { state: 'ok', driverVersion: driver.driverVersion, nvmlVersion: driver.nvmlVersion }
+    : { state: driver.state, reason: driver.reason };
+}
+
+function cordonToProto({ holder, reason, sinceMs }: DomainCordon) {
+  return { holder, reason, sinceUnixMs: sinceMs };
+}
+
+function conditionToProto(condition: DomainCondition): Condition {
+  const { check, severity, action, advice, reason, sinceMs } = condition;
+  return { check, severity, action, advice: advice ?? '', reason, sinceUnixMs: sinceMs };
+}
+
+/** `undefined` leaves an optional field unset; `null` would too, but the generated types do not allow it. */
+function readingToProto(reading: DomainReading): DeviceReading {
+  return {
+    temperatureCelsius: reading.temperatureCelsius ?? undefined,
+    powerWatts: reading.powerWatts ?? undefined,
+    gpuUtilizationRatio: reading.gpuUtilizationRatio ?? undefined,
+    memoryTotalBytes: reading.memoryTotalBytes ?? undefined,
+    memoryUsedBytes: reading.memoryUsedBytes ?? undefined,
+    memoryFreeBytes: reading.memoryFreeBytes ?? undefined,
+  };
+}
+
+function loadToProto(load: DomainLoad): EngineLoad {
+  return {
+    running: load.running,
+    waiting: load.waiting,
+    kvCacheUsageRatio: load.kvCacheUsageRatio ?? undefined,
+    kvCacheBlocks: load.kvCacheBlocks ?? undefined,
+    kvBlockTokens: load.kvBlockTokens ?? undefined,
+  };
+}
+
+// --- reading ---
+
+export function nodeFromProto(node: Node__Output): NodeState {
+  return {
+    node: node.name,
+    machineId: node.machineId,
+    epoch: node.epoch,
+    revision: Number(node.revision),
+    driver: driverFromProto(node.driver),
+    cordons: node.cordons.map(cordonFromProto),
+    devices: node.devices.map(deviceFromProto),
+    engines: node.engines.map(engineFromProto),
+  };
+}
+
+export function nodeDeltaFromProto(delta: NodeDelta__Output): NodeStateDelta {
+  return {
+    epoch: delta.epoch,
+    revision: Number(delta.revision),
+    driver: delta.driver && driverFromProto(delta.driver),
+    cordons: delta.cordons && delta.cordons.cordons.map(cordonFromProto),
+    devices: delta.devices.map(deviceFromProto),
+    removedDevices: delta.removedDevices,
+    engines: delta.engines.map(engineFromProto),
+    removedEngines: delta.removedEngines,
+  };
+}
+
+/** `null` for an update of a kind that this version does not know; the stream goes on. */
+export function nodeUpdateFromProto(update: NodeUpdate__Output): NodeStateUpdate | null {
+  if (update.snapshot)
+    return {
+      kind: 'snapshot',
+      state: nodeFromProto(update.snapshot),
+      agentVersion: update.snapshot.agentVersion,
+    };
+  if (update.delta) return { kind: 'delta', delta: nodeDeltaFromProto(update.delta) };
+  if (update.heartbeat)
+    return {
+      kind: 'heartbeat',
+      epoch: update.heartbeat.epoch,
+      revision: Number(update.heartbeat.revision),
+    };
+  return null;
+}
+
+export function deviceFromProto(device: Device__Output): DeviceStatus {
+  return {
+    identity: {
+      uuid: device.uuid,
+      index: device.index,
+      name: device.name,
+      serial: device.serial || null,
+      pciBusId: device.pciBusId,
+      minorNumber: null,
+    },
+    health: oneOf(deviceHealthStates, device.health, 'unknown'),
+    healthSinceMs: device.healthSinceUnixMs,
+    severity: device.severity === '' ? null : oneOf(severities, device.severity, 'warning'),
+    action: oneOf(actionLadder, device.action, 'none'),
+    reason: device.reason,
+    conditions: device.conditions.map(conditionFromProto),
+    cordons: device.cordons.map(cordonFromProto),
+    reading: readingFromProto(device.reading),
+    sampleAgeMs: device.sampleAgeMs,
+  };
+}
+
+export function engineFromProto(engine: Engine__Output): EngineStatus {
+  return {
+    id: engine.id,
+    origin: oneOf(['supervised', 'attached'] as const, engine.origin, 'attached'),
+    template: engine.template || null,
+    // A state that we do not know takes no work.
+    state: oneOf(engineStates, engine.state, 'failed'),
+    reason: engine.reason,
+    stateSinceMs: engine.stateSinceUnixMs,
+    servedModels: engine.servedModels,
+    url: engine.url,
+    deviceUuids: engine.deviceUuids,
+    incarnation: engine.incarnation,
+    pid: engine.pid || null,
+    cordons: engine.cordons.map(cordonFromProto),
+    evicting: engine.evicting,
+    restarts: engine.restarts,
+    load: engine.load && loadFromProto(engine.load),
+  };
+}
+
+function driverFromProto(driver: Driver__Output | null): DriverState {
+  if (driver?.state === 'ok')
+    return { state: 'ok', driverVersion: driver.driverVersion, nvmlVersion: driver.nvmlVersion };
+  return {
+    state: oneOf(driverFailures, driver?.state ?? '', 'init-failed'),
+    reason: driver?.reason || `driver state "${driver?.state ?? ''}"`,
+  };
+}
+
+function cordonFromProto({ holder, reason, sinceUnixMs }: Cordon__Output): DomainCordon {
+  return { holder, reason, sinceMs: sinceUnixMs };
+}
+
+function conditionFromProto(condition: Condition__Output): DomainCondition {
+  return {
+    check: condition.check,
+    severity: oneOf(severities, condition.severity, 'warning'),
+    action: oneOf(actionLadder, condition.action, 'none'),
+    advice: condition.advice || null,
+    reason: condition.reason,
+    sinceMs: condition.sinceUnixMs,
+  };
+}
+
+function readingFromProto(reading: DeviceReading__Output | null): DomainReading {
+  return {
+    ...emptyReading,
+    temperatureCelsius: reading?.temperatureCelsius ?? null,
+    powerWatts: reading?.powerWatts ?? null,
+    gpuUtilizationRatio: reading?.gpuUtilizationRatio ?? null,
+    memoryTotalBytes: reading?.memoryTotalBytes ?? null,
+    memoryUsedBytes: reading?.memoryUsedBytes ?? null,
+    memoryFreeBytes: reading?.memoryFreeBytes ?? null,
+  };
+}
+
+function loadFromProto(load: EngineLoad__Output): DomainLoad {
+  return {
+    running: load.running,
+    waiting: load.waiting,
+    kvCacheUsageRatio: load.kvCacheUsageRatio ?? null,
+    kvCacheBlocks: load.kvCacheBlocks ?? null,
+    kvBlockTokens: load.kvBlockTokens ?? null,
+  };
+}
+
+function oneOf<T extends string>(known: readonly T[], value: string, fallback: T): T {
+  return (known as readonly string[]).includes(value) ? (value as T) : fallback;
+}
