@@ -34,7 +34,7 @@ const deviceRef = z.union([
 
 const supervisedSchema = z.strictObject({
   id: name,
-  origin: z.literal('supervised').default('supervised'),
+  origin: z.literal('supervised'),
   template: z.string().min(1),
   devices: z.array(deviceRef).default([]),
   autostart: z.boolean().default(true),
@@ -46,6 +46,12 @@ const attachedSchema = z.strictObject({
   devices: z.array(deviceRef).default([]),
   maxConcurrentRequests: z.int().min(1).max(65536).default(256),
 });
+/** `origin` may be left out: an engine is supervised unless it says otherwise. */
+const engineSchema = z.preprocess(
+  (raw) =>
+    typeof raw === 'object' && raw !== null && !('origin' in raw) ? { ...raw, origin: 'supervised' } : raw,
+  z.discriminatedUnion('origin', [supervisedSchema, attachedSchema]),
+);
 export type SupervisedEngineConfig = z.infer<typeof supervisedSchema>;
 export type AttachedEngineConfig = z.infer<typeof attachedSchema>;
 
@@ -86,7 +92,7 @@ export const agentSchema = z
       })
       .prefault({}),
     templates: z.record(name, templateSchema).default({}),
-    engines: z.array(z.union([attachedSchema, supervisedSchema])).default([]),
+    engines: z.array(engineSchema).default([]),
   })
   .superRefine((config, context) => {
     const ids = new Set<string>();
