@@ -2,7 +2,18 @@
 // one line that says what to install. Plain CommonJS without dependencies: npm runs it before anything else exists.
 'use strict';
 const { spawnSync } = require('node:child_process');
-const { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } = require('node:fs');
+const {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} = require('node:fs');
 const { createHash } = require('node:crypto');
 const path = require('node:path');
 
@@ -20,14 +31,18 @@ const has = (program) => spawnSync(program, ['--version'], { stdio: 'ignore' }).
 /** A build that cannot be loaded (other libc, other platform) is no build: try it in a child. */
 function loads(directory) {
   const addon = path.join(directory, 'infernode.node');
-  return existsSync(addon) && spawnSync(process.execPath, ['-e', `require(${JSON.stringify(addon)})`], { stdio: 'ignore' }).status === 0;
+  return (
+    existsSync(addon) &&
+    spawnSync(process.execPath, ['-e', `require(${JSON.stringify(addon)})`], { stdio: 'ignore' }).status === 0
+  );
 }
 
 /** Changes when a native source, a build file or the Node ABI family changes. */
 function sourceStamp() {
   const hash = createHash('sha256').update(`${process.platform} ${process.arch} `);
   const visit = (file) => {
-    if (statSync(file).isDirectory()) for (const name of readdirSync(file).sort()) visit(path.join(file, name));
+    if (statSync(file).isDirectory())
+      for (const name of readdirSync(file).sort()) visit(path.join(file, name));
     else hash.update(file.slice(root.length)).update(readFileSync(file));
   };
   for (const name of ['native', 'binding.gyp']) visit(path.join(root, name));
@@ -35,20 +50,42 @@ function sourceStamp() {
 }
 
 function run(program, args, env = {}) {
-  const { status } = spawnSync(program, args, { cwd: root, stdio: ['ignore', 2, 2], env: { ...process.env, ...env } });
+  const { status } = spawnSync(program, args, {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+    env: { ...process.env, ...env },
+  });
   return status === 0;
 }
 
 function buildWithCmakeJs() {
   const cli = path.join(path.dirname(require.resolve('cmake-js/package.json')), 'bin', 'cmake-js');
-  return run(process.execPath, [cli, 'compile', '-d', 'native', '-O', 'build', '--parallel', '2', '--log-level', 'warn']);
+  return run(process.execPath, [
+    cli,
+    'compile',
+    '-d',
+    'native',
+    '-O',
+    'build',
+    '--parallel',
+    '2',
+    '--log-level',
+    'warn',
+  ]);
 }
 
 function buildWithNodeGyp() {
-  const gyp = process.env.npm_config_node_gyp ?? path.join(path.dirname(process.execPath), '../lib/node_modules/npm/node_modules/node-gyp/bin/node-gyp.js');
+  const gyp =
+    process.env.npm_config_node_gyp ??
+    path.join(
+      path.dirname(process.execPath),
+      '../lib/node_modules/npm/node_modules/node-gyp/bin/node-gyp.js',
+    );
   // Node's own prefix carries the common.gypi that node-gyp insists on; without it node-gyp would download headers.
   const prefix = path.join(path.dirname(process.execPath), '..');
-  const nodedir = existsSync(path.join(prefix, 'include', 'node', 'common.gypi')) ? [`--nodedir=${prefix}`] : [];
+  const nodedir = existsSync(path.join(prefix, 'include', 'node', 'common.gypi'))
+    ? [`--nodedir=${prefix}`]
+    : [];
   return existsSync(gyp) && run(process.execPath, [gyp, 'rebuild', '--jobs', '2', ...nodedir]);
 }
 
@@ -75,7 +112,8 @@ function withLock(work) {
 }
 
 function main() {
-  if (!fromSource && loads(prebuild)) return say(`using the prebuilt native part for ${process.platform}-${process.arch}`);
+  if (!fromSource && loads(prebuild))
+    return say(`using the prebuilt native part for ${process.platform}-${process.arch}`);
   withLock(build);
 }
 
@@ -86,17 +124,24 @@ function build() {
   const ways = [
     { name: 'cmake-js', usable: compiler && has('cmake'), build: buildWithCmakeJs },
     { name: 'node-gyp', usable: compiler && has('make') && has('python3'), build: buildWithNodeGyp },
-  ].filter((way) => way.usable && (!process.env.INFERNODE_BUILD_WITH || process.env.INFERNODE_BUILD_WITH === way.name));
+  ].filter(
+    (way) =>
+      way.usable && (!process.env.INFERNODE_BUILD_WITH || process.env.INFERNODE_BUILD_WITH === way.name),
+  );
   for (const { name, build: buildWith } of ways) {
     say(`building the native part with ${name} (about a minute)`);
     if (buildWith() && loads(release)) {
       mkdirSync(path.dirname(stampFile), { recursive: true });
       writeFileSync(stampFile, stamp);
-      return say(`native part built${has('nvcc') ? '' : '; no nvcc here: the committed CUDA images are used as they are'}`);
+      return say(
+        `native part built${has('nvcc') ? '' : '; no nvcc here: the committed CUDA images are used as they are'}`,
+      );
     }
     say(`the ${name} build failed`);
   }
-  say('the native part needs a C++17 compiler and CMake: on Debian `apt-get install g++ make cmake`, then `npm run build:native`');
+  say(
+    'the native part needs a C++17 compiler and CMake: on Debian `apt-get install g++ make cmake`, then `npm run build:native`',
+  );
   process.exitCode = 1;
 }
 

@@ -18,7 +18,9 @@ function step(title, command, args) {
   }
 }
 
-const lock = createHash('sha256').update(readFileSync(path.join(root, 'package-lock.json'))).digest('hex');
+const lock = createHash('sha256')
+  .update(readFileSync(path.join(root, 'package-lock.json')))
+  .digest('hex');
 const lockStamp = path.join(root, 'node_modules', '.infernode-lock');
 if (!existsSync(lockStamp) || readFileSync(lockStamp, 'utf8') !== lock) {
   // The native part is built by the next step, where its progress is seen; npm hides what install scripts print.
@@ -28,5 +30,9 @@ if (!existsSync(lockStamp) || readFileSync(lockStamp, 'utf8') !== lock) {
 }
 const install = spawnSync(process.execPath, ['scripts/install.cjs'], { cwd: root, stdio: ['ignore', 2, 2] });
 if (install.status !== 0) process.exit(install.status ?? 1);
-step('compiling TypeScript', process.execPath, [require.resolve('typescript/bin/tsc', { paths: [root] }), '-p', 'tsconfig.build.json']);
+step('compiling TypeScript', process.execPath, [
+  require.resolve('typescript/bin/tsc', { paths: [root] }),
+  '-p',
+  'tsconfig.build.json',
+]);
 process.stderr.write(`infernode: ready after ${((Date.now() - started) / 1000).toFixed(1)} s\n`);

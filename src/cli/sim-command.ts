@@ -1,0 +1,42 @@
+import { dirname } from 'node:path';
+import type { Command } from 'commander';
+import { InfernodeError } from '../domain/error-codes.js';
+import { addSimGpuCommands } from './sim-gpu.js';
+import { findRunningUp } from './up/up-state.js';
+
+export interface SimTarget {
+  scenario?: string;
+  node?: string;
+}
+
+/** The simulated node that a `sim` command acts on: `--scenario`, else a node of the running `infernode up`. */
+export function resolveSimulatedNode({ scenario, node }: SimTarget): string {
+  if (scenario !== undefined) return dirname(scenario);
+  const up = findRunningUp();
+  if (!up)
+    throw new InfernodeError(
+      'argument-invalid',
+      'no running `infernode up` found; start one, or give --scenario PATH',
+    );
+  const simulated = up.agents.filter((agent) => agent.nvmlScenario !== null);
+  const chosen = node === undefined ? simulated[0] : simulated.find((agent) => agent.node === node);
+  if (!chosen?.nvmlScenario)
+    throw new InfernodeError(
+      'argument-invalid',
+      `expected --node to be one of ${simulated.map((a) => a.node).join(', ') || '(none is simulated)'}, got "${node ?? ''}"`,
+    );
+  return dirname(chosen.nvmlScenario);
+}
+
+export function addSimCommand(program: Command): void {
+  const sim = program
+    .command('sim')
+    .description('rehearse faults: edit simulated GPUs, run a simulated vLLM server');
+  addSimGpuCommands(sim, resolveSimulatedNode);
+  sim
+    .command('engine')
+    .description(
+      'a simulated vLLM server: `infernode sim engine serve MODEL [vLLM flags]` (see `serve --help=all`)',
+    )
+    .allowUnknownOption();
+}

@@ -1,0 +1,47 @@
+import { InvalidArgumentError, type Command } from 'commander';
+import type { RunUpOptions } from './up/run-up.js';
+
+export function addUpCommand(program: Command): void {
+  program
+    .command('up')
+    .description('run agents, engines, a coordinator and the gateway on this machine; Ctrl-C ends all of it')
+    .option(
+      '--gateway <host:port>',
+      'address of the OpenAI-compatible gateway; all else takes free ports',
+      '127.0.0.1:8080',
+    )
+    .option('--nodes <n>', 'simulated nodes (with real GPUs there is one)', count, 2)
+    .option('--gpus <n>', 'GPUs per node', count, 4)
+    .option('--engines <n>', 'engines per node, sharing its GPUs evenly', count, 2)
+    .option('--model <name>', 'model to serve; required for vLLM on real GPUs')
+    .option('--profile <gpu>', 'simulated GPU: A100-80, H100-80, H200-141, L4', 'H100-80')
+    .option('--seed <n>', 'seed of everything simulated', Number, 1)
+    .option('--simulate', 'simulate even where there is an NVIDIA driver', false)
+    .option('--json', 'print one JSON line when ready, then nothing', false)
+    .option(
+      '--state-dir <dir>',
+      'directory of this cluster (default: the first free one under ~/.local/state/infernode)',
+    )
+    .addHelpText(
+      'after',
+      `
+With an NVIDIA driver the real GPUs are watched, and vLLM serves --model when \`vllm\` is on the PATH.
+Without one, simulated GPUs and simulated vLLM engines stand in behind the same interfaces.
+
+Examples:
+  infernode up                               two nodes, four GPUs and two engines each
+  infernode up --json --gateway 127.0.0.1:0  for scripts
+  infernode up --model meta-llama/Llama-3.1-8B-Instruct --gpus 1 --engines 1`,
+    )
+    .action(async (options: RunUpOptions) => {
+      const { runUp } = await import('./up/run-up.js');
+      await runUp(options);
+    });
+}
+
+function count(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 64)
+    throw new InvalidArgumentError('expected a whole number from 1 to 64.');
+  return value;
+}
