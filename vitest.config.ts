@@ -4,6 +4,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     exclude: ['test/gpu/**'],
+    reporters: ['default', './test/support/closing-line-reporter.ts'],
     // Tests start real processes; two at a time is what two cores carry.
     maxWorkers: 2,
     testTimeout: 60_000,
