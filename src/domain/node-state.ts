@@ -17,7 +17,10 @@ export interface NodeState {
   engines: EngineStatus[];
 }
 
-/** What changed since the revision before: whole objects, never single fields. `null` is "unchanged". */
+/**
+ * What changed: whole objects, never single fields; `null` is "unchanged". `revision` is the newest one it contains:
+ * for a slow reader several changes are merged into one delta, so that its revision may grow by more than one.
+ */
 export interface NodeStateDelta {
   epoch: string;
   revision: number;

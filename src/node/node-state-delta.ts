@@ -1,0 +1,93 @@
+/**
+ * Differences between two states of one node, and their sum. Both work on whole objects by key, so the sum of any number
+ * of deltas is never larger than the state itself: that is what bounds the buffer of a slow reader.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import type { NodeState, NodeStateDelta } from '../domain/node-state.js';
+
+/** The parts of the state that may change; absent means "as before". */
+export type NodeStateChange = Partial<Pick<NodeState, 'driver' | 'cordons' | 'devices' | 'engines'>>;
+
+/** The delta from `before` to `before` with `change`, at the next revision; `null` when nothing differs. */
+export function diffNodeState(before: NodeState, change: NodeStateChange): NodeStateDelta | null {
+  const driver = change.driver && !isDeepStrictEqual(change.driver, before.driver) ? change.driver : null;
+  const cordons =
+    change.cordons && !isDeepStrictEqual(change.cordons, before.cordons) ? change.cordons : null;
+  const devices = diffByKey(before.devices, change.devices ?? before.devices, (d) => d.identity.uuid);
+  const engines = diffByKey(before.engines, change.engines ?? before.engines, (e) => e.id);
+  const parts = [devices.changed, devices.removed, engines.changed, engines.removed];
+  if (!driver && !cordons && parts.every((part) => part.length === 0)) return null;
+  return {
+    epoch: before.epoch,
+    revision: before.revision + 1,
+    driver,
+    cordons,
+    devices: devices.changed,
+    removedDevices: devices.removed,
+    engines: engines.changed,
+    removedEngines: engines.removed,
+  };
+}
+
+/** One delta that does what `first` and then `second` do. */
+export function mergeDeltas(first: NodeStateDelta, second: NodeStateDelta): NodeStateDelta {
+  const devices = mergeByKey(
+    first.devices,
+    first.removedDevices,
+    second.devices,
+    second.removedDevices,
+    (d) => d.identity.uuid,
+  );
+  const engines = mergeByKey(
+    first.engines,
+    first.removedEngines,
+    second.engines,
+    second.removedEngines,
+    (e) => e.id,
+  );
+  return {
+    epoch: second.epoch,
+    revision: second.revision,
+    driver: second.driver ?? first.driver,
+    cordons: second.cordons ?? first.cordons,
+    devices: devices.changed,
+    removedDevices: devices.removed,
+    engines: engines.changed,
+    removedEngines: engines.removed,
+  };
+}
+
+interface KeyedDelta<T> {
+  changed: T[];
+  removed: string[];
+}
+
+function diffByKey<T>(before: readonly T[], after: readonly T[], keyOf: (item: T) => string): KeyedDelta<T> {
+  if (before === after) return { changed: [], removed: [] };
+  const old = new Map(before.map((item) => [keyOf(item), item]));
+  const kept = new Set(after.map(keyOf));
+  return {
+    changed: after.filter((item) => !isDeepStrictEqual(old.get(keyOf(item)), item)),
+    removed: [...old.keys()].filter((key) => !kept.has(key)),
+  };
+}
+
+function mergeByKey<T>(
+  changed: readonly T[],
+  removed: readonly string[],
+  laterChanged: readonly T[],
+  laterRemoved: readonly string[],
+  keyOf: (item: T) => string,
+): KeyedDelta<T> {
+  const items = new Map(changed.map((item) => [keyOf(item), item]));
+  const gone = new Set(removed);
+  for (const key of laterRemoved) {
+    items.delete(key);
+    gone.add(key);
+  }
+  for (const item of laterChanged) {
+    items.set(keyOf(item), item);
+    gone.delete(keyOf(item));
+  }
+  return { changed: [...items.values()], removed: [...gone] };
+}

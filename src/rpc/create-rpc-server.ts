@@ -1,0 +1,149 @@
+/**
+ * A gRPC listener as the roots want it: given services, plus grpc.health.v1 and reflection, closed by default (see
+ * `credentials.ts`). Both processes build theirs here, so that limits, keepalive and authentication are the same.
+ */
+import {
+  Server,
+  ServerInterceptingCall,
+  type ServerInterceptor,
+  type ServiceDefinition,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
+import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
+import { ReflectionService } from '@grpc/reflection';
+import { HealthImplementation, protoPath as healthProtoPath } from 'grpc-health-check';
+import { formatAddress, type ListenAddress } from '../config/listen-address.js';
+import type { TlsConfig } from '../config/tls-config.js';
+import { InfernodeError, messageOf } from '../domain/error-codes.js';
+import type { Clock } from '../runtime/clock.js';
+import type { Logger } from '../runtime/logger.js';
+import type { Service } from '../runtime/service.js';
+import { serverCredentials, TokenVerifier } from './credentials.js';
+import { toServiceError } from './grpc-status.js';
+
+export interface RpcServerOptions {
+  listen: ListenAddress;
+  tls?: TlsConfig | undefined;
+  services: { definition: ServiceDefinition; handlers: UntypedServiceImplementation }[];
+  /** Everything that reflection tells about. */
+  packages: PackageDefinition[];
+  clock: Clock;
+  logger: Logger;
+}
+
+export interface RpcServer extends Service {
+  /** Valid after `start()`; holds the real port where 0 was asked for. */
+  readonly address: ListenAddress;
+  /** Full service name (`infernode.node.v1.NodeService`), or `''` for the whole process. */
+  setServing(service: string, serving: boolean): void;
+}
+
+const channelOptions = {
+  // The largest message is a snapshot: some kilobytes per device and engine.
+  'grpc.max_receive_message_length': 4 * 1024 * 1024,
+  'grpc.max_send_message_length': 16 * 1024 * 1024,
+  // A peer that vanished without a word is noticed here, or its stream would stay for ever.
+  'grpc.keepalive_time_ms': 20_000,
+  'grpc.keepalive_timeout_ms': 10_000,
+  'grpc.max_concurrent_streams': 1024,
+  // Two agents on one port by mistake must be an error, not a coin toss per connection.
+  'grpc.so_reuseport': 0,
+};
+
+/** What may take how long when calls are still running at the end. */
+const shutdownGraceMs = 2_000;
+
+export function createRpcServer(options: RpcServerOptions): RpcServer {
+  return new GrpcServer(options);
+}
+
+class GrpcServer implements RpcServer {
+  readonly #server: Server;
+  readonly #health: HealthImplementation;
+  readonly #options: RpcServerOptions;
+  #address: ListenAddress;
+  #closing: Promise<void> | null = null;
+
+  constructor(options: RpcServerOptions) {
+    const { tls, services, packages } = options;
+    this.#options = options;
+    this.#address = options.listen;
+    const interceptors = tls?.tokenFile ? [requireToken(new TokenVerifier(tls.tokenFile))] : [];
+    this.#server = new Server({ ...channelOptions, interceptors });
+    for (const { definition, handlers } of services) this.#server.addService(definition, handlers);
+    this.#health = new HealthImplementation({ '': 'NOT_SERVING' });
+    this.#health.addToServer(this.#server);
+    const reflected = Object.assign({}, ...packages, loadSync(healthProtoPath)) as PackageDefinition;
+    new ReflectionService(reflected).addToServer(this.#server);
+  }
+
+  get address(): ListenAddress {
+    return this.#address;
+  }
+
+  setServing(service: string, serving: boolean): void {
+    this.#health.setStatus(service, serving ? 'SERVING' : 'NOT_SERVING');
+  }
+
+  start(): Promise<void> {
+    const { listen, tls, logger } = this.#options;
+    return new Promise((resolve, reject) => {
+      this.#server.bindAsync(formatAddress(listen), serverCredentials(tls), (error, port) => {
+        if (error) {
+          reject(
+            new InfernodeError(
+              'config-invalid',
+              `expected to listen on ${formatAddress(listen)}: ${messageOf(error)}`,
+              { cause: error },
+            ),
+          );
+          return;
+        }
+        this.#address = { host: listen.host, port };
+        logger.info({ address: formatAddress(this.#address), tls: tls !== undefined }, 'gRPC listens');
+        resolve();
+      });
+    });
+  }
+
+  /** Lets running calls end for a moment; streams must have been ended by their owner before. */
+  close(): Promise<void> {
+    this.#closing ??= new Promise((resolve) => {
+      const timer = this.#options.clock.after(shutdownGraceMs, () => this.#server.forceShutdown());
+      this.#server.tryShutdown(() => {
+        timer.cancel();
+        resolve();
+      });
+    });
+    return this.#closing;
+  }
+
+  destroy(): void {
+    this.#server.forceShutdown();
+    this.#closing ??= Promise.resolve();
+  }
+}
+
+/** Refuses a call before any handler sees it; health and reflection are no exception. */
+function requireToken(verifier: TokenVerifier): ServerInterceptor {
+  return (_method, call) =>
+    new ServerInterceptingCall(call, {
+      start: (next) =>
+        next({
+          onReceiveMetadata: (metadata, nextMetadata) => {
+            try {
+              verifier.verify(metadata);
+            } catch (error) {
+              call.sendStatus(statusOf(error));
+              return;
+            }
+            nextMetadata(metadata);
+          },
+        }),
+    });
+}
+
+function statusOf(error: unknown): Parameters<ServerInterceptingCall['sendStatus']>[0] {
+  const { code = 2, details = '', metadata = null } = toServiceError(error);
+  return { code, details, metadata };
+}

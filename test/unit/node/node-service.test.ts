@@ -1,0 +1,231 @@
+/** NodeService over real gRPC on a free port: what a coordinator sees, with the owners of engines and devices faked. */
+import { Client, credentials, Metadata } from '@grpc/grpc-js';
+import { Registry } from 'prom-client';
+import { afterEach, describe, expect, it } from 'vitest';
+import { InfernodeError } from '../../../src/domain/error-codes.js';
+import type { NodeStateUpdate } from '../../../src/domain/node-state.js';
+import { NodeMetrics } from '../../../src/node/node-metrics.js';
+import { createNodeService, type DeviceControl, type EngineControl } from '../../../src/node/node-service.js';
+import { NodeStatePublisher } from '../../../src/node/publish-node-state.js';
+import { createRpcServer } from '../../../src/rpc/create-rpc-server.js';
+import { nodePackage, nodeProto } from '../../../src/rpc/load-proto.js';
+import { NodeServiceClient } from '../../../src/rpc/node-service-client.js';
+import { formatAddress } from '../../../src/config/listen-address.js';
+import { systemClock } from '../../../src/runtime/clock.js';
+import { silentLogger } from '../../../src/runtime/logger.js';
+import { ManualClock } from '../../support/manual-clock.js';
+import { aDeviceStatus, anEngineStatus } from '../../support/node-fixtures.js';
+
+const closers: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+async function setUp() {
+  const clock = new ManualClock();
+  const metrics = new NodeMetrics(new Registry());
+  const publisher = new NodeStatePublisher({
+    node: 'gpu-a',
+    machineId: 'machine',
+    agentVersion: '1.2.3',
+    clock,
+    metrics,
+    epoch: 'e1',
+  });
+  publisher.publish({ devices: [aDeviceStatus(0)], engines: [anEngineStatus()] });
+  const engines: EngineControl = {
+    startEngine: async ({ engineId }) => anEngineStatus(engineId, { state: 'starting', load: null }),
+    stopEngine: async (id) => {
+      if (id !== 'chat-0') throw new InfernodeError('engine-unknown', `no engine "${id}"`);
+      return anEngineStatus(id, { state: 'stopped' });
+    },
+    drainEngine: async (id, deadlineMs) =>
+      anEngineStatus(id, { state: 'draining', reason: String(deadlineMs) }),
+  };
+  const devices: DeviceControl = {
+    cordonDevice: async (_device, holder, reason) =>
+      aDeviceStatus(0, { cordons: [{ holder, reason, sinceMs: 5 }] }),
+    uncordonDevice: async () => {
+      throw new Error('a bug');
+    },
+  };
+  const server = createRpcServer({
+    listen: { host: '127.0.0.1', port: 0 },
+    services: [
+      {
+        definition: nodeProto.NodeService.service,
+        handlers: createNodeService({ publisher, engines, devices, metrics, logger: silentLogger() }),
+      },
+    ],
+    packages: [nodePackage],
+    clock: systemClock,
+    logger: silentLogger(),
+  });
+  await server.start();
+  const client = new NodeServiceClient({ address: formatAddress(server.address) });
+  closers.push(async () => {
+    client.close();
+    publisher.close();
+    await server.close();
+  });
+  return { clock, metrics, publisher, server, client };
+}
+
+/** Collects a watch's updates and lets a test wait for the next one that it is interested in. */
+function collect(client: NodeServiceClient) {
+  const updates: NodeStateUpdate[] = [];
+  let wake = (): void => undefined;
+  const ended = new Promise<InfernodeError | null>((resolve) => {
+    const watch = client.watchNode({
+      onUpdate: (update) => {
+        updates.push(update);
+        wake();
+      },
+      onEnd: resolve,
+    });
+    closers.push(() => watch.cancel());
+  });
+  const until = async (found: (update: NodeStateUpdate) => boolean): Promise<NodeStateUpdate> => {
+    for (;;) {
+      const update = updates.find(found);
+      if (update) return update;
+      await new Promise<void>((resolve) => (wake = resolve));
+    }
+  };
+  return { updates, until, ended };
+}
+
+describe('NodeService', () => {
+  it('GetNode answers the whole state, unset readings as null', async () => {
+    const { client, publisher } = await setUp();
+    const { state, agentVersion } = await client.getNode();
+    expect(agentVersion).toBe('1.2.3');
+    expect(state).toEqual(publisher.state);
+    expect(state.devices[0]?.reading.powerWatts).toBeNull();
+    expect(state.engines[0]?.load?.kvCacheBlocks).toBeNull();
+  });
+
+  it('WatchNode sends a snapshot, the deltas in order and a heartbeat', async () => {
+    const { client, publisher, clock } = await setUp();
+    const { updates, until } = collect(client);
+    await until((u) => u.kind === 'snapshot');
+    publisher.publish({ devices: [aDeviceStatus(0, { health: 'unhealthy', action: 'reboot-node' })] });
+    publisher.publish({ engines: [anEngineStatus('chat-0', { evicting: true })] });
+    clock.advance(1000);
+    await until((u) => u.kind === 'heartbeat');
+    expect(updates).toMatchObject([
+      { kind: 'snapshot', state: { epoch: 'e1', revision: 2 } },
+      { kind: 'delta', delta: { revision: 3, devices: [{ action: 'reboot-node' }], engines: [] } },
+      { kind: 'delta', delta: { revision: 4, devices: [], engines: [{ evicting: true }] } },
+      { kind: 'heartbeat', epoch: 'e1', revision: 4 },
+    ]);
+  });
+
+  it('coalesces for a reader that does not read, and the last state arrives all the same', async () => {
+    const { publisher, server, metrics } = await setUp();
+    const stub = new nodeProto.NodeService(formatAddress(server.address), credentials.createInsecure());
+    closers.push(() => stub.close());
+    const stream = stub.watchNode({});
+    stream.on('error', () => undefined);
+    await new Promise<void>((resolve) => stream.once('data', () => resolve()));
+    stream.pause();
+    const filler = 'x'.repeat(20_000);
+    const coalesced = async () => (await metrics.coalescedDeltas.get()).values[0]?.value ?? 0;
+    let restarts = 0;
+    while ((await coalesced()) < 50 && restarts < 20_000) {
+      publisher.publish({ engines: [anEngineStatus('chat-0', { restarts: ++restarts, reason: filler })] });
+      await new Promise<void>((resolve) => setImmediate(resolve));
+    }
+    expect(await coalesced()).toBeGreaterThanOrEqual(50);
+    const last = new Promise<number>((resolve) =>
+      stream.on('data', (update: { delta?: { revision: string; engines: { restarts: number }[] } }) => {
+        if (update.delta?.engines[0]?.restarts === restarts) resolve(Number(update.delta.revision));
+      }),
+    );
+    stream.resume();
+    expect(await last).toBe(publisher.state.revision);
+    stream.cancel();
+  });
+
+  it('frees the stream when the watcher leaves', async () => {
+    const { client, metrics } = await setUp();
+    const { until } = collect(client);
+    await until((u) => u.kind === 'snapshot');
+    const open = async () => (await metrics.watchers.get()).values[0]?.value;
+    expect(await open()).toBe(1);
+    await closers.pop()?.();
+    while ((await open()) !== 0) await new Promise<void>((resolve) => setImmediate(resolve));
+  });
+
+  it('says that the node is unreachable when the agent ends', async () => {
+    const { client, server } = await setUp();
+    const { until, ended } = collect(client);
+    await until((u) => u.kind === 'snapshot');
+    server.destroy('test');
+    expect((await ended)?.code).toBe('node-unreachable');
+  });
+
+  it('carries requests to their owner and answers in domain words', async () => {
+    const { client } = await setUp();
+    expect(await client.startEngine({ engineId: 'new', template: 'chat' })).toMatchObject({
+      id: 'new',
+      state: 'starting',
+      load: null,
+    });
+    expect((await client.drainEngine({ engineId: 'chat-0' })).reason).toBe('null');
+    expect((await client.drainEngine({ engineId: 'chat-0', deadlineMs: 7 })).reason).toBe('7');
+    expect((await client.cordonDevice({ device: '0', reason: 'why' })).cordons).toEqual([
+      { holder: 'operator:remote', reason: 'why', sinceMs: 5 },
+    ]);
+    expect((await client.listEngines()).map((e) => e.id)).toEqual(['chat-0']);
+  });
+
+  it.each([
+    ['stale-epoch', (c: NodeServiceClient) => c.stopEngine({ engineId: 'chat-0', expectedEpoch: 'old' })],
+    ['engine-unknown', (c: NodeServiceClient) => c.stopEngine({ engineId: 'nope', expectedEpoch: 'e1' })],
+    ['argument-invalid', (c: NodeServiceClient) => c.stopEngine({ engineId: '' })],
+    ['argument-invalid', (c: NodeServiceClient) => c.cordonDevice({ device: '' })],
+    ['argument-invalid', (c: NodeServiceClient) => c.cordonDevice({ device: '0', holder: 'root' })],
+    ['argument-invalid', (c: NodeServiceClient) => c.cordonDevice({ device: '0', holder: 'health:xid' })],
+    ['internal', (c: NodeServiceClient) => c.uncordonDevice({ device: '0' })],
+  ])('refuses with reason %s', async (reason, call) => {
+    const { client, metrics } = await setUp();
+    const error: unknown = await call(client).catch((e: unknown) => e);
+    expect(error).toBeInstanceOf(InfernodeError);
+    expect((error as InfernodeError).code).toBe(reason);
+    expect((await metrics.rpcErrors.get()).values[0]?.labels.reason).toBe(reason);
+  });
+
+  it('answers grpc.health.v1 and reflection', async () => {
+    const { server } = await setUp();
+    server.setServing('infernode.node.v1.NodeService', true);
+    const raw = new Client(formatAddress(server.address), credentials.createInsecure());
+    closers.push(() => raw.close());
+    const health = await new Promise<Buffer>((resolve, reject) =>
+      raw.makeUnaryRequest(
+        '/grpc.health.v1.Health/Check',
+        (value: Buffer) => value,
+        (value) => value,
+        Buffer.concat([Buffer.from([0x0a, 29]), Buffer.from('infernode.node.v1.NodeService')]),
+        new Metadata(),
+        (error, value) => (error ? reject(error) : resolve(value as Buffer)),
+      ),
+    );
+    expect([...health]).toEqual([0x08, 1]); // SERVING
+    const names = await new Promise<string>((resolve, reject) => {
+      const stream = raw.makeBidiStreamRequest(
+        '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo',
+        (value: Buffer) => value,
+        (value) => value.toString('latin1'),
+      );
+      stream.on('data', (value: string) => {
+        resolve(value);
+        stream.end();
+      });
+      stream.on('error', reject);
+      stream.write(Buffer.from([0x3a, 1, 0x2a])); // list_services "*"
+    });
+    expect(names).toContain('infernode.node.v1.NodeService');
+    expect(names).toContain('grpc.health.v1.Health');
+  });
+});
