@@ -22,7 +22,7 @@ export interface OpenStream {
 /** One streaming chat completion, read to its end by the plainest means. */
 export function openStream(gateway: string, body: Record<string, unknown>): OpenStream {
   const aborter = new AbortController();
-  let sawFirstByte: () => void;
+  let sawFirstByte = (): void => undefined;
   const firstByte = new Promise<void>((resolve) => (sawFirstByte = resolve));
   const result = (async (): Promise<StreamResult> => {
     const response = await request(`${gateway}/v1/chat/completions`, {
