@@ -67,7 +67,8 @@ function withToken(channel: ChannelCredentials, tokenFile: string): ChannelCrede
 /** Says whether a call's metadata carries one of the tokens of the file (one per line, `#` starts a comment). */
 export class TokenVerifier {
   #digests: Buffer[] = [];
-  #modifiedMs = -1;
+  /** Modification time, size and inode of what was read; `null` before the first read. */
+  #version: string | null = null;
 
   constructor(readonly tokenFile: string) {
     this.#reload();
@@ -87,16 +88,17 @@ export class TokenVerifier {
   /** A file that cannot be read keeps the tokens of before: a rotation in progress must not lock everybody out. */
   #reload(): void {
     try {
-      const { mtimeMs } = statSync(this.tokenFile);
-      if (mtimeMs === this.#modifiedMs) return;
+      const { mtimeMs, size, ino } = statSync(this.tokenFile);
+      const version = `${mtimeMs}/${size}/${ino}`;
+      if (version === this.#version) return;
       this.#digests = readFileSync(this.tokenFile, 'utf8')
         .split('\n')
         .map((line) => line.trim())
         .filter((line) => line !== '' && !line.startsWith('#'))
         .map(sha256);
-      this.#modifiedMs = mtimeMs;
+      this.#version = version;
     } catch (error) {
-      if (this.#modifiedMs < 0)
+      if (this.#version === null)
         throw new InfernodeError(
           'config-invalid',
           `expected a readable file in tls.tokenFile, got "${this.tokenFile}": ${messageOf(error)}`,
