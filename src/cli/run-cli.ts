@@ -5,6 +5,7 @@ import { addAgentCommand } from './agent-command.js';
 import { addConfigCommand } from './config-command.js';
 import { addCoordinatorCommand } from './coordinator-command.js';
 import { addDoctorCommand } from './doctor-command.js';
+import { addPlanCommand } from './plan-command.js';
 import { addSimCommand } from './sim-command.js';
 import { addStatusCommand } from './status-command.js';
 import { addUpCommand } from './up-command.js';
@@ -29,6 +30,7 @@ export async function runCli(argv: readonly string[]): Promise<void> {
   addUpCommand(program);
   addStatusCommand(program);
   addDoctorCommand(program);
+  addPlanCommand(program);
   addAgentCommand(program);
   addCoordinatorCommand(program);
   addConfigCommand(program);
