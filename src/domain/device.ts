@@ -16,6 +16,8 @@ export interface DeviceIdentity {
 export interface DeviceReading {
   temperatureCelsius: number | null;
   memoryTemperatureCelsius: number | null;
+  /** Distance to the part's own slowdown temperature; absent where the sampler does not read it. */
+  temperatureMarginCelsius?: number | null;
   powerWatts: number | null;
   powerLimitWatts: number | null;
   smClockMhz: number | null;

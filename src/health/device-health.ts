@@ -1,0 +1,333 @@
+/**
+ * The health of every device of the node. Samples and events come in; statuses and faults go out, synchronously and in that
+ * order, so that by the time somebody acts on a fault the cordon is visible everywhere. The only state with a life of its
+ * own is the list of devices: it is kept on disk, so that a device that is missing after a reboot still has a name.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import type { DeviceEvent, DeviceStatus, DriverState, NodeSample } from '../domain/device.js';
+import { InfernodeError } from '../domain/error-codes.js';
+import type { Condition, Fault } from '../domain/health.js';
+import { BoundedQueue } from '../runtime/bounded-queue.js';
+import type { Clock, Timer } from '../runtime/clock.js';
+import type { Logger } from '../runtime/logger.js';
+import { classifyFault, type ClassifiedFault, type FaultContext } from './classify-fault.js';
+import type { CheckSettings, Moment } from './condition-book.js';
+import { checkOfHolder } from './cordon-device.js';
+import { healthOfCondition } from './derive-health.js';
+import { DeviceRecord, type StoredDevice } from './device-record.js';
+import type { HealthMetrics } from './health-metrics.js';
+import { IncidentMemory } from './incident-memory.js';
+
+export interface StoredHealth {
+  /** Boot id under which the conditions were seen. */
+  bootId: string;
+  devices: StoredDevice[];
+}
+
+export interface DeviceHealthOptions {
+  clock: Clock;
+  logger: Logger;
+  metrics: HealthMetrics;
+  sampleIntervalMs: number;
+  settings: CheckSettings;
+  bootId: string;
+  restored: StoredHealth | null;
+  /** All devices, after each change. Called before the fault that caused the change is announced. */
+  onDevices(devices: DeviceStatus[]): void;
+  onFault(fault: Fault): void;
+  /** What must survive a restart has changed. */
+  onStore(stored: StoredHealth): void;
+}
+
+type Stuck = NodeSample['stuck'][number];
+
+/** Faults of devices that no sample has shown yet. */
+const maxEarlyFaults = 64;
+
+export class DeviceHealthTracker {
+  readonly #options: DeviceHealthOptions;
+  readonly #records = new Map<string, DeviceRecord>();
+  readonly #early = new BoundedQueue<ClassifiedFault>(maxEarlyFaults);
+  readonly #incidents = new IncidentMemory();
+  #settings: CheckSettings;
+  #node: NodeSample | null = null;
+  #driverWasOpen = false;
+  #driverWasLost = false;
+  #devices: DeviceStatus[] = [];
+  #stored: StoredHealth;
+  #timer: Timer | null = null;
+
+  constructor(options: DeviceHealthOptions) {
+    this.#options = options;
+    this.#settings = options.settings;
+    this.#stored = { bootId: options.bootId, devices: [] };
+    this.#restore(options.restored);
+    this.#devices = this.#statuses();
+  }
+
+  /** Looks once per sampling interval whether samples still come. */
+  start(): void {
+    this.#timer ??= this.#options.clock.every(this.#options.sampleIntervalMs, () => this.tick());
+  }
+
+  close(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+  }
+
+  get devices(): readonly DeviceStatus[] {
+    return this.#devices;
+  }
+
+  handleSample(sample: NodeSample): void {
+    this.#node = sample;
+    const byUuid = new Map(sample.devices.map((device) => [device.identity.uuid, device]));
+    for (const device of sample.devices)
+      if (!this.#records.has(device.identity.uuid))
+        this.#add(new DeviceRecord(device.identity, this.#now().wallMs));
+    for (const [uuid, record] of this.#records)
+      record.update(byUuid.get(uuid) ?? null, sample, this.#stuckOf(uuid) !== null);
+    this.#noteDriver(sample.driver);
+    for (const [uuid, { reading }] of byUuid)
+      if (reading.recoveryAction !== null)
+        this.#incidents.noteRecoveryAction(uuid, reading.recoveryAction, sample.takenAtMs);
+    const faults = this.#evaluate();
+    for (const record of this.#records.values()) record.settle();
+    this.#announce(faults);
+  }
+
+  handleEvent(event: DeviceEvent): void {
+    const uuid = event.deviceUuid;
+    const fault = classifyFault(event, this.#contextOf(event));
+    if (fault.basis === 'recovery-action' && uuid !== null && event.kind === 'recovery-action')
+      this.#incidents.noteRecoveryAction(uuid, event.code, event.receivedAtMs);
+    if (this.#incidents.isSecondSource(event)) {
+      // The kernel log tells more than NVML about the same event: keep its verdict, count once.
+      if (event.text !== null) this.#hold(fault);
+      this.#announce([]);
+      return;
+    }
+    this.#options.metrics.countEvent(uuid ?? '', fault.xid);
+    this.#logFault(fault, event.drill);
+    this.#hold(fault);
+    this.#announce([fault]);
+  }
+
+  /** Time passes: samples get old, quiet conditions go. */
+  tick(): void {
+    const { nowMs } = this.#now();
+    for (const record of this.#records.values()) record.book.clearQuiet(nowMs);
+    const faults = this.#evaluate();
+    this.#announce(faults, true);
+  }
+
+  /** The engines on these devices have started anew: what only hurt the old ones is over. */
+  noteEngineRestarted(uuids: readonly string[]): void {
+    for (const uuid of uuids) this.#records.get(uuid)?.book.clearBy('engine-restarted');
+    this.#announce([]);
+  }
+
+  /** New limits hold from the next sample on. */
+  reconfigure(settings: CheckSettings): void {
+    this.#settings = settings;
+  }
+
+  /** Throws `device-unknown`. */
+  cordonDevice(ref: string, holder: string, reason: string): DeviceStatus {
+    const record = this.#find(ref);
+    record.cordons.add({ holder, reason, sinceMs: this.#now().wallMs });
+    this.#announce([]);
+    return this.#statusOf(record);
+  }
+
+  /**
+   * Removes the holder's entry. With `health:<check>` the operator acknowledges the condition; acknowledging
+   * `gpu_missing` accepts that the device is gone for good.
+   */
+  uncordonDevice(ref: string, holder: string): DeviceStatus {
+    const record = this.#find(ref);
+    const check = checkOfHolder(holder);
+    if (check === null) record.cordons.remove(holder);
+    else if (record.book.acknowledge(check)) this.#afterAcknowledgement(record, check);
+    this.#announce([]);
+    return this.#statusOf(record);
+  }
+
+  #afterAcknowledgement(record: DeviceRecord, check: string): void {
+    const { uuid } = record.identity;
+    this.#options.logger.warn({ device: uuid, check }, 'condition acknowledged by an operator');
+    if (check === 'gpu_missing') this.#records.delete(uuid);
+  }
+
+  #restore(restored: StoredHealth | null): void {
+    const { nowMs, wallMs } = this.#now();
+    for (const stored of restored?.devices ?? []) {
+      const record = new DeviceRecord(stored.identity, wallMs, stored);
+      record.book.restore(stored.conditions, restored?.bootId === this.#options.bootId, nowMs);
+      this.#records.set(stored.identity.uuid, record);
+    }
+  }
+
+  #add(record: DeviceRecord): void {
+    const { uuid } = record.identity;
+    this.#records.set(uuid, record);
+    for (let left = this.#early.size; left > 0; left--) {
+      const fault = this.#early.shift();
+      if (fault?.deviceUuid === uuid) record.book.hold(fault, this.#now());
+      else if (fault) this.#early.push(fault);
+    }
+  }
+
+  #hold(fault: ClassifiedFault): void {
+    if (this.#settings[fault.check]?.enabled === false) return;
+    const record = fault.deviceUuid === null ? undefined : this.#records.get(fault.deviceUuid);
+    if (record) record.book.hold(fault, this.#now());
+    else if (fault.deviceUuid !== null) this.#early.push(fault);
+  }
+
+  #noteDriver({ state }: DriverState): void {
+    if (state !== 'ok') {
+      // Only a driver that this process has seen open can have been away.
+      this.#driverWasLost ||= this.#driverWasOpen;
+      return;
+    }
+    if (this.#driverWasLost) for (const record of this.#records.values()) record.driverReopened();
+    this.#driverWasOpen = true;
+    this.#driverWasLost = false;
+  }
+
+  #evaluate(): Fault[] {
+    const at = this.#now();
+    const faults: Fault[] = [];
+    for (const [uuid, record] of this.#records) {
+      const fired = record.evaluate(
+        this.#node,
+        this.#stuckOf(uuid),
+        this.#options.sampleIntervalMs,
+        this.#settings,
+        at,
+      );
+      for (const condition of fired) faults.push(faultOfCondition(uuid, condition, at.nowMs));
+    }
+    for (const fault of faults) this.#logFault(fault, false);
+    return faults;
+  }
+
+  /** Statuses first, then faults. A tick that changed nothing but ages says nothing. */
+  #announce(faults: readonly Fault[], quietly = false): void {
+    const devices = this.#statuses();
+    const changed =
+      !quietly || faults.length > 0 || !isDeepStrictEqual(ageless(devices), ageless(this.#devices));
+    if (changed) {
+      this.#devices = devices;
+      this.#options.metrics.show(devices);
+      this.#options.onDevices(devices);
+      this.#store();
+    }
+    for (const fault of faults) {
+      this.#options.metrics.countFault(fault.deviceUuid ?? '', fault.severity);
+      this.#options.onFault(fault);
+    }
+  }
+
+  #store(): void {
+    const devices = [...this.#records.values()].map((record) => record.stored());
+    const stored = { bootId: this.#options.bootId, devices };
+    if (isDeepStrictEqual(stored, this.#stored)) return;
+    this.#stored = stored;
+    this.#options.onStore(stored);
+  }
+
+  #statuses(): DeviceStatus[] {
+    return [...this.#records.values()]
+      .map((record) => this.#statusOf(record))
+      .sort((a, b) => a.identity.index - b.identity.index || a.identity.uuid.localeCompare(b.identity.uuid));
+  }
+
+  #statusOf(record: DeviceRecord): DeviceStatus {
+    return record.status(this.#unknownReason(record.identity.uuid), this.#now());
+  }
+
+  /** Why nothing can be said of the device now, or `null`. */
+  #unknownReason(uuid: string): string | null {
+    if (!this.#node) return 'no sample yet';
+    const { driver } = this.#node;
+    if (driver.state !== 'ok') return `driver ${driver.state}: ${driver.reason}`;
+    const stuck = this.#stuckOf(uuid);
+    return stuck ? `the driver call ${stuck.call} has not returned` : null;
+  }
+
+  /** A call without a device hangs in the driver as a whole, and speaks for every device. */
+  #stuckOf(uuid: string): Stuck | null {
+    const calls = this.#node?.stuck ?? [];
+    return (
+      calls.find((call) => call.deviceUuid === uuid) ??
+      calls.find((call) => call.deviceUuid === null && this.#isIndexOf(call.deviceIndex, uuid)) ??
+      null
+    );
+  }
+
+  #isIndexOf(index: number | null, uuid: string): boolean {
+    return index === null || this.#records.get(uuid)?.identity.index === index;
+  }
+
+  #contextOf(event: DeviceEvent): FaultContext {
+    const uuid = event.deviceUuid;
+    const status = this.#devices.find((device) => device.identity.uuid === uuid);
+    const driver = this.#node?.driver;
+    return {
+      recoveryAction: uuid === null ? null : this.#incidents.recoveryAction(uuid, event.receivedAtMs),
+      repairFailed: (status?.reading.rowRemapFailure ?? 0) > 0,
+      driverBranch: driver?.state === 'ok' ? Number.parseInt(driver.driverVersion, 10) || null : null,
+    };
+  }
+
+  /** By UUID, else by index among the devices that the driver lists now, else among all that are known. */
+  #find(ref: string): DeviceRecord {
+    const byUuid = this.#records.get(ref);
+    if (byUuid) return byUuid;
+    const index = /^\d{1,4}$/.test(ref) ? Number(ref) : -1;
+    const listed = this.#node?.devices.find((device) => device.identity.index === index)?.identity.uuid;
+    const known = [...this.#records.values()].find((record) => record.identity.index === index);
+    const record = listed === undefined ? known : this.#records.get(listed);
+    if (record) return record;
+    throw new InfernodeError(
+      'device-unknown',
+      `expected a UUID or an index of a device of this node, got "${ref.slice(0, 80)}"`,
+    );
+  }
+
+  #logFault(fault: Fault, drill: boolean): void {
+    const { check, deviceUuid: device, severity, action, advice, reason, evidence } = fault;
+    const line = { check, device, severity, action, advice, evidence, drill };
+    if (severity === 'info') this.#options.logger.info(line, reason);
+    else if (severity === 'warning') this.#options.logger.warn(line, reason);
+    else this.#options.logger.error(line, reason);
+  }
+
+  #now(): Moment {
+    const { clock } = this.#options;
+    return { nowMs: clock.monotonicMs(), wallMs: clock.wallMs() };
+  }
+}
+
+function faultOfCondition(deviceUuid: string, condition: Condition, observedAtMs: number): Fault {
+  const { check, severity, action, advice, reason } = condition;
+  return {
+    check,
+    deviceUuid,
+    xid: null,
+    severity,
+    action,
+    advice,
+    drain: healthOfCondition(condition) === 'unhealthy' ? 'drain-now' : 'none',
+    reason,
+    evidence: reason,
+    pid: null,
+    observedAtMs,
+  };
+}
+
+function ageless(devices: readonly DeviceStatus[]): DeviceStatus[] {
+  return devices.map((device) => ({ ...device, sampleAgeMs: 0 }));
+}

@@ -1,0 +1,137 @@
+/** Everything that health keeps of one device: identity, newest reading, conditions, cordons, and the status made of them. */
+import { emptyReading, type DeviceIdentity, type DeviceSample, type DeviceStatus } from '../domain/device.js';
+import type { DeviceReading, NodeSample } from '../domain/device.js';
+import type { Condition, DeviceHealth } from '../domain/health.js';
+import type { Cordon } from '../domain/cordon.js';
+import type { DeviceView } from './checks/device-check.js';
+import { ConditionBook, type CheckSettings, type HeldCondition, type Moment } from './condition-book.js';
+import { DeviceCordons, healthCordons } from './cordon-device.js';
+import { deriveHealth } from './derive-health.js';
+
+/** What is kept on disk of one device. */
+export interface StoredDevice {
+  identity: DeviceIdentity;
+  cordons: Cordon[];
+  conditions: HeldCondition[];
+}
+
+const lostCode = 'NVML_ERROR_GPU_IS_LOST';
+
+export class DeviceRecord {
+  readonly book = new ConditionBook();
+  readonly cordons: DeviceCordons;
+  #identity: DeviceIdentity;
+  #sample: DeviceSample | null = null;
+  #previous: DeviceReading | null = null;
+  #reading: DeviceReading = emptyReading;
+  /** When the newest good readings were taken, monotonic ms. */
+  #readAtMs: number | null = null;
+  /** Absent or lost since it was last well. */
+  #gone = false;
+  #health: DeviceHealth = 'unknown';
+  #healthSinceMs: number;
+
+  constructor(identity: DeviceIdentity, wallMs: number, stored?: StoredDevice) {
+    this.#identity = identity;
+    this.#healthSinceMs = wallMs;
+    this.cordons = new DeviceCordons(stored?.cordons);
+  }
+
+  get identity(): DeviceIdentity {
+    return this.#identity;
+  }
+
+  /** Takes the device's part of a snapshot: new readings, and what they prove about repairs. */
+  update(sample: DeviceSample | null, node: NodeSample, stuck: boolean): void {
+    const absent = sample === null && node.driver.state === 'ok' && !stuck;
+    if (absent || sample?.error?.code === lostCode) this.#gone = true;
+    this.#sample = sample;
+    if (!sample) return;
+    if (sample.identity.serial !== this.#identity.serial) this.book.clearAll();
+    this.#identity = sample.identity;
+    if (sample.error || stuck) return;
+    if (this.#gone) this.book.clearBy('device-returned');
+    this.#gone = false;
+    this.#previous = this.#readAtMs === null ? null : this.#reading;
+    if (wentDown(this.#previous, sample.reading)) this.book.clearBy('counter-restarted');
+    this.#reading = sample.reading;
+    this.#readAtMs = node.takenAtMs - sample.ageMs;
+  }
+
+  /** The driver was away and is back; when it still asks for a recovery action, nothing was repaired. */
+  driverReopened(): void {
+    if ((this.#reading.recoveryAction ?? 0) === 0) this.book.clearBy('driver-reopened');
+  }
+
+  /** Runs the checks; returns the conditions that are new or got worse. */
+  evaluate(
+    node: NodeSample | null,
+    stuck: DeviceView['stuck'],
+    sampleIntervalMs: number,
+    settings: CheckSettings,
+    at: Moment,
+  ): Condition[] {
+    if (!node) return [];
+    const view: DeviceView = {
+      driver: node.driver,
+      sample: this.#sample,
+      previous: this.#previous,
+      stuck,
+      sampleAgeMs: this.#ageMs(at.nowMs),
+      sampleIntervalMs,
+    };
+    return this.book.evaluate(view, settings, this.#readAtMs, at);
+  }
+
+  /** One reading is compared with the one before exactly once: a second look must not see the same step again. */
+  settle(): void {
+    if (this.#readAtMs !== null) this.#previous = this.#reading;
+  }
+
+  status(unknownReason: string | null, at: Moment): DeviceStatus {
+    const held = this.book.held();
+    const conditions = held.map((h) => h.condition);
+    const { health, severity, action, reason } = deriveHealth(
+      conditions,
+      unknownReason ?? (this.#readAtMs === null ? 'no sample yet' : null),
+    );
+    if (health !== this.#health) this.#healthSinceMs = at.wallMs;
+    this.#health = health;
+    return {
+      identity: this.#identity,
+      health,
+      healthSinceMs: this.#healthSinceMs,
+      severity,
+      action,
+      reason,
+      conditions,
+      cordons: [...this.cordons.set, ...healthCordons(held)],
+      reading: this.#reading,
+      sampleAgeMs: Math.max(0, Math.round(this.#ageMs(at.nowMs) ?? 0)),
+    };
+  }
+
+  stored(): StoredDevice {
+    return {
+      identity: this.#identity,
+      cordons: [...this.cordons.set],
+      conditions: this.book.held().map(({ condition, fromEvent, code, recoversHow, drainNow }) => ({
+        condition,
+        fromEvent,
+        code,
+        recoversHow,
+        drainNow,
+      })),
+    };
+  }
+
+  #ageMs(nowMs: number): number | null {
+    return this.#readAtMs === null ? null : nowMs - this.#readAtMs;
+  }
+}
+
+/** A volatile counter that went down: the device was reset. */
+function wentDown(before: DeviceReading | null, now: DeviceReading): boolean {
+  const old = before?.eccUncorrectedVolatile ?? null;
+  return old !== null && now.eccUncorrectedVolatile !== null && now.eccUncorrectedVolatile < old;
+}
