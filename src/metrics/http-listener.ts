@@ -1,0 +1,102 @@
+/** A small HTTP listener with fixed GET paths: everything else is 404 or 405, and no handler can end the process. */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { formatAddress, type ListenAddress } from '../config/listen-address.js';
+import { InfernodeError, messageOf } from '../domain/error-codes.js';
+import type { Logger } from '../runtime/logger.js';
+import type { Service } from '../runtime/service.js';
+
+export interface HttpAnswer {
+  status: number;
+  contentType: string;
+  body: string;
+}
+
+export interface HttpListenerOptions {
+  /** What it is, for messages: `metrics`, `probe`. */
+  name: string;
+  listen: ListenAddress;
+  routes: Record<string, () => HttpAnswer | Promise<HttpAnswer>>;
+  logger: Logger;
+}
+
+export interface HttpListener extends Service {
+  /** Valid after `start()`; holds the real port where 0 was asked for. */
+  readonly address: ListenAddress;
+}
+
+const maxConnections = 256;
+
+export function jsonAnswer(status: number, value: unknown): HttpAnswer {
+  return { status, contentType: 'application/json', body: `${JSON.stringify(value)}\n` };
+}
+
+export function createHttpListener({ name, listen, routes, logger }: HttpListenerOptions): HttpListener {
+  let address = listen;
+  let closing: Promise<void> | null = null;
+  const paths = new Map(Object.entries(routes));
+  const server = createServer({ requestTimeout: 10_000, headersTimeout: 5_000 }, (request, response) => {
+    void answer(request, response);
+  });
+  server.maxConnections = maxConnections;
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
+    let result: HttpAnswer;
+    try {
+      result = await route(request.method ?? '', path);
+    } catch (error) {
+      logger.error({ err: error, listener: name, path }, 'request failed');
+      result = jsonAnswer(500, { error: messageOf(error) });
+    }
+    response.writeHead(result.status, {
+      'content-type': result.contentType,
+      'content-length': Buffer.byteLength(result.body),
+    });
+    response.end(request.method === 'HEAD' ? undefined : result.body);
+  }
+
+  function route(method: string, path: string): HttpAnswer | Promise<HttpAnswer> {
+    const handler = paths.get(path);
+    if (!handler) return jsonAnswer(404, { error: 'path-unknown', paths: [...paths.keys()] });
+    if (method !== 'GET' && method !== 'HEAD') return jsonAnswer(405, { error: 'method-not-allowed' });
+    return handler();
+  }
+
+  return {
+    get address() {
+      return address;
+    },
+    start: () =>
+      new Promise((resolve, reject) => {
+        const refuse = (error: Error): void =>
+          reject(
+            new InfernodeError(
+              'config-invalid',
+              `expected to listen for ${name} on ${formatAddress(listen)}: ${error.message}`,
+              { cause: error },
+            ),
+          );
+        server.once('error', refuse);
+        server.listen(listen.port, listen.host, () => {
+          server.off('error', refuse);
+          server.on('error', (error) => logger.error({ err: error, listener: name }, 'listener failed'));
+          address = { host: listen.host, port: (server.address() as AddressInfo).port };
+          logger.info({ address: formatAddress(address), listener: name }, 'HTTP listens');
+          resolve();
+        });
+      }),
+    close: () => {
+      closing ??= new Promise((resolve) => {
+        if (!server.listening) return resolve();
+        server.close(() => resolve());
+        server.closeIdleConnections();
+      });
+      return closing;
+    },
+    destroy: () => {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}

@@ -1,0 +1,73 @@
+/** The two HTTP listeners over real sockets: what they answer, and that nothing else does. */
+import { Counter, Registry } from 'prom-client';
+import { afterEach, expect, it } from 'vitest';
+import { formatAddress } from '../../../src/config/listen-address.js';
+import type { HttpListener } from '../../../src/metrics/http-listener.js';
+import { createMetricsRegistry } from '../../../src/metrics/metrics-registry.js';
+import { createMetricsServer } from '../../../src/metrics/metrics-server.js';
+import { createProbeServer } from '../../../src/metrics/probe-server.js';
+import { silentLogger } from '../../../src/runtime/logger.js';
+
+const listen = { host: '127.0.0.1', port: 0 };
+const logger = silentLogger();
+let server: HttpListener;
+afterEach(() => server.close());
+
+async function get(path: string, init?: RequestInit): Promise<[number, string]> {
+  const response = await fetch(`http://${formatAddress(server.address)}${path}`, init);
+  return [response.status, await response.text()];
+}
+
+it('/metrics carries build information, process metrics and ours', async () => {
+  const registry = createMetricsRegistry('agent', '1.2.3');
+  new Counter({ name: 'infernode_test_total', help: 'x', registers: [registry] }).inc(3);
+  server = createMetricsServer({ listen, registry, logger, scrapeTargets: () => [] });
+  await server.start();
+  const [status, text] = await get('/metrics');
+  expect(status).toBe(200);
+  expect(text).toContain('infernode_build_info{process="agent",version="1.2.3"');
+  expect(text).toContain('infernode_test_total 3');
+  expect(text).toContain('process_resident_memory_bytes');
+  expect(await get('/sd')).toEqual([200, '[]\n']);
+  expect((await get('/livez'))[0]).toBe(404);
+});
+
+it('a failing collector is a 500, and the next scrape works', async () => {
+  const registry = new Registry();
+  let fails = true;
+  new Counter({
+    name: 'a_total',
+    help: 'x',
+    registers: [registry],
+    collect: () => {
+      if (fails) throw new Error('cannot collect');
+    },
+  });
+  server = createMetricsServer({ listen, registry, logger });
+  await server.start();
+  expect(await get('/metrics')).toEqual([500, '{"error":"cannot collect"}\n']);
+  fails = false;
+  expect((await get('/metrics'))[0]).toBe(200);
+  expect((await get('/sd'))[0]).toBe(404);
+});
+
+it('/readyz gives its reasons; /livez does not depend on them', async () => {
+  let reasons = ['no sample yet'];
+  server = createProbeServer({ listen, notReady: () => reasons, logger });
+  await server.start();
+  expect(await get('/readyz')).toEqual([503, '{"ready":false,"reasons":["no sample yet"]}\n']);
+  expect((await get('/livez'))[0]).toBe(200);
+  reasons = [];
+  expect(await get('/readyz?verbose')).toEqual([200, '{"ready":true,"reasons":[]}\n']);
+  expect((await get('/metrics'))[0]).toBe(404);
+  expect((await get('/readyz', { method: 'POST' }))[0]).toBe(405);
+  expect(await get('/livez', { method: 'HEAD' })).toEqual([200, '']);
+});
+
+it('a taken port is said in words', async () => {
+  server = createProbeServer({ listen, notReady: () => [], logger });
+  await server.start();
+  const second = createProbeServer({ listen: server.address, notReady: () => [], logger });
+  await expect(second.start()).rejects.toThrow(/expected to listen for probe on 127.0.0.1:\d+: .*EADDRINUSE/);
+  await second.close();
+});
