@@ -5,7 +5,7 @@ import { createHttpListener, jsonAnswer, type HttpListener } from './http-listen
 export interface ProbeServerOptions {
   listen: ListenAddress;
   /** What keeps the process from being ready, in words; empty when it is. */
-  notReady(): string[];
+  notReady: () => string[];
   logger: Logger;
 }
 
