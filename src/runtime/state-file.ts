@@ -11,8 +11,9 @@ import {
   readFileSync,
   renameSync,
   rmSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
+import { mkdir, open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 export interface StateDocument<T> {
@@ -53,7 +54,7 @@ export function writeStateFile<T>(path: string, document: StateDocument<T>): voi
   try {
     const file = openSync(temporary, 'w', 0o600);
     try {
-      writeSync(file, `${JSON.stringify(document)}\n`);
+      writeFileSync(file, `${JSON.stringify(document)}\n`);
       fsyncSync(file);
     } finally {
       closeSync(file);
@@ -64,6 +65,32 @@ export function writeStateFile<T>(path: string, document: StateDocument<T>): voi
     throw error;
   }
   syncDirectory(directory);
+}
+
+/** The same without holding up the event loop: an fsync on a busy disk takes long. Calls for one path must not overlap. */
+export async function saveStateFile<T>(path: string, document: StateDocument<T>): Promise<void> {
+  const directory = dirname(path);
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const temporary = `${path}.${process.pid}.tmp`;
+  try {
+    const file = await open(temporary, 'w', 0o600);
+    try {
+      await file.writeFile(`${JSON.stringify(document)}\n`);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+  const handle = await open(directory, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
 }
 
 function whyBad(text: string, schema: number, isData: (data: unknown) => boolean): string | null {

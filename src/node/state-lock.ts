@@ -1,0 +1,119 @@
+/**
+ * One agent per state directory. The lock is a file that names its owner by pid, start time and boot id, so that a lock
+ * left by a crash never blocks, and a pid that was used again is not taken for the owner.
+ *
+ * Limit: two agents in different pid namespaces that share a directory cannot see each other's processes.
+ */
+import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { InfernodeError, messageOf } from '../domain/error-codes.js';
+
+interface LockOwner {
+  pid: number;
+  /** Field 22 of /proc/<pid>/stat. */
+  startTime: string;
+  bootId: string;
+}
+
+const maxAttempts = 3;
+
+export class StateLock {
+  #held = true;
+
+  private constructor(
+    readonly path: string,
+    private readonly content: string,
+  ) {}
+
+  /** Throws `config-invalid` when another agent lives in the directory, or when it cannot be written. */
+  static take(stateDir: string, bootId: string): StateLock {
+    const path = join(stateDir, 'lock');
+    const owner: LockOwner = { pid: process.pid, startTime: startTimeOf(process.pid) ?? '', bootId };
+    const content = JSON.stringify(owner);
+    const own = `${path}.${process.pid}`;
+    try {
+      mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+      writeFileSync(own, content, { mode: 0o600 });
+    } catch (error) {
+      throw unusable(stateDir, error);
+    }
+    try {
+      for (let attempt = 0; attempt < maxAttempts; attempt++) {
+        if (tryLink(own, path)) return new StateLock(path, content);
+        refuseLiveOwner(stateDir, path, bootId);
+        // Only one of several starters renames a given stale file away; the others find the winner's lock next.
+        renameSync(path, `${own}.stale`);
+        rmSync(`${own}.stale`, { force: true });
+      }
+    } catch (error) {
+      if (error instanceof InfernodeError) throw error;
+      throw unusable(stateDir, error);
+    } finally {
+      rmSync(own, { force: true });
+    }
+    throw unusable(stateDir, new Error('others keep taking the lock'));
+  }
+
+  /** Idempotent; leaves a lock alone that is no longer ours. */
+  release(): void {
+    if (!this.#held) return;
+    this.#held = false;
+    if (readText(this.path) === this.content) rmSync(this.path, { force: true });
+  }
+}
+
+/** The link exists or not: unlike a write, it cannot be half done. */
+function tryLink(own: string, path: string): boolean {
+  try {
+    linkSync(own, path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+function refuseLiveOwner(stateDir: string, path: string, bootId: string): void {
+  const owner = parseOwner(readText(path));
+  const alive = owner?.bootId === bootId && startTimeOf(owner.pid) === owner.startTime;
+  if (alive)
+    throw new InfernodeError(
+      'config-invalid',
+      `stateDir "${stateDir}" is in use by another agent (pid ${owner.pid}); stop it, or give this one its own stateDir`,
+    );
+}
+
+function parseOwner(text: string | null): LockOwner | null {
+  try {
+    const owner = JSON.parse(text ?? '') as Partial<LockOwner> | null;
+    const whole =
+      typeof owner?.pid === 'number' &&
+      typeof owner.startTime === 'string' &&
+      typeof owner.bootId === 'string';
+    return whole ? (owner as LockOwner) : null;
+  } catch {
+    return null;
+  }
+}
+
+function startTimeOf(pid: number): string | null {
+  const stat = readText(`/proc/${pid}/stat`);
+  // The second field is a name in brackets that may hold anything, so that counting starts after the last bracket.
+  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
+}
+
+function readText(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return null;
+  }
+}
+
+function unusable(stateDir: string, cause: unknown): InfernodeError {
+  return new InfernodeError(
+    'config-invalid',
+    `expected stateDir "${stateDir}" to be a directory that this user can write: ${messageOf(cause)}`,
+    { cause },
+  );
+}
