@@ -24,6 +24,21 @@ export interface StoredHealth {
   devices: StoredDevice[];
 }
 
+/** Enough of a look at a document from disk to trust the rest to this same program. */
+export function isStoredHealth(value: unknown): value is StoredHealth {
+  const stored = value as Partial<StoredHealth> | null;
+  return (
+    typeof stored?.bootId === 'string' &&
+    Array.isArray(stored.devices) &&
+    stored.devices.every(
+      (device) =>
+        typeof device?.identity?.uuid === 'string' &&
+        Array.isArray(device.cordons) &&
+        Array.isArray(device.conditions),
+    )
+  );
+}
+
 export interface DeviceHealthOptions {
   clock: Clock;
   logger: Logger;
@@ -116,7 +131,11 @@ export class DeviceHealthTracker {
   /** Time passes: samples get old, quiet conditions go. */
   tick(): void {
     const { nowMs } = this.#now();
-    for (const record of this.#records.values()) record.book.clearQuiet(nowMs);
+    const late = nowMs - (this.#node?.takenAtMs ?? nowMs) > 2 * this.#options.sampleIntervalMs;
+    for (const record of this.#records.values()) {
+      record.book.clearQuiet(nowMs);
+      if (late) record.refreshAge(nowMs);
+    }
     const faults = this.#evaluate();
     this.#announce(faults, true);
   }

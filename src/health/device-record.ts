@@ -26,6 +26,8 @@ export class DeviceRecord {
   #reading: DeviceReading = emptyReading;
   /** When the newest good readings were taken, monotonic ms. */
   #readAtMs: number | null = null;
+  /** Age as it is told: it changes with a sample, not with every look, so that a quiet device is no news. */
+  #toldAgeMs = 0;
   /** Absent or lost since it was last well. */
   #gone = false;
   #health: DeviceHealth = 'unknown';
@@ -56,6 +58,12 @@ export class DeviceRecord {
     if (wentDown(this.#previous, sample.reading)) this.book.clearBy('counter-restarted');
     this.#reading = sample.reading;
     this.#readAtMs = node.takenAtMs - sample.ageMs;
+    this.#toldAgeMs = Math.round(sample.ageMs);
+  }
+
+  /** A cached value must not look fresh: called while no sample comes. */
+  refreshAge(nowMs: number): void {
+    this.#toldAgeMs = Math.round(this.#ageMs(nowMs) ?? 0);
   }
 
   /** The driver was away and is back; when it still asks for a recovery action, nothing was repaired. */
@@ -107,7 +115,7 @@ export class DeviceRecord {
       conditions,
       cordons: [...this.cordons.set, ...healthCordons(held)],
       reading: this.#reading,
-      sampleAgeMs: Math.max(0, Math.round(this.#ageMs(at.nowMs) ?? 0)),
+      sampleAgeMs: this.#toldAgeMs,
     };
   }
 

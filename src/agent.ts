@@ -1,0 +1,375 @@
+/**
+ * The agent of one GPU node, put together: sampler -> health -> engines -> node state -> listeners. Reading downwards is
+ * reading the path of a fault. Events and samples are handled synchronously from the sampler to the `WatchNode` streams,
+ * so that a fault is on the wire in the same turn of the event loop in which it was heard.
+ *
+ * Start: lock and state, listeners (not ready yet), sampler, first sample, engines. Close, in order: not ready; engines (kept,
+ * unless told to stop them); streams; listeners; sampler; state file; lock.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import type { AgentConfig } from './config/agent-config.js';
+import { formatAddress } from './config/listen-address.js';
+import type { DeviceStatus, DriverState } from './domain/device.js';
+import type { EngineStatus } from './domain/engine.js';
+import { InfernodeError, messageOf } from './domain/error-codes.js';
+import { createAgentParts, type AgentParts, type EngineFleetPart, type SamplerPart } from './agent-parts.js';
+import { DeviceHealthTracker, isStoredHealth, type StoredHealth } from './health/device-health.js';
+import { HealthMetrics } from './health/health-metrics.js';
+import { checkRows } from './health/health-data.js';
+import { createMetricsRegistry } from './metrics/metrics-registry.js';
+import { createMetricsServer, type ScrapeTarget } from './metrics/metrics-server.js';
+import { createProbeServer } from './metrics/probe-server.js';
+import { readHostInventory } from './node/host-inventory.js';
+import { readBootId, readMachineId } from './node/node-identity.js';
+import { NodeMetrics } from './node/node-metrics.js';
+import { createNodeService } from './node/node-service.js';
+import { NodeStore } from './node/node-store.js';
+import { NodeStatePublisher } from './node/publish-node-state.js';
+import { StateLock } from './node/state-lock.js';
+import { createRpcServer } from './rpc/create-rpc-server.js';
+import { nodePackage, nodeProto } from './rpc/load-proto.js';
+import type { Clock } from './runtime/clock.js';
+import type { Logger } from './runtime/logger.js';
+
+export interface RunAgentOptions {
+  clock: Clock;
+  logger: Logger;
+  version: string;
+  /** The sampler and the engines; replaced by tests. */
+  parts?: AgentParts;
+}
+
+export interface AgentAddresses {
+  control: string;
+  probe: string;
+  metrics: string;
+}
+
+export interface ReloadResult {
+  applied: string[];
+  /** Fields that differ and hold only after a restart. */
+  needsRestart: string[];
+}
+
+export interface RunningAgent {
+  readonly addresses: AgentAddresses;
+  /** Takes what can change while running: templates and check settings. The configuration has been validated. */
+  reload(config: AgentConfig): ReloadResult;
+  /** Idempotent. Engines go on without the agent unless `stopEngines`. */
+  close(options?: { stopEngines?: boolean }): Promise<void>;
+}
+
+const nodeServiceName = 'infernode.node.v1.NodeService';
+/** Engines name devices by index, which only a sample can resolve; without one the start goes on and says so. */
+const firstSampleTimeoutMs = 10_000;
+/** A driver call that hangs must not keep the agent from ending. */
+const samplerCloseTimeoutMs = 3_000;
+
+export async function runAgent(config: AgentConfig, options: RunAgentOptions): Promise<RunningAgent> {
+  const agent = new Agent(config, options);
+  try {
+    await agent.start();
+  } catch (error) {
+    await agent.close();
+    throw error;
+  }
+  return agent;
+}
+
+class Agent implements RunningAgent {
+  readonly #options: RunAgentOptions;
+  readonly #lock: StateLock;
+  readonly #store: NodeStore<StoredHealth>;
+  readonly #sampler: SamplerPart;
+  readonly #health: DeviceHealthTracker;
+  readonly #fleet: EngineFleetPart;
+  readonly #publisher: NodeStatePublisher;
+  readonly #control;
+  readonly #metrics;
+  readonly #probe;
+  readonly #incarnations = new Map<string, string>();
+  #config: AgentConfig;
+  #driver: DriverState = { state: 'released', reason: 'the driver has not been opened yet' };
+  #notReady: string | null = 'starting';
+  #firstSample!: () => void;
+  readonly #sampled = new Promise<void>((resolve) => (this.#firstSample = resolve));
+  #closing: Promise<void> | null = null;
+
+  constructor(config: AgentConfig, options: RunAgentOptions) {
+    const { clock, logger, version, parts = createAgentParts() } = options;
+    this.#config = config;
+    this.#options = options;
+    warnOfUnknownChecks(config, logger);
+
+    const bootId = readBootId();
+    this.#lock = StateLock.take(config.stateDir, bootId);
+    this.#store = new NodeStore({ stateDir: config.stateDir, bootId, isHealth: isStoredHealth, logger });
+    const machineId = readMachineId(config.node.machineId, this.#store.machineId);
+    const registry = createMetricsRegistry('agent', version);
+
+    this.#sampler = parts.createSampler({ config, clock, logger, registry });
+    this.#health = new DeviceHealthTracker({
+      clock,
+      logger,
+      metrics: new HealthMetrics(registry, config.node.name),
+      sampleIntervalMs: config.nvml.sampleIntervalMs,
+      settings: config.health.checks,
+      bootId,
+      restored: this.#store.health,
+      onDevices: (devices) => this.#devicesChanged(devices),
+      onFault: (fault) => this.#guard('fault', () => this.#fleet.applyFault(fault)),
+      onStore: (health) => this.#store.save({ health, machineId }),
+    });
+    this.#fleet = parts.createFleet({
+      config,
+      clock,
+      logger,
+      registry,
+      bootId,
+      sampler: this.#sampler,
+      devices: () => this.#health.devices,
+    });
+    const nodeMetrics = new NodeMetrics(registry);
+    this.#publisher = new NodeStatePublisher({
+      node: config.node.name,
+      machineId,
+      agentVersion: version,
+      clock,
+      metrics: nodeMetrics,
+    });
+    this.#control = createRpcServer({
+      listen: config.listen.control,
+      tls: config.tls,
+      services: [
+        {
+          definition: nodeProto.NodeService.service,
+          handlers: createNodeService({
+            publisher: this.#publisher,
+            engines: this.#fleet,
+            devices: {
+              cordonDevice: async (...call) => this.#health.cordonDevice(...call),
+              uncordonDevice: async (...call) => this.#health.uncordonDevice(...call),
+            },
+            metrics: nodeMetrics,
+            logger,
+          }),
+        },
+      ],
+      packages: [nodePackage],
+      clock,
+      logger,
+    });
+    this.#metrics = createMetricsServer({
+      listen: config.listen.metrics,
+      registry,
+      logger,
+      scrapeTargets: () => this.#fleet.list().map(scrapeTargetOf),
+    });
+    this.#probe = createProbeServer({
+      listen: config.listen.probe,
+      notReady: () => (this.#notReady === null ? [] : [this.#notReady]),
+      logger,
+    });
+  }
+
+  get addresses(): AgentAddresses {
+    return {
+      control: formatAddress(this.#control.address),
+      probe: formatAddress(this.#probe.address),
+      metrics: formatAddress(this.#metrics.address),
+    };
+  }
+
+  async start(): Promise<void> {
+    const { logger } = this.#options;
+    this.#wire();
+    this.#publish();
+    await Promise.all([this.#control.start(), this.#metrics.start(), this.#probe.start()]);
+    await this.#sampler.start();
+    this.#health.start();
+    await this.#untilFirstSample();
+    await this.#fleet.start();
+    this.#notReady = null;
+    for (const service of ['', nodeServiceName]) this.#control.setServing(service, true);
+    logger.info({ node: this.#config.node.name, ...this.addresses }, 'agent is ready');
+    void this.#describeHost();
+  }
+
+  reload(config: AgentConfig): ReloadResult {
+    const result = compareConfigs(this.#config, config);
+    warnOfUnknownChecks(config, this.#options.logger);
+    if (result.applied.includes('health.checks')) this.#health.reconfigure(config.health.checks);
+    if (result.applied.includes('templates')) this.#fleet.updateTemplates(config.templates);
+    this.#config = {
+      ...this.#config,
+      templates: config.templates,
+      health: { ...this.#config.health, checks: config.health.checks },
+    };
+    this.#options.logger.info(result, 'configuration reloaded');
+    return result;
+  }
+
+  close({ stopEngines = false }: { stopEngines?: boolean } = {}): Promise<void> {
+    this.#closing ??= this.#close(stopEngines);
+    return this.#closing;
+  }
+
+  /** From here on a sample or an event runs through everything below in one go. */
+  #wire(): void {
+    this.#sampler.onSample((sample) => {
+      this.#driver = sample.driver;
+      this.#guard('sample', () => this.#health.handleSample(sample));
+      this.#firstSample();
+    });
+    this.#sampler.onEvent((event) => this.#guard('event', () => this.#health.handleEvent(event)));
+    this.#fleet.onChange(() => this.#enginesChanged());
+  }
+
+  /** Engines first, then one delta that holds devices and engines together. */
+  #devicesChanged(devices: DeviceStatus[]): void {
+    this.#guard('device status', () => this.#fleet.applyDeviceStatus(devices));
+    this.#publish();
+  }
+
+  #enginesChanged(): void {
+    this.#publish();
+    for (const { id, incarnation, deviceUuids } of this.#fleet.list()) {
+      const before = this.#incarnations.get(id);
+      this.#incarnations.set(id, incarnation);
+      if (before !== undefined && before !== incarnation) this.#health.noteEngineRestarted(deviceUuids);
+    }
+  }
+
+  #publish(): void {
+    this.#publisher.publish({
+      driver: this.#driver,
+      cordons: [...this.#store.cordons],
+      devices: [...this.#health.devices],
+      engines: this.#fleet.list(),
+    });
+  }
+
+  /** One stage that fails must not keep the next from hearing the news. */
+  #guard(stage: string, run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.#options.logger.error({ err: error, stage }, 'a stage of the fault path failed');
+    }
+  }
+
+  async #untilFirstSample(): Promise<void> {
+    const { clock, logger } = this.#options;
+    const inTime = await withinLimit(clock, firstSampleTimeoutMs, this.#sampled);
+    if (!inTime)
+      logger.warn({ waitedMs: firstSampleTimeoutMs }, 'no sample of the GPUs yet; starting without one');
+  }
+
+  async #describeHost(): Promise<void> {
+    const { clock, logger } = this.#options;
+    logger.info(await readHostInventory(clock, logger), 'host');
+  }
+
+  async #close(stopEngines: boolean): Promise<void> {
+    const { clock, logger } = this.#options;
+    this.#notReady = 'shutting down';
+    for (const service of ['', nodeServiceName]) this.#control.setServing(service, false);
+    await settle(logger, 'engines', this.#fleet.close({ stopEngines }));
+    this.#health.close();
+    this.#publisher.close();
+    await Promise.all([
+      settle(logger, 'gRPC', this.#control.close()),
+      settle(logger, 'metrics', this.#metrics.close()),
+      settle(logger, 'probe', this.#probe.close()),
+    ]);
+    const sampler = settle(logger, 'sampler', this.#sampler.close());
+    if (!(await withinLimit(clock, samplerCloseTimeoutMs, sampler)))
+      this.#sampler.destroy('it did not close in time');
+    await this.#store.flush();
+    this.#lock.release();
+    logger.info({ stopEngines }, 'agent has ended');
+  }
+}
+
+/** What differs, and whether it can change while the agent runs. */
+export function compareConfigs(before: AgentConfig, after: AgentConfig): ReloadResult {
+  const same = (a: unknown, b: unknown): boolean => isDeepStrictEqual(a, b);
+  const applied: string[] = [];
+  if (!same(before.templates, after.templates)) applied.push('templates');
+  if (!same(before.health.checks, after.health.checks)) applied.push('health.checks');
+  const needsRestart: string[] = [];
+  for (const field of ['node', 'stateDir', 'listen', 'tls', 'nvml', 'engines'] as const)
+    if (!same(before[field], after[field])) needsRestart.push(field);
+  if (!same(before.health.actions, after.health.actions)) needsRestart.push('health.actions');
+  return { applied, needsRestart };
+}
+
+/** A misspelt id would silently leave a threshold as it was. */
+function warnOfUnknownChecks(config: AgentConfig, logger: Logger): void {
+  const unknown = Object.keys(config.health.checks).filter((id) => !checkRows.has(id));
+  if (unknown.length > 0) logger.warn({ checks: unknown }, 'health.checks names checks that do not exist');
+}
+
+function scrapeTargetOf({ id, url, servedModels, origin }: EngineStatus): ScrapeTarget {
+  return { targets: [new URL(url).host], labels: { engine_id: id, model: servedModels[0] ?? '', origin } };
+}
+
+async function settle(logger: Logger, what: string, work: Promise<void>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    logger.error({ err: error, what }, 'could not be closed cleanly');
+  }
+}
+
+/** True when the work was done within the limit; it goes on otherwise. */
+function withinLimit(clock: Clock, limitMs: number, work: Promise<void>): Promise<boolean> {
+  return new Promise((resolve) => {
+    const timer = clock.after(limitMs, () => resolve(false));
+    void work.finally(() => {
+      timer.cancel();
+      resolve(true);
+    });
+  });
+}
+
+export interface AgentProcessOptions extends RunAgentOptions {
+  /** Reads and validates the configuration anew; throws `config-invalid`. */
+  loadConfig: () => AgentConfig;
+  /** Prints one JSON line with the addresses on stdout when ready. */
+  readyJson: boolean;
+  /** Ends, and stops the engines, when standard input closes: the mark of a parent such as `infernode up`. */
+  withParent: boolean;
+}
+
+/**
+ * The agent as a process: SIGTERM and SIGINT end it and leave the engines running, SIGHUP reloads (a bad configuration
+ * is refused in words and the old one stays). Resolves when the agent has ended.
+ */
+export async function runAgentProcess(options: AgentProcessOptions): Promise<void> {
+  const { loadConfig, logger } = options;
+  const agent = await runAgent(loadConfig(), options);
+  const ended = new Promise<void>((resolve) => {
+    const end = (why: string, stopEngines: boolean): void => {
+      logger.info({ why, stopEngines }, 'ending');
+      void agent.close({ stopEngines }).then(resolve);
+    };
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => end(signal, false));
+    if (options.withParent) process.stdin.once('close', () => end('the parent is gone', true)).resume();
+  });
+  process.on('SIGHUP', () => reloadAgent(agent, loadConfig, logger));
+  // Every timer of ours is unref'ed; listeners hold the process, and this does while none is open.
+  const alive = setInterval(() => undefined, 60_000);
+  if (options.readyJson) process.stdout.write(`${JSON.stringify({ listening: agent.addresses })}\n`);
+  await ended;
+  clearInterval(alive);
+}
+
+function reloadAgent(agent: RunningAgent, loadConfig: () => AgentConfig, logger: Logger): void {
+  try {
+    agent.reload(loadConfig());
+  } catch (error) {
+    const reason = error instanceof InfernodeError ? error.message : messageOf(error);
+    logger.error({ reason }, 'the new configuration is not valid; the old one stays');
+  }
+}

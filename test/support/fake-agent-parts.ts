@@ -1,0 +1,88 @@
+/** A sampler and an engine fleet without processes, typed from the real ones: for tests of the agent's own wiring. */
+import type { AgentParts, EngineFleetPart, SamplerPart } from '../../src/agent-parts.js';
+import type { DeviceEvent, DeviceStatus, NodeSample } from '../../src/domain/device.js';
+import type { EngineStatus } from '../../src/domain/engine.js';
+import { InfernodeError } from '../../src/domain/error-codes.js';
+import type { Fault } from '../../src/domain/health.js';
+
+export class FakeSampler implements SamplerPart {
+  emitSample: (sample: NodeSample) => void = () => undefined;
+  emitEvent: (event: DeviceEvent) => void = () => undefined;
+  first: NodeSample | null = null;
+  #latest: NodeSample | null = null;
+  closed = 0;
+
+  onSample(callback: (sample: NodeSample) => void): void {
+    this.emitSample = (sample) => {
+      this.#latest = sample;
+      callback(sample);
+    };
+  }
+  onEvent(callback: (event: DeviceEvent) => void): void {
+    this.emitEvent = callback;
+  }
+  latest(): NodeSample | null {
+    return this.#latest;
+  }
+  async start(): Promise<void> {
+    if (this.first) this.emitSample(this.first);
+  }
+  async close(): Promise<void> {
+    this.closed += 1;
+  }
+  destroy(): void {}
+}
+
+/** Marks engines as evicting while one of their devices is unhealthy, as the real fleet does. */
+export class FakeFleet implements EngineFleetPart {
+  faults: Fault[] = [];
+  closedWith: { stopEngines: boolean } | null = null;
+  templates: unknown = null;
+  #changed: () => void = () => undefined;
+
+  constructor(public engines: EngineStatus[]) {}
+
+  list(): EngineStatus[] {
+    return this.engines;
+  }
+  onChange(callback: () => void): void {
+    this.#changed = callback;
+  }
+  applyDeviceStatus(devices: DeviceStatus[]): void {
+    const bad = new Set(devices.filter((d) => d.health === 'unhealthy').map((d) => d.identity.uuid));
+    this.change((engine) => ({ ...engine, evicting: engine.deviceUuids.some((uuid) => bad.has(uuid)) }));
+  }
+  change(update: (engine: EngineStatus) => EngineStatus): void {
+    this.engines = this.engines.map(update);
+    this.#changed();
+  }
+  applyFault(fault: Fault): void {
+    this.faults.push(fault);
+  }
+  updateTemplates(templates: unknown): void {
+    this.templates = templates;
+  }
+  async startEngine({ engineId }: { engineId: string }): Promise<EngineStatus> {
+    return this.#find(engineId);
+  }
+  async stopEngine(engineId: string): Promise<EngineStatus> {
+    return this.#find(engineId);
+  }
+  async drainEngine(engineId: string): Promise<EngineStatus> {
+    return this.#find(engineId);
+  }
+  async start(): Promise<void> {}
+  async close(options: { stopEngines: boolean }): Promise<void> {
+    this.closedWith = options;
+  }
+
+  #find(id: string): EngineStatus {
+    const engine = this.engines.find((e) => e.id === id);
+    if (!engine) throw new InfernodeError('engine-unknown', `no engine "${id}"`);
+    return engine;
+  }
+}
+
+export function fakeParts(sampler: FakeSampler, fleet: FakeFleet): AgentParts {
+  return { createSampler: () => sampler, createFleet: () => fleet };
+}
