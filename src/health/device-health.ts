@@ -14,30 +14,10 @@ import { classifyFault, type ClassifiedFault, type FaultContext } from './classi
 import type { CheckSettings, Moment } from './condition-book.js';
 import { checkOfHolder } from './cordon-device.js';
 import { healthOfCondition } from './derive-health.js';
-import { DeviceRecord, type StoredDevice } from './device-record.js';
+import { DeviceRecord } from './device-record.js';
+import type { StoredHealth } from './stored-health.js';
 import type { HealthMetrics } from './health-metrics.js';
 import { IncidentMemory } from './incident-memory.js';
-
-export interface StoredHealth {
-  /** Boot id under which the conditions were seen. */
-  bootId: string;
-  devices: StoredDevice[];
-}
-
-/** Enough of a look at a document from disk to trust the rest to this same program. */
-export function isStoredHealth(value: unknown): value is StoredHealth {
-  const stored = value as Partial<StoredHealth> | null;
-  return (
-    typeof stored?.bootId === 'string' &&
-    Array.isArray(stored.devices) &&
-    stored.devices.every(
-      (device) =>
-        typeof device?.identity?.uuid === 'string' &&
-        Array.isArray(device.cordons) &&
-        Array.isArray(device.conditions),
-    )
-  );
-}
 
 export interface DeviceHealthOptions {
   clock: Clock;

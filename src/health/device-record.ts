@@ -2,18 +2,11 @@
 import { emptyReading, type DeviceIdentity, type DeviceSample, type DeviceStatus } from '../domain/device.js';
 import type { DeviceReading, NodeSample } from '../domain/device.js';
 import type { Condition, DeviceHealth } from '../domain/health.js';
-import type { Cordon } from '../domain/cordon.js';
 import type { DeviceView } from './checks/device-check.js';
-import { ConditionBook, type CheckSettings, type HeldCondition, type Moment } from './condition-book.js';
+import { ConditionBook, type CheckSettings, type Moment } from './condition-book.js';
 import { DeviceCordons, healthCordons } from './cordon-device.js';
 import { deriveHealth } from './derive-health.js';
-
-/** What is kept on disk of one device. */
-export interface StoredDevice {
-  identity: DeviceIdentity;
-  cordons: Cordon[];
-  conditions: HeldCondition[];
-}
+import type { StoredDevice } from './stored-health.js';
 
 const lostCode = 'NVML_ERROR_GPU_IS_LOST';
 

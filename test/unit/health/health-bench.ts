@@ -11,7 +11,8 @@ import {
 } from '../../../src/domain/device.js';
 import type { Condition, Fault } from '../../../src/domain/health.js';
 import type { CheckSettings } from '../../../src/health/condition-book.js';
-import { DeviceHealthTracker, type StoredHealth } from '../../../src/health/device-health.js';
+import { DeviceHealthTracker } from '../../../src/health/device-health.js';
+import type { StoredHealth } from '../../../src/health/stored-health.js';
 import { HealthMetrics } from '../../../src/health/health-metrics.js';
 import { silentLogger } from '../../../src/runtime/logger.js';
 import { ManualClock } from '../../support/manual-clock.js';

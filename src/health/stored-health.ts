@@ -1,0 +1,32 @@
+/** What health keeps on disk: who the devices are, whose cordons they have, and what only a repair clears. */
+import type { Cordon } from '../domain/cordon.js';
+import type { DeviceIdentity } from '../domain/device.js';
+import type { HeldCondition } from './condition-book.js';
+
+/** What is kept on disk of one device. */
+export interface StoredDevice {
+  identity: DeviceIdentity;
+  cordons: Cordon[];
+  conditions: HeldCondition[];
+}
+
+export interface StoredHealth {
+  /** Boot id under which the conditions were seen. */
+  bootId: string;
+  devices: StoredDevice[];
+}
+
+/** Enough of a look at a document from disk to trust the rest to this same program. */
+export function isStoredHealth(value: unknown): value is StoredHealth {
+  const stored = value as Partial<StoredHealth> | null;
+  return (
+    typeof stored?.bootId === 'string' &&
+    Array.isArray(stored.devices) &&
+    stored.devices.every(
+      (device) =>
+        typeof device?.identity?.uuid === 'string' &&
+        Array.isArray(device.cordons) &&
+        Array.isArray(device.conditions),
+    )
+  );
+}
