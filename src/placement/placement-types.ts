@@ -11,6 +11,8 @@ export interface PlacementRequest {
   sessionKey?: string;
   /** Endpoints this request has already tried. */
   exclude?: ReadonlySet<string>;
+  /** Model or adapter that the endpoint must list among those it serves; absent asks nothing. */
+  servedName?: string;
 }
 
 /** Also log field and metric label. */
@@ -37,8 +39,43 @@ export interface ModelPlacement {
   /** Ends the lease; exactly once, later calls are ignored. */
   done(requestId: string, nowMs: number): void;
   /** Connection errors, 5xx and time-outs feed the breaker; success closes it. */
-  reportFailure(endpointId: string, nowMs: number): void;
-  reportSuccess(endpointId: string, nowMs: number): void;
+  reportFailure(endpointId: string, nowMs: number, requestId?: string): void;
+  /** With a request id, only the probe's own outcome moves a breaker that is not closed. */
+  reportSuccess(endpointId: string, nowMs: number, requestId?: string): void;
   /** Concurrent requests by endpoint id. */
   inFlight(): ReadonlyMap<string, number>;
+  /** What `decide` would do, and why; changes nothing. */
+  explain(request: PlacementRequest, nowMs: number): PlacementExplanation;
+}
+
+/** A dry run in full, for `Explain` and for debugging headers. */
+export interface PlacementExplanation extends PlacementDecision {
+  strategy: string;
+  /** Index of the block that stands for the prompt, `null` without text. */
+  keyIndex: number | null;
+  /** Ring candidates and holders with their costs, in the order looked at; empty for strategies without costs. */
+  candidates: readonly ExplainedCandidate[];
+  refused: readonly { endpoint: string; refusal: string; reason: string }[];
+}
+
+/** One candidate of a decision; tokens throughout. */
+export interface ExplainedCandidate {
+  endpoint: string;
+  /** Steps clockwise among the eligible; the number of ring candidates for a holder farther away. */
+  rank: number;
+  /** Leading blocks of the prompt it is thought to hold. */
+  depth: number;
+  uncachedTokens: number;
+  /** Some of them are the prompt's own, not everybody's. */
+  holdsOwn: boolean;
+  work: number;
+  bound: number;
+  admitted: boolean;
+  cost: number;
+}
+
+/** Told of what happens, for metrics; placement itself knows no registry. */
+export interface PlacementObserver {
+  decided(outcome: PlacementOutcome): void;
+  refused(refusal: string): void;
 }

@@ -1,0 +1,6 @@
+export * from './create-placement.js';
+export { InMemoryModelPlacement, type ModelPlacementOptions } from './model-placement.js';
+export { defaultConstants, type PlacementConstants } from './placement-constants.js';
+export { defaultBreakerOptions, type BreakerOptions } from './endpoint-breaker.js';
+export { strategyNames, type StrategyName } from './strategies.js';
+export type * from './placement-types.js';

@@ -1,0 +1,31 @@
+import type { EndpointState } from '../domain/endpoint.js';
+import { EndpointBreaker } from './endpoint-breaker.js';
+import { standingRefusal, type Candidate, type Refusal } from './eligibility.js';
+import type { EndpointLoad } from './work-ledger.js';
+
+/** One endpoint as placement keeps it. The load object belongs to one incarnation: leases of the former keep theirs. */
+export interface Member extends Candidate {
+  state: EndpointState;
+  breaker: EndpointBreaker;
+  load: EndpointLoad;
+  /** Weight as joined, before health. */
+  baseWeight: number;
+  /** Weight in the bound and in the costs. */
+  weight: number;
+  /** Index into the prefix memory. */
+  readonly slot: number;
+  /** Cached answer of `standingRefusal`. */
+  standing: Refusal | null;
+}
+
+/** Takes in what the node says; the weight follows the health of the devices. */
+export function applyState(member: Member, state: EndpointState, degradedWeight: number): void {
+  member.state = state;
+  member.standing = standingRefusal(state);
+  member.weight = member.baseWeight * (state.deviceHealth === 'degraded' ? degradedWeight : 1);
+}
+
+/** W = P + K/4: prefill still to do, and a share for the context that slows decoding. */
+export function workOf(load: EndpointLoad, contextWeight: number): number {
+  return load.queuedTokens + contextWeight * load.contextTokens;
+}

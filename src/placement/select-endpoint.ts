@@ -1,0 +1,196 @@
+import type { HashRing } from './hash-ring.js';
+import type { PlacementConstants } from './placement-constants.js';
+import { workOf, type Member } from './placement-member.js';
+import type { ExplainedCandidate } from './placement-types.js';
+
+/** All that a strategy may look at. Nothing here is changed by choosing, so a dry run is the same call. */
+export interface SelectionView {
+  /** Endpoints that may take the request, in name order; never empty. */
+  eligible: readonly Member[];
+  /** All members in name order, as the ring numbers them. */
+  members: readonly Member[];
+  ring: HashRing;
+  /** Position of the request on the ring, or `null` when it has neither text nor session. */
+  key: number | null;
+  /** Blocks of the chain before and including the key: what is held up to there is not the prompt's own. */
+  sharedBlocks: number;
+  tokens: number;
+  /** Leading blocks held, by memory slot. */
+  depths: Int32Array;
+  /** Running mean of u + tokens/4 over placed requests. */
+  meanWork: number;
+  /** Requests placed so far: cursor and seed of the strategies that need one. */
+  placedRequests: number;
+  lastPlaced: string | null;
+  seed: number;
+  constants: PlacementConstants;
+}
+
+export interface Selection {
+  member: Member;
+  uncachedTokens: number;
+  depth: number;
+  /** The prompt's own blocks (beyond the shared ones) are remembered there. */
+  holdsOwn: boolean;
+  /** What was compared; filled only when asked. */
+  candidates?: ExplainedCandidate[];
+  /** Which rule decided. */
+  rule: string;
+}
+
+export interface Strategy {
+  select(view: SelectionView, trace: boolean): Selection;
+}
+
+/** Leading blocks held never count for more than the prompt has. */
+export function uncachedTokens(view: SelectionView, member: Member): number {
+  return Math.max(0, view.tokens - view.constants.blockTokens * view.depths[member.slot]!);
+}
+
+export function selectionOf(view: SelectionView, member: Member, rule: string): Selection {
+  const depth = view.depths[member.slot]!;
+  return {
+    member,
+    uncachedTokens: uncachedTokens(view, member),
+    depth,
+    holdsOwn: depth > Math.max(1, view.sharedBlocks),
+    rule,
+  };
+}
+
+/** Eligible members clockwise from the key, each once. Without a key: name order. */
+export function* clockwise(view: SelectionView): Generator<Member> {
+  if (view.key === null) {
+    yield* view.eligible;
+    return;
+  }
+  const pending = new Set(view.eligible);
+  const start = view.ring.startOf(view.key);
+  for (let step = 0; step < view.ring.points && pending.size > 0; step += 1) {
+    const member = view.members[view.ring.ownerAt((start + step) % view.ring.points)]!;
+    if (pending.delete(member)) yield member;
+  }
+}
+
+/** Smallest value wins; the first one among equals, so that the order of `members` breaks ties. */
+export function leastBy(members: Iterable<Member>, value: (member: Member) => number): Member {
+  let best: Member | undefined;
+  let bestValue = Infinity;
+  for (const member of members) {
+    const own = value(member);
+    if (best === undefined || own < bestValue) [best, bestValue] = [member, own];
+  }
+  if (!best) throw new Error('expected at least one eligible endpoint to choose from, got none');
+  return best;
+}
+
+/** Consistent hashing with bounded load in tokens, with memory: see README.md for the rules in words. */
+export const chwblStrategy: Strategy = {
+  select(view, trace) {
+    if (view.key === null) {
+      const work = (m: Member): number => workOf(m.load, view.constants.contextWeight) / m.weight;
+      return selectionOf(view, leastBy(view.eligible, work), 'least work: the request has no text');
+    }
+    const bound = new WorkBound(view);
+    const candidates = collectCandidates(view);
+    const costs = candidates.map(({ member, rank }) => weigh(view, bound, member, rank));
+    let best = -1;
+    for (let i = 0; i < costs.length; i += 1) {
+      if (costs[i]!.admitted && (best < 0 || costs[i]!.cost < costs[best]!.cost)) best = i;
+    }
+    const selection =
+      best >= 0
+        ? selectionOf(view, candidates[best]!.member, 'cheapest admitted candidate')
+        : selectOverflow(view, bound);
+    if (trace) selection.candidates = costs;
+    return selection;
+  },
+};
+
+/** No candidate is within its bound: on clockwise to the first that is, else the least work. */
+function selectOverflow(view: SelectionView, bound: WorkBound): Selection {
+  const order = [...clockwise(view)];
+  for (const member of order) {
+    const own = selectionOf(view, member, 'first within the bound clockwise of the candidates');
+    if (bound.admits(member, own.uncachedTokens, own.holdsOwn)) return own;
+  }
+  const least = leastBy(order, (m) => bound.workOf(m) / m.weight);
+  return selectionOf(view, least, 'least work: nobody is within the bound');
+}
+
+interface Ranked {
+  member: Member;
+  rank: number;
+}
+
+/** The first few eligible clockwise, and those that hold the deepest remembered block. */
+function collectCandidates(view: SelectionView): Ranked[] {
+  const { ringCandidates } = view.constants;
+  const found: Ranked[] = [];
+  for (const member of clockwise(view)) {
+    found.push({ member, rank: found.length });
+    if (found.length >= ringCandidates) break;
+  }
+  let deepest = 0;
+  for (const member of view.eligible) deepest = Math.max(deepest, view.depths[member.slot]!);
+  if (deepest === 0) return found;
+  for (const member of view.eligible) {
+    if (view.depths[member.slot] !== deepest || found.some((f) => f.member === member)) continue;
+    found.push({ member, rank: ringCandidates });
+  }
+  return found;
+}
+
+function weigh(view: SelectionView, bound: WorkBound, member: Member, rank: number): ExplainedCandidate {
+  const { constants } = view;
+  const depth = view.depths[member.slot]!;
+  const uncached = uncachedTokens(view, member);
+  const holdsOwn = depth > Math.max(1, view.sharedBlocks);
+  const { queuedTokens, contextTokens } = member.load;
+  const strangeness = holdsOwn ? 0 : constants.rankCost * rank * Math.min(view.meanWork, uncached);
+  const cost =
+    queuedTokens + constants.uncachedCost * uncached + constants.contextCost * contextTokens + strangeness;
+  return {
+    endpoint: member.state.id,
+    rank,
+    depth,
+    uncachedTokens: uncached,
+    holdsOwn,
+    work: bound.workOf(member),
+    bound: bound.limitOf(member, uncached, holdsOwn),
+    admitted: bound.admits(member, uncached, holdsOwn),
+    cost,
+  };
+}
+
+/** W[r] + u + tokens/4 <= c (sum W + u + tokens/4) w[r] + 2 mean, with w[r] the share of r in the weights. */
+export class WorkBound {
+  readonly #view: SelectionView;
+  #totalWork = 0;
+  #totalWeight = 0;
+
+  constructor(view: SelectionView) {
+    this.#view = view;
+    for (const member of view.eligible) {
+      this.#totalWork += this.workOf(member);
+      this.#totalWeight += member.weight;
+    }
+  }
+
+  workOf(member: Member): number {
+    return workOf(member.load, this.#view.constants.contextWeight);
+  }
+
+  limitOf(member: Member, uncached: number, holdsOwn: boolean): number {
+    const { constants, tokens, meanWork } = this.#view;
+    const factor = holdsOwn ? constants.warmLoadFactor : constants.loadFactor;
+    const total = this.#totalWork + uncached + constants.contextWeight * tokens;
+    return factor * total * (member.weight / this.#totalWeight) + constants.boundFloorRequests * meanWork;
+  }
+
+  admits(member: Member, uncached: number, holdsOwn: boolean): boolean {
+    const { constants, tokens } = this.#view;
+    const work = this.workOf(member) + uncached + constants.contextWeight * tokens;
+    return work <= this.limitOf(member, uncached, holdsOwn);
+  }
+}
