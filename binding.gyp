@@ -4,7 +4,7 @@
     "include_dirs": ["native", "<!(node -p \"require('node-addon-api').include_dir\")"],
     "cflags!": ["-fno-exceptions", "-fno-rtti"],
     "cflags_cc!": ["-fno-exceptions", "-fno-rtti"],
-    "cflags": ["-Wall", "-Wextra", "-fvisibility=hidden", "-fPIC"],
+    "cflags": ["-Wall", "-Wextra", "-Wno-psabi", "-ffp-contract=off", "-O3", "-fvisibility=hidden", "-fPIC"],
     "cflags_cc": ["-std=c++17", "-fexceptions"],
     "libraries": ["-ldl", "-lpthread"]
   },

@@ -1,5 +1,6 @@
 // Conversions between f32 and the 16- and 8-bit formats, each exact or rounded once, ties to even. The slow obvious forms
-// that everything faster is pinned to.
+// that everything faster is pinned to. `static`, because the vector files are compiled for other processors: a shared
+// inline copy of theirs must never be the one that runs here.
 #pragma once
 
 #include <cmath>
@@ -8,41 +9,41 @@
 
 namespace infernode::kv {
 
-inline uint32_t Bits(float x) {
+static inline uint32_t Bits(float x) {
   uint32_t u;
   std::memcpy(&u, &x, 4);
   return u;
 }
 
-inline float FromBits(uint32_t u) {
+static inline float FromBits(uint32_t u) {
   float x;
   std::memcpy(&x, &u, 4);
   return x;
 }
 
-inline float Bf16ToFloat(uint16_t h) { return FromBits(uint32_t{h} << 16); }
+static inline float Bf16ToFloat(uint16_t h) { return FromBits(uint32_t{h} << 16); }
 
 /// Ties to even; NaN becomes the quiet NaN 0x7FC0.
-inline uint16_t FloatToBf16(float x) {
+static inline uint16_t FloatToBf16(float x) {
   if (std::isnan(x)) return 0x7FC0;
   const uint32_t u = Bits(x);
   return static_cast<uint16_t>((u + 0x7FFF + ((u >> 16) & 1)) >> 16);
 }
 
 /// Toward minus infinity; x is finite.
-inline uint16_t FloatToBf16Down(float x) {
+static inline uint16_t FloatToBf16Down(float x) {
   const uint32_t u = Bits(x);
   const uint32_t cut = u >> 16;
   return static_cast<uint16_t>((u & 0xFFFF) != 0 && (u >> 31) ? cut + 1 : cut);
 }
 
 /// Toward plus infinity; x is finite and not negative.
-inline uint16_t FloatToBf16Up(float x) {
+static inline uint16_t FloatToBf16Up(float x) {
   const uint32_t u = Bits(x);
   return static_cast<uint16_t>((u >> 16) + ((u & 0xFFFF) != 0 ? 1 : 0));
 }
 
-inline float Fp16ToFloat(uint16_t h) {
+static inline float Fp16ToFloat(uint16_t h) {
   const uint32_t sign = uint32_t{h & 0x8000u} << 16;
   const uint32_t exponent = (h >> 10) & 0x1F;
   const uint32_t mantissa = h & 0x3FF;
@@ -52,7 +53,7 @@ inline float Fp16ToFloat(uint16_t h) {
 }
 
 /// Ties to even, saturating to +-65504; NaN becomes the quiet NaN 0x7E00.
-inline uint16_t FloatToFp16(float x) {
+static inline uint16_t FloatToFp16(float x) {
   if (std::isnan(x)) return 0x7E00;
   const uint16_t sign = static_cast<uint16_t>((Bits(x) >> 16) & 0x8000);
   const float a = std::fabs(x);
@@ -71,11 +72,11 @@ struct Fp8 {
   uint8_t max_code;
   float max_value;
 };
-inline constexpr Fp8 kE4m3{3, 7, 0x7E, 448.0f};
-inline constexpr Fp8 kE5m2{2, 15, 0x7B, 57344.0f};
+static constexpr Fp8 kE4m3{3, 7, 0x7E, 448.0f};
+static constexpr Fp8 kE5m2{2, 15, 0x7B, 57344.0f};
 
 /// Ties to even, saturating, sign kept on zero; NaN becomes 0x7F.
-inline uint8_t FloatToFp8(float x, const Fp8& f) {
+static inline uint8_t FloatToFp8(float x, const Fp8& f) {
   if (std::isnan(x)) return 0x7F;
   const uint8_t sign = static_cast<uint8_t>((Bits(x) >> 24) & 0x80);
   const float a = std::fabs(x);
@@ -90,7 +91,7 @@ inline uint8_t FloatToFp8(float x, const Fp8& f) {
   return sign | static_cast<uint8_t>(code > f.max_code ? f.max_code : code);
 }
 
-inline float Fp8ToFloat(uint8_t code, const Fp8& f) {
+static inline float Fp8ToFloat(uint8_t code, const Fp8& f) {
   const float sign = (code & 0x80) ? -1.0f : 1.0f;
   const int magnitude = code & 0x7F;
   const int mantissa = magnitude & ((1 << f.mantissa_bits) - 1);

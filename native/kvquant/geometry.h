@@ -8,14 +8,14 @@
 
 namespace infernode::kv {
 
-inline bool IsFp8(const infernode_kv_format& f) { return f.code == INFERNODE_KV_E4M3 || f.code == INFERNODE_KV_E5M2; }
-inline bool IsFourBit(const infernode_kv_format& f) { return f.code == INFERNODE_KV_INT4S || f.code == INFERNODE_KV_INT4A; }
+static inline bool IsFp8(const infernode_kv_format& f) { return f.code == INFERNODE_KV_E4M3 || f.code == INFERNODE_KV_E5M2; }
+static inline bool IsFourBit(const infernode_kv_format& f) { return f.code == INFERNODE_KV_INT4S || f.code == INFERNODE_KV_INT4A; }
 
-inline size_t CodeBytes(const infernode_kv_format& f, size_t elements) { return IsFourBit(f) ? (elements + 1) / 2 : elements; }
+static inline size_t CodeBytes(const infernode_kv_format& f, size_t elements) { return IsFourBit(f) ? (elements + 1) / 2 : elements; }
 
-inline size_t RunsPerRow(const infernode_kv_format& f, const infernode_kv_shape& s) { return (s.dim + f.run - 1) / f.run; }
+static inline size_t RunsPerRow(const infernode_kv_format& f, const infernode_kv_shape& s) { return (s.dim + f.run - 1) / f.run; }
 
-inline size_t GroupsPerHead(const infernode_kv_format& f, const infernode_kv_shape& s) {
+static inline size_t GroupsPerHead(const infernode_kv_format& f, const infernode_kv_shape& s) {
   switch (f.grouping) {
     case INFERNODE_KV_HEAD: return 1;
     case INFERNODE_KV_TOK: return s.tokens;
@@ -30,7 +30,7 @@ struct Group {
   size_t elements() const { return size_t{tokens} * dims; }
 };
 
-inline Group GroupAt(const infernode_kv_format& f, const infernode_kv_shape& s, size_t g) {
+static inline Group GroupAt(const infernode_kv_format& f, const infernode_kv_shape& s, size_t g) {
   switch (f.grouping) {
     case INFERNODE_KV_HEAD: return {0, s.tokens, 0, s.dim};
     case INFERNODE_KV_TOK: return {static_cast<uint32_t>(g), 1, 0, s.dim};
@@ -43,11 +43,43 @@ inline Group GroupAt(const infernode_kv_format& f, const infernode_kv_shape& s, 
   }
 }
 
+/// Distance between two code bytes of one group. Channels lie side by side in memory, so that a row of tokens is encoded
+/// with lane = channel and nothing is transposed; record order (channel by channel) is made by RecordOrder.
+static inline size_t CodeStride(const infernode_kv_format& f, const infernode_kv_shape& s) { return f.grouping == INFERNODE_KV_CHAN ? s.dim : 1; }
+
+/// Where the codes of group `g` of a head begin, and how far that is from the next group.
+static inline size_t CodeOffset(const infernode_kv_format& f, const infernode_kv_shape& s, size_t g) {
+  switch (f.grouping) {
+    case INFERNODE_KV_CHAN: return g;
+    case INFERNODE_KV_RUN: {
+      const size_t runs = RunsPerRow(f, s), full = CodeBytes(f, f.run), tail = s.dim % f.run;
+      const size_t row = (s.dim / f.run) * full + CodeBytes(f, tail);
+      return (g / runs) * row + (g % runs) * full;
+    }
+    default: return g * CodeBytes(f, GroupAt(f, s, 0).elements());
+  }
+}
+
 /// Bytes of codes of one head; each group starts on a byte.
-inline size_t CodeBytesPerHead(const infernode_kv_format& f, const infernode_kv_shape& s) {
+static inline size_t CodeBytesPerHead(const infernode_kv_format& f, const infernode_kv_shape& s) {
   if (f.grouping != INFERNODE_KV_RUN) return GroupsPerHead(f, s) * CodeBytes(f, GroupAt(f, s, 0).elements());
   const size_t full = s.dim / f.run, tail = s.dim % f.run;
   return s.tokens * (full * CodeBytes(f, f.run) + CodeBytes(f, tail));
+}
+
+/// Calls `visit(g, group, code offset)` for every group of a head in order, without a division per group.
+template <class Visit>
+static inline void ForEachGroup(const infernode_kv_format& f, const infernode_kv_shape& s, const Visit& visit) {
+  const size_t groups = GroupsPerHead(f, s);
+  Group group = GroupAt(f, s, 0);
+  size_t offset = 0;
+  for (size_t g = 0; g < groups; ++g) {
+    visit(g, group, offset);
+    offset += CodeBytes(f, group.elements());
+    group.dim += group.dims;
+    if (group.dim >= s.dim) group.dim = 0, group.token += group.tokens;
+    if (f.grouping == INFERNODE_KV_RUN) group.dims = s.dim - group.dim < f.run ? s.dim - group.dim : f.run;
+  }
 }
 
 }  // namespace infernode::kv

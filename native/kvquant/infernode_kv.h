@@ -1,8 +1,8 @@
 /* libinfernode_kv: KV-cache quantization with exact formats. C ABI, no Node, no Python, no CUDA runtime.
  *
- * A block is [tokens, heads, dim] of one layer's K or V. A record of a block is its codes followed by its headers, in
- * record order: head by head; inside a head the groups of the format; inside a group by token, then by dim. Each group
- * starts on a byte; a header is 4 bytes, little-endian. The same bits come out of every path (scalar, SIMD, CUDA).
+ * A block is [tokens, heads, dim] of one layer's K or V. Its codes and headers lie head by head; inside a head the groups
+ * of the format; inside a group by token, then by dim. Each group starts on a byte; a header is 4 bytes, little-endian.
+ * Only `chan` codes are transposed: byte i of all channels side by side (see infernode_kv_record_order). The same bits come out of every path (scalar, SIMD, CUDA).
  *
  * No function throws or keeps a pointer, and only the scalar reference allocates. Any result other than INFERNODE_KV_OK
  * leaves the output unspecified.
@@ -69,6 +69,13 @@ INFERNODE_KV_API infernode_kv_result infernode_kv_encode(infernode_kv_path path,
 INFERNODE_KV_API infernode_kv_result infernode_kv_decode(infernode_kv_path path, const infernode_kv_format* format,
                                                          const infernode_kv_shape* shape, const uint8_t* codes, size_t code_bytes,
                                                          const uint32_t* headers, size_t header_count, uint16_t* out);
+
+/* Copies codes from the memory layout to record order (`chan`: channel by channel), as cross-checks exchange them. */
+INFERNODE_KV_API infernode_kv_result infernode_kv_record_order(const infernode_kv_format* format, const infernode_kv_shape* shape,
+                                                               const uint8_t* codes, size_t code_bytes, uint8_t* out);
+
+/* Name of what INFERNODE_KV_SIMD runs on this processor: "avx512", "avx2" or "portable". */
+INFERNODE_KV_API const char* infernode_kv_simd_name(void);
 
 /* A static English sentence. */
 INFERNODE_KV_API const char* infernode_kv_message(infernode_kv_result result);

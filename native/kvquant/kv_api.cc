@@ -8,6 +8,7 @@
 #include "kvquant/geometry.h"
 #include "kvquant/infernode_kv.h"
 #include "kvquant/scalar.h"
+#include "kvquant/simd.h"
 
 namespace {
 
@@ -49,8 +50,8 @@ infernode_kv_result CheckBuffers(const infernode_kv_format* f, const infernode_k
   return code_bytes < codes_needed || header_count < headers_needed ? INFERNODE_KV_SHORT_BUFFER : INFERNODE_KV_OK;
 }
 
-std::unique_ptr<float[]> Scratch(const infernode_kv_shape& s) {
-  return std::unique_ptr<float[]>(new (std::nothrow) float[2 * size_t{s.tokens} * s.dim]);
+std::unique_ptr<float[]> Scratch(const infernode_kv_format& f, const infernode_kv_shape& s) {
+  return std::unique_ptr<float[]>(new (std::nothrow) float[SimdScratch(s, GroupsPerHead(f, s))]);
 }
 
 }  // namespace
@@ -96,13 +97,16 @@ infernode_kv_result infernode_kv_encode(infernode_kv_path path, const infernode_
                                         uint64_t* nonfinite) {
   const infernode_kv_result result = CheckBuffers(format, shape, code_bytes, header_count);
   if (result != INFERNODE_KV_OK) return result;
-  if (path != INFERNODE_KV_SCALAR) return INFERNODE_KV_NO_PATH;
-  const auto scratch = Scratch(*shape);
+  if (path != INFERNODE_KV_SCALAR && path != INFERNODE_KV_SIMD) return INFERNODE_KV_NO_PATH;
+  const bool simd = path == INFERNODE_KV_SIMD && SimdCovers(*format, *shape);
+  const auto scratch = Scratch(*format, *shape);
   if (!in || !codes || !headers || !scratch) return INFERNODE_KV_SHORT_BUFFER;
   uint64_t count = 0;
   for (uint32_t head = 0; head < shape->heads; ++head) {
-    EncodeHead(*format, *shape, head, in, scratch.get(), codes + head * CodeBytesPerHead(*format, *shape),
-               headers + head * GroupsPerHead(*format, *shape), &count);
+    uint8_t* head_codes = codes + head * CodeBytesPerHead(*format, *shape);
+    uint32_t* head_headers = headers + head * GroupsPerHead(*format, *shape);
+    if (simd) SimdKernelsOfThisCpu().encode_head(*format, *shape, in + head * shape->head_stride, head_codes, head_headers, scratch.get(), &count);
+    else EncodeHead(*format, *shape, head, in, scratch.get(), head_codes, head_headers, &count);
   }
   if (nonfinite) *nonfinite = count;
   return INFERNODE_KV_OK;
@@ -112,15 +116,34 @@ infernode_kv_result infernode_kv_decode(infernode_kv_path path, const infernode_
                                         const uint8_t* codes, size_t code_bytes, const uint32_t* headers, size_t header_count, uint16_t* out) {
   const infernode_kv_result result = CheckBuffers(format, shape, code_bytes, header_count);
   if (result != INFERNODE_KV_OK) return result;
-  if (path != INFERNODE_KV_SCALAR) return INFERNODE_KV_NO_PATH;
-  const auto scratch = Scratch(*shape);
+  if (path != INFERNODE_KV_SCALAR && path != INFERNODE_KV_SIMD) return INFERNODE_KV_NO_PATH;
+  const bool simd = path == INFERNODE_KV_SIMD && SimdCovers(*format, *shape);
+  const auto scratch = Scratch(*format, *shape);
   if (!out || !codes || !headers || !scratch) return INFERNODE_KV_SHORT_BUFFER;
   for (uint32_t head = 0; head < shape->heads; ++head) {
-    DecodeHead(*format, *shape, head, codes + head * CodeBytesPerHead(*format, *shape), headers + head * GroupsPerHead(*format, *shape),
-               scratch.get(), out);
+    const uint8_t* head_codes = codes + head * CodeBytesPerHead(*format, *shape);
+    const uint32_t* head_headers = headers + head * GroupsPerHead(*format, *shape);
+    if (simd) SimdKernelsOfThisCpu().decode_head(*format, *shape, head_codes, head_headers, scratch.get(), out + head * shape->head_stride);
+    else DecodeHead(*format, *shape, head, head_codes, head_headers, scratch.get(), out);
   }
   return INFERNODE_KV_OK;
 }
+
+infernode_kv_result infernode_kv_record_order(const infernode_kv_format* format, const infernode_kv_shape* shape, const uint8_t* codes,
+                                              size_t code_bytes, uint8_t* out) {
+  const infernode_kv_result result = CheckBuffers(format, shape, code_bytes, SIZE_MAX);
+  if (result != INFERNODE_KV_OK) return result;
+  const size_t per_head = CodeBytesPerHead(*format, *shape);
+  for (uint32_t head = 0; head < shape->heads; ++head, codes += per_head) {
+    for (size_t g = 0; g < GroupsPerHead(*format, *shape); ++g) {
+      const size_t bytes = CodeBytes(*format, GroupAt(*format, *shape, g).elements());
+      for (size_t i = 0; i < bytes; ++i) *out++ = codes[CodeOffset(*format, *shape, g) + i * CodeStride(*format, *shape)];
+    }
+  }
+  return INFERNODE_KV_OK;
+}
+
+const char* infernode_kv_simd_name(void) { return SimdKernelsOfThisCpu().name; }
 
 const char* infernode_kv_message(infernode_kv_result result) {
   switch (result) {

@@ -76,47 +76,56 @@ int ToInteger(float x, float scaled, int low, int high, int nan_code) {
   return r < static_cast<float>(low) ? low : r > static_cast<float>(high) ? high : static_cast<int>(r);
 }
 
-void PutNibble(uint8_t* codes, size_t i, int value) {
-  if (i % 2 == 0) codes[i / 2] = static_cast<uint8_t>(value);
-  else codes[i / 2] |= static_cast<uint8_t>(value << 4);
+/// The codes of one group: its bytes lie `stride` apart.
+struct Codes {
+  uint8_t* bytes;
+  size_t stride;
+  void PutByte(size_t i, uint8_t value) const { bytes[i * stride] = value; }
+  void PutNibble(size_t i, int value) const {
+    uint8_t& byte = bytes[i / 2 * stride];
+    byte = static_cast<uint8_t>(i % 2 == 0 ? value : byte | value << 4);
+  }
+};
+
+int GetNibble(const uint8_t* codes, size_t stride, size_t i) {
+  const uint8_t byte = codes[i / 2 * stride];
+  return i % 2 == 0 ? byte & 15 : byte >> 4;
 }
 
-int GetNibble(const uint8_t* codes, size_t i) { return i % 2 == 0 ? codes[i / 2] & 15 : codes[i / 2] >> 4; }
-
-uint32_t EncodeSymmetric(const float* x, size_t n, float absmax, int top, bool four_bit, uint8_t* codes) {
+uint32_t EncodeSymmetric(const float* x, size_t n, float absmax, int top, bool four_bit, const Codes& codes) {
   const bool tiny = absmax < kTiny;
   const float inverse = tiny ? 0.0f : static_cast<float>(top) / absmax;
   for (size_t i = 0; i < n; ++i) {
     const int q = ToInteger(x[i], x[i] * inverse, -top, top, 0);
-    if (four_bit) PutNibble(codes, i, q + 8);
-    else codes[i] = static_cast<uint8_t>(static_cast<int8_t>(q));
+    if (four_bit) codes.PutNibble(i, q + 8);
+    else codes.PutByte(i, static_cast<uint8_t>(static_cast<int8_t>(q)));
   }
   return tiny ? 0 : Bits(absmax / static_cast<float>(top));
 }
 
-uint32_t EncodeAsymmetric(const float* x, size_t n, const Range& r, uint8_t* codes) {
+uint32_t EncodeAsymmetric(const float* x, size_t n, const Range& r, const Codes& codes) {
   const uint16_t stored_min = !r.any || std::fabs(r.min) < kTiny ? 0 : FloatToBf16Down(r.min);
   const float min = Bf16ToFloat(stored_min);
   const float step = r.any ? (r.max - min) / 15.0f : 0.0f;
   const uint16_t stored_scale = step < kTiny ? 0 : FloatToBf16Up(step);
   const float inverse = stored_scale == 0 ? 0.0f : 1.0f / Bf16ToFloat(stored_scale);
-  for (size_t i = 0; i < n; ++i) PutNibble(codes, i, ToInteger(x[i], (x[i] - min) * inverse, 0, 15, 0));
+  for (size_t i = 0; i < n; ++i) codes.PutNibble(i, ToInteger(x[i], (x[i] - min) * inverse, 0, 15, 0));
   return uint32_t{stored_min} | uint32_t{stored_scale} << 16;
 }
 
-uint32_t EncodeFp8(const float* x, size_t n, float absmax, float static_scale, const Fp8& f, uint8_t* codes) {
+uint32_t EncodeFp8(const float* x, size_t n, float absmax, float static_scale, const Fp8& f, const Codes& codes) {
   const bool tiny = absmax < kTiny;
   const float inverse = tiny ? 0.0f : f.max_value / absmax;
   for (size_t i = 0; i < n; ++i) {
-    if (!Usable(x[i])) codes[i] = FloatToFp8(std::isnan(x[i]) ? x[i] : std::copysign(INFINITY, x[i]), f);
-    else if (static_scale > 0) codes[i] = FloatToFp8(x[i] / static_scale, f);
-    else codes[i] = tiny ? static_cast<uint8_t>((Bits(x[i]) >> 24) & 0x80) : FloatToFp8(x[i] * inverse, f);
+    if (!Usable(x[i])) codes.PutByte(i, FloatToFp8(std::isnan(x[i]) ? x[i] : std::copysign(INFINITY, x[i]), f));
+    else if (static_scale > 0) codes.PutByte(i, FloatToFp8(x[i] / static_scale, f));
+    else codes.PutByte(i, tiny ? static_cast<uint8_t>((Bits(x[i]) >> 24) & 0x80) : FloatToFp8(x[i] * inverse, f));
   }
   if (static_scale > 0) return Bits(static_scale);
   return tiny ? 0 : Bits(absmax / f.max_value);
 }
 
-uint32_t EncodeGroup(const infernode_kv_format& f, const float* x, size_t n, uint8_t* codes, uint64_t* nonfinite) {
+uint32_t EncodeGroup(const infernode_kv_format& f, const float* x, size_t n, const Codes& codes, uint64_t* nonfinite) {
   const Range r = Measure(x, n, nonfinite);
   switch (f.code) {
     case INFERNODE_KV_INT8: return EncodeSymmetric(x, n, r.absmax, 127, false, codes);
@@ -127,20 +136,28 @@ uint32_t EncodeGroup(const infernode_kv_format& f, const float* x, size_t n, uin
   }
 }
 
-float DecodeOne(const infernode_kv_format& f, const uint8_t* codes, size_t i, uint32_t header) {
+float DecodeOne(const infernode_kv_format& f, const uint8_t* codes, size_t stride, size_t i, uint32_t header) {
   const float scale = FromBits(header);
   switch (f.code) {
-    case INFERNODE_KV_INT8: return static_cast<float>(static_cast<int8_t>(codes[i])) * scale;
-    case INFERNODE_KV_INT4S: return static_cast<float>(GetNibble(codes, i) - 8) * scale;
+    case INFERNODE_KV_INT8: return static_cast<float>(static_cast<int8_t>(codes[i * stride])) * scale;
+    case INFERNODE_KV_INT4S: return static_cast<float>(GetNibble(codes, stride, i) - 8) * scale;
     case INFERNODE_KV_INT4A:
-      return std::fma(static_cast<float>(GetNibble(codes, i)), Bf16ToFloat(static_cast<uint16_t>(header >> 16)),
+      return std::fma(static_cast<float>(GetNibble(codes, stride, i)), Bf16ToFloat(static_cast<uint16_t>(header >> 16)),
                       Bf16ToFloat(static_cast<uint16_t>(header)));
-    case INFERNODE_KV_E4M3: return Fp8ToFloat(codes[i], kE4m3) * scale;
-    default: return Fp8ToFloat(codes[i], kE5m2) * scale;
+    case INFERNODE_KV_E4M3: return Fp8ToFloat(codes[i * stride], kE4m3) * scale;
+    default: return Fp8ToFloat(codes[i * stride], kE5m2) * scale;
   }
 }
 
 }  // namespace
+
+uint32_t EncodeGroupAt(const infernode_kv_format& f, const infernode_kv_shape& s, const Group& group, const uint16_t* head_in,
+                       uint8_t* codes, float* scratch, uint64_t* nonfinite) {
+  size_t n = 0;
+  for (uint32_t t = group.token; t < group.token + group.tokens; ++t)
+    for (uint32_t d = group.dim; d < group.dim + group.dims; ++d) scratch[n++] = Load(s, head_in[t * s.token_stride + d]);
+  return EncodeGroup(f, scratch, n, {codes, CodeStride(f, s)}, nonfinite);
+}
 
 void EncodeHead(const infernode_kv_format& f, const infernode_kv_shape& s, uint32_t head, const uint16_t* in, float* scratch,
                 uint8_t* codes, uint32_t* headers, uint64_t* nonfinite) {
@@ -159,8 +176,7 @@ void EncodeHead(const infernode_kv_format& f, const infernode_kv_shape& s, uint3
     size_t n = 0;
     for (uint32_t t = group.token; t < group.token + group.tokens; ++t)
       for (uint32_t d = group.dim; d < group.dim + group.dims; ++d) group_values[n++] = plane[size_t{t} * s.dim + d];
-    headers[g] = EncodeGroup(f, group_values, n, codes, nonfinite);
-    codes += CodeBytes(f, n);
+    headers[g] = EncodeGroup(f, group_values, n, {codes + CodeOffset(f, s, g), CodeStride(f, s)}, nonfinite);
   }
 }
 
@@ -170,8 +186,7 @@ void DecodeHead(const infernode_kv_format& f, const infernode_kv_shape& s, uint3
     const Group group = GroupAt(f, s, g);
     size_t n = 0;
     for (uint32_t t = group.token; t < group.token + group.tokens; ++t)
-      for (uint32_t d = group.dim; d < group.dim + group.dims; ++d) scratch[size_t{t} * s.dim + d] = DecodeOne(f, codes, n++, headers[g]);
-    codes += CodeBytes(f, n);
+      for (uint32_t d = group.dim; d < group.dim + group.dims; ++d) scratch[size_t{t} * s.dim + d] = DecodeOne(f, codes + CodeOffset(f, s, g), CodeStride(f, s), n++, headers[g]);
   }
   for (uint32_t t = 0; t < s.tokens; ++t) {
     float* row = scratch + size_t{t} * s.dim;
