@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { InfernodeError, messageOf } from '../domain/error-codes.js';
 import { addAgentCommand } from './agent-command.js';
 import { addConfigCommand } from './config-command.js';
 import { addCoordinatorCommand } from './coordinator-command.js';
 import { addDoctorCommand } from './doctor-command.js';
+import { packageVersion } from './package-version.js';
 import { addPlanCommand } from './plan-command.js';
 import { addSimCommand } from './sim-command.js';
 import { addStatusCommand } from './status-command.js';
@@ -12,11 +12,6 @@ import { addUpCommand } from './up-command.js';
 
 /** Bad input, as opposed to work that failed (1). */
 const exitUsage = 2;
-
-export function packageVersion(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
-}
 
 export async function runCli(argv: readonly string[]): Promise<void> {
   const program = new Command('infernode')
