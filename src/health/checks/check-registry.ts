@@ -2,6 +2,7 @@ import type { DeviceCheck } from './device-check.js';
 import { driverNotLoaded } from './driver-not-loaded.js';
 import { eccUncorrected } from './ecc-uncorrected.js';
 import { gpuMissing } from './gpu-missing.js';
+import { gpuUnavailableEvent } from './gpu-unavailable-event.js';
 import { nvmlCallHang } from './nvml-call-hang.js';
 import { recoveryAction } from './recovery-action.js';
 import { gpuLost, gpuResetRequired } from './return-code-check.js';
@@ -21,6 +22,7 @@ export const deviceChecks: ReadonlyMap<string, DeviceCheck> = new Map(
     gpuMissing,
     gpuLost,
     gpuResetRequired,
+    gpuUnavailableEvent,
     recoveryAction,
     eccUncorrected,
     rowRemapFailure,

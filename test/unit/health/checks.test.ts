@@ -130,6 +130,22 @@ check(
 );
 
 check(
+  'gpu_unavailable_event',
+  (bench) => {
+    bench.event({ kind: 'unavailable', code: 0 });
+    bench.reading({ recoveryAction: 1 });
+    bench.expectFiring('gpu_unavailable_event', { severity: 'fatal', action: 'reset-device' });
+    expect(bench.status).toMatchObject({ health: 'unhealthy' });
+    expect(bench.status.cordons.map((c) => c.holder)).toContain('health:gpu_unavailable_event');
+  },
+  (bench) => {
+    bench.reading({ recoveryAction: null });
+    bench.expectFiring('gpu_unavailable_event', {});
+    bench.sample();
+  },
+);
+
+check(
   'recovery_action',
   (bench) => {
     bench.reading({ recoveryAction: 4 });
