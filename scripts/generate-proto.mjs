@@ -18,6 +18,7 @@ const { status } = spawnSync(
     'proto',
     '--',
     'infernode/node/v1/node.proto',
+    'infernode/cluster/v1/cluster.proto',
   ],
   { stdio: 'inherit' },
 );

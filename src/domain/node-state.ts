@@ -23,6 +23,8 @@ export interface NodeState {
  */
 export interface NodeStateDelta {
   epoch: string;
+  /** The revision that this is a change of: a reader that holds another one has missed something. */
+  baseRevision: number;
   revision: number;
   driver: DriverState | null;
   cordons: Cordon[] | null;

@@ -19,6 +19,7 @@ export function diffNodeState(before: NodeState, change: NodeStateChange): NodeS
   if (!driver && !cordons && parts.every((part) => part.length === 0)) return null;
   return {
     epoch: before.epoch,
+    baseRevision: before.revision,
     revision: before.revision + 1,
     driver,
     cordons,
@@ -47,6 +48,7 @@ export function mergeDeltas(first: NodeStateDelta, second: NodeStateDelta): Node
   );
   return {
     epoch: second.epoch,
+    baseRevision: first.baseRevision,
     revision: second.revision,
     driver: second.driver ?? first.driver,
     cordons: second.cordons ?? first.cordons,

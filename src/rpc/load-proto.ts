@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { loadPackageDefinition } from '@grpc/grpc-js';
 import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
+import type { ProtoGrpcType as ClusterProto } from './generated/cluster.js';
 import type { ProtoGrpcType as NodeProto } from './generated/node.js';
 
 /** Works from `src/rpc` and from `dist/rpc` alike: both are two levels below the package root. */
@@ -10,5 +11,8 @@ const protoDir = fileURLToPath(new URL('../../proto', import.meta.url));
 const options = { longs: String, enums: String, defaults: true, oneofs: true, includeDirs: [protoDir] };
 
 export const nodePackage: PackageDefinition = loadSync('infernode/node/v1/node.proto', options);
+export const clusterPackage: PackageDefinition = loadSync('infernode/cluster/v1/cluster.proto', options);
 
 export const nodeProto = (loadPackageDefinition(nodePackage) as unknown as NodeProto).infernode.node.v1;
+export const clusterProto = (loadPackageDefinition(clusterPackage) as unknown as ClusterProto).infernode
+  .cluster.v1;

@@ -59,6 +59,7 @@ export function nodeToProto(state: NodeState, agentVersion: string): Node {
 export function nodeDeltaToProto(delta: NodeStateDelta): NodeDelta {
   return {
     epoch: delta.epoch,
+    baseRevision: String(delta.baseRevision),
     revision: String(delta.revision),
     driver: delta.driver && driverToProto(delta.driver),
     cordons: delta.cordons && { cordons: delta.cordons.map(cordonToProto) },
@@ -175,6 +176,7 @@ export function nodeFromProto(node: Node__Output): NodeState {
 export function nodeDeltaFromProto(delta: NodeDelta__Output): NodeStateDelta {
   return {
     epoch: delta.epoch,
+    baseRevision: Number(delta.baseRevision),
     revision: Number(delta.revision),
     driver: delta.driver && driverFromProto(delta.driver),
     cordons: delta.cordons && delta.cordons.cordons.map(cordonFromProto),

@@ -104,10 +104,15 @@ describe('NodeStatePublisher', () => {
     const gone = { removedEngines: ['a'], engines: [] };
     const base = { epoch: 'e', driver: null, cordons: null, devices: [], removedDevices: [] };
     const merged = mergeDeltas(
-      { ...base, revision: 2, ...gone },
-      { ...base, revision: 3, removedEngines: [], engines: [anEngineStatus('a')] },
+      { ...base, baseRevision: 1, revision: 2, ...gone },
+      { ...base, baseRevision: 2, revision: 3, removedEngines: [], engines: [anEngineStatus('a')] },
     );
-    expect(merged).toMatchObject({ revision: 3, removedEngines: [], engines: [{ id: 'a' }] });
+    expect(merged).toMatchObject({
+      baseRevision: 1,
+      revision: 3,
+      removedEngines: [],
+      engines: [{ id: 'a' }],
+    });
   });
 
   it('refuses more streams than its limit and ends all when it closes', () => {

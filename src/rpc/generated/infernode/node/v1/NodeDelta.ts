@@ -14,6 +14,7 @@ export interface NodeDelta {
   'removedDevices'?: (string)[];
   'engines'?: (_infernode_node_v1_Engine)[];
   'removedEngines'?: (string)[];
+  'baseRevision'?: (string);
 }
 
 export interface NodeDelta__Output {
@@ -25,4 +26,5 @@ export interface NodeDelta__Output {
   'removedDevices': (string)[];
   'engines': (_infernode_node_v1_Engine__Output)[];
   'removedEngines': (string)[];
+  'baseRevision': (string);
 }

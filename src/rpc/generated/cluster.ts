@@ -1,0 +1,77 @@
+import type * as grpc from '@grpc/grpc-js';
+import type { MessageTypeDefinition } from '@grpc/proto-loader';
+
+import type { Cluster as _infernode_cluster_v1_Cluster, Cluster__Output as _infernode_cluster_v1_Cluster__Output } from './infernode/cluster/v1/Cluster.js';
+import type { ClusterNode as _infernode_cluster_v1_ClusterNode, ClusterNode__Output as _infernode_cluster_v1_ClusterNode__Output } from './infernode/cluster/v1/ClusterNode.js';
+import type { ClusterServiceClient as _infernode_cluster_v1_ClusterServiceClient, ClusterServiceDefinition as _infernode_cluster_v1_ClusterServiceDefinition } from './infernode/cluster/v1/ClusterService.js';
+import type { Endpoint as _infernode_cluster_v1_Endpoint, Endpoint__Output as _infernode_cluster_v1_Endpoint__Output } from './infernode/cluster/v1/Endpoint.js';
+import type { GetClusterRequest as _infernode_cluster_v1_GetClusterRequest, GetClusterRequest__Output as _infernode_cluster_v1_GetClusterRequest__Output } from './infernode/cluster/v1/GetClusterRequest.js';
+import type { Model as _infernode_cluster_v1_Model, Model__Output as _infernode_cluster_v1_Model__Output } from './infernode/cluster/v1/Model.js';
+import type { Condition as _infernode_node_v1_Condition, Condition__Output as _infernode_node_v1_Condition__Output } from './infernode/node/v1/Condition.js';
+import type { Cordon as _infernode_node_v1_Cordon, Cordon__Output as _infernode_node_v1_Cordon__Output } from './infernode/node/v1/Cordon.js';
+import type { CordonDeviceRequest as _infernode_node_v1_CordonDeviceRequest, CordonDeviceRequest__Output as _infernode_node_v1_CordonDeviceRequest__Output } from './infernode/node/v1/CordonDeviceRequest.js';
+import type { CordonSet as _infernode_node_v1_CordonSet, CordonSet__Output as _infernode_node_v1_CordonSet__Output } from './infernode/node/v1/CordonSet.js';
+import type { Device as _infernode_node_v1_Device, Device__Output as _infernode_node_v1_Device__Output } from './infernode/node/v1/Device.js';
+import type { DeviceReading as _infernode_node_v1_DeviceReading, DeviceReading__Output as _infernode_node_v1_DeviceReading__Output } from './infernode/node/v1/DeviceReading.js';
+import type { DrainEngineRequest as _infernode_node_v1_DrainEngineRequest, DrainEngineRequest__Output as _infernode_node_v1_DrainEngineRequest__Output } from './infernode/node/v1/DrainEngineRequest.js';
+import type { Driver as _infernode_node_v1_Driver, Driver__Output as _infernode_node_v1_Driver__Output } from './infernode/node/v1/Driver.js';
+import type { Engine as _infernode_node_v1_Engine, Engine__Output as _infernode_node_v1_Engine__Output } from './infernode/node/v1/Engine.js';
+import type { EngineLoad as _infernode_node_v1_EngineLoad, EngineLoad__Output as _infernode_node_v1_EngineLoad__Output } from './infernode/node/v1/EngineLoad.js';
+import type { GetNodeRequest as _infernode_node_v1_GetNodeRequest, GetNodeRequest__Output as _infernode_node_v1_GetNodeRequest__Output } from './infernode/node/v1/GetNodeRequest.js';
+import type { Heartbeat as _infernode_node_v1_Heartbeat, Heartbeat__Output as _infernode_node_v1_Heartbeat__Output } from './infernode/node/v1/Heartbeat.js';
+import type { ListEnginesRequest as _infernode_node_v1_ListEnginesRequest, ListEnginesRequest__Output as _infernode_node_v1_ListEnginesRequest__Output } from './infernode/node/v1/ListEnginesRequest.js';
+import type { ListEnginesResponse as _infernode_node_v1_ListEnginesResponse, ListEnginesResponse__Output as _infernode_node_v1_ListEnginesResponse__Output } from './infernode/node/v1/ListEnginesResponse.js';
+import type { Node as _infernode_node_v1_Node, Node__Output as _infernode_node_v1_Node__Output } from './infernode/node/v1/Node.js';
+import type { NodeDelta as _infernode_node_v1_NodeDelta, NodeDelta__Output as _infernode_node_v1_NodeDelta__Output } from './infernode/node/v1/NodeDelta.js';
+import type { NodeServiceClient as _infernode_node_v1_NodeServiceClient, NodeServiceDefinition as _infernode_node_v1_NodeServiceDefinition } from './infernode/node/v1/NodeService.js';
+import type { NodeUpdate as _infernode_node_v1_NodeUpdate, NodeUpdate__Output as _infernode_node_v1_NodeUpdate__Output } from './infernode/node/v1/NodeUpdate.js';
+import type { StartEngineRequest as _infernode_node_v1_StartEngineRequest, StartEngineRequest__Output as _infernode_node_v1_StartEngineRequest__Output } from './infernode/node/v1/StartEngineRequest.js';
+import type { StopEngineRequest as _infernode_node_v1_StopEngineRequest, StopEngineRequest__Output as _infernode_node_v1_StopEngineRequest__Output } from './infernode/node/v1/StopEngineRequest.js';
+import type { UncordonDeviceRequest as _infernode_node_v1_UncordonDeviceRequest, UncordonDeviceRequest__Output as _infernode_node_v1_UncordonDeviceRequest__Output } from './infernode/node/v1/UncordonDeviceRequest.js';
+import type { WatchNodeRequest as _infernode_node_v1_WatchNodeRequest, WatchNodeRequest__Output as _infernode_node_v1_WatchNodeRequest__Output } from './infernode/node/v1/WatchNodeRequest.js';
+
+type SubtypeConstructor<Constructor extends new (...args: any) => any, Subtype> = {
+  new(...args: ConstructorParameters<Constructor>): Subtype;
+};
+
+export interface ProtoGrpcType {
+  infernode: {
+    cluster: {
+      v1: {
+        Cluster: MessageTypeDefinition<_infernode_cluster_v1_Cluster, _infernode_cluster_v1_Cluster__Output>
+        ClusterNode: MessageTypeDefinition<_infernode_cluster_v1_ClusterNode, _infernode_cluster_v1_ClusterNode__Output>
+        ClusterService: SubtypeConstructor<typeof grpc.Client, _infernode_cluster_v1_ClusterServiceClient> & { service: _infernode_cluster_v1_ClusterServiceDefinition }
+        Endpoint: MessageTypeDefinition<_infernode_cluster_v1_Endpoint, _infernode_cluster_v1_Endpoint__Output>
+        GetClusterRequest: MessageTypeDefinition<_infernode_cluster_v1_GetClusterRequest, _infernode_cluster_v1_GetClusterRequest__Output>
+        Model: MessageTypeDefinition<_infernode_cluster_v1_Model, _infernode_cluster_v1_Model__Output>
+      }
+    }
+    node: {
+      v1: {
+        Condition: MessageTypeDefinition<_infernode_node_v1_Condition, _infernode_node_v1_Condition__Output>
+        Cordon: MessageTypeDefinition<_infernode_node_v1_Cordon, _infernode_node_v1_Cordon__Output>
+        CordonDeviceRequest: MessageTypeDefinition<_infernode_node_v1_CordonDeviceRequest, _infernode_node_v1_CordonDeviceRequest__Output>
+        CordonSet: MessageTypeDefinition<_infernode_node_v1_CordonSet, _infernode_node_v1_CordonSet__Output>
+        Device: MessageTypeDefinition<_infernode_node_v1_Device, _infernode_node_v1_Device__Output>
+        DeviceReading: MessageTypeDefinition<_infernode_node_v1_DeviceReading, _infernode_node_v1_DeviceReading__Output>
+        DrainEngineRequest: MessageTypeDefinition<_infernode_node_v1_DrainEngineRequest, _infernode_node_v1_DrainEngineRequest__Output>
+        Driver: MessageTypeDefinition<_infernode_node_v1_Driver, _infernode_node_v1_Driver__Output>
+        Engine: MessageTypeDefinition<_infernode_node_v1_Engine, _infernode_node_v1_Engine__Output>
+        EngineLoad: MessageTypeDefinition<_infernode_node_v1_EngineLoad, _infernode_node_v1_EngineLoad__Output>
+        GetNodeRequest: MessageTypeDefinition<_infernode_node_v1_GetNodeRequest, _infernode_node_v1_GetNodeRequest__Output>
+        Heartbeat: MessageTypeDefinition<_infernode_node_v1_Heartbeat, _infernode_node_v1_Heartbeat__Output>
+        ListEnginesRequest: MessageTypeDefinition<_infernode_node_v1_ListEnginesRequest, _infernode_node_v1_ListEnginesRequest__Output>
+        ListEnginesResponse: MessageTypeDefinition<_infernode_node_v1_ListEnginesResponse, _infernode_node_v1_ListEnginesResponse__Output>
+        Node: MessageTypeDefinition<_infernode_node_v1_Node, _infernode_node_v1_Node__Output>
+        NodeDelta: MessageTypeDefinition<_infernode_node_v1_NodeDelta, _infernode_node_v1_NodeDelta__Output>
+        NodeService: SubtypeConstructor<typeof grpc.Client, _infernode_node_v1_NodeServiceClient> & { service: _infernode_node_v1_NodeServiceDefinition }
+        NodeUpdate: MessageTypeDefinition<_infernode_node_v1_NodeUpdate, _infernode_node_v1_NodeUpdate__Output>
+        StartEngineRequest: MessageTypeDefinition<_infernode_node_v1_StartEngineRequest, _infernode_node_v1_StartEngineRequest__Output>
+        StopEngineRequest: MessageTypeDefinition<_infernode_node_v1_StopEngineRequest, _infernode_node_v1_StopEngineRequest__Output>
+        UncordonDeviceRequest: MessageTypeDefinition<_infernode_node_v1_UncordonDeviceRequest, _infernode_node_v1_UncordonDeviceRequest__Output>
+        WatchNodeRequest: MessageTypeDefinition<_infernode_node_v1_WatchNodeRequest, _infernode_node_v1_WatchNodeRequest__Output>
+      }
+    }
+  }
+}
+
