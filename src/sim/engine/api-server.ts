@@ -134,7 +134,7 @@ export function sendEmpty(response: ServerResponse, status: number): void {
 }
 
 export function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
+  return new Promise((resolve) => setTimeout(resolve, ms).unref());
 }
 
 async function readJson(request: IncomingMessage): Promise<Record<string, unknown>> {

@@ -1,18 +1,25 @@
 import type { ChildProcess } from 'node:child_process';
 import { spawnChild } from './engine-worker.js';
-import type { HeldMemory } from './process-file.js';
+import { readStartTime, type HeldMemory } from './process-file.js';
 import type { FromChild, ToChild } from './worker-protocol.js';
+
+/** A signal to a process group reaches its members within this. */
+const signalGraceMs = 300;
 
 /** The API server's side of its children. */
 export class EngineProcesses {
   #core: ChildProcess | null = null;
   #ended = false;
-  workerPids: number[] = [];
+  #workers: { pid: number; startTime: string | null }[] = [];
   /** Called once when a worker or the core dies unasked; `rank` is null for the core. */
   onDeath: (rank: number | null, code: number) => void = () => undefined;
 
   get corePid(): number {
     return this.#core?.pid ?? 0;
+  }
+
+  get workerPids(): number[] {
+    return this.#workers.map(({ pid }) => pid);
   }
 
   /** Starts the core and through it the workers; resolves when all are up. */
@@ -29,8 +36,11 @@ export class EngineProcesses {
     const ready = new Promise<void>((resolve) => {
       core.on('message', (message: FromChild) => {
         if (message.type === 'worker-died') die(message.rank, message.code);
+        // Only the core was signalled when nobody has asked us to stop a moment later: it ends like any other death.
+        if (message.type === 'signalled')
+          setTimeout(() => this.#ended || this.#tell({ type: 'end' }), signalGraceMs).unref();
         if (message.type !== 'ready') return;
-        this.workerPids = message.workerPids;
+        this.#workers = message.workerPids.map((pid) => ({ pid, startTime: readStartTime(pid) }));
         resolve();
       });
       core.once('exit', (code, signal) => {
@@ -63,7 +73,6 @@ export class EngineProcesses {
     const core = this.#core;
     if (!core || core.exitCode !== null || core.signalCode !== null) return true;
     this.#tell({ type: 'end' });
-    core.kill('SIGTERM');
     const exited = new Promise<boolean>((resolve) => core.once('exit', () => resolve(true)));
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<boolean>((resolve) => (timer = setTimeout(() => resolve(false), graceMs)));
@@ -76,11 +85,13 @@ export class EngineProcesses {
   /** SIGKILL to all of it, workers first. */
   kill(): void {
     this.#ended = true;
-    for (const pid of this.workerPids) {
+    for (const { pid, startTime } of this.#workers) {
+      // They are the core's children, so only the start time tells whether the pid is still theirs.
+      if (startTime === null || readStartTime(pid) !== startTime) continue;
       try {
         process.kill(pid, 'SIGKILL');
       } catch {
-        // Gone already.
+        // Gone since.
       }
     }
     this.#core?.kill('SIGKILL');

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { CompletionAnswer } from './answer-completion.js';
 import { usage } from './answer-format.js';
 import { ApiError } from './api-error.js';
-import { pause, sendEmpty, sendJson, type ApiServer, type Call, type Handler } from './api-server.js';
+import { pause, sendEmpty, sendJson, type Call, type Handler } from './api-server.js';
 import {
   chatPrompt,
   readCompletionRequest,
@@ -10,7 +10,7 @@ import {
   type CompletionKind,
   type RequestLimits,
 } from './completion-request.js';
-import { printProcessMetrics } from './http-metrics.js';
+import { printProcessMetrics, type HttpMetrics } from './http-metrics.js';
 import { seededRandom } from './seeded-random.js';
 import { engineDeadMessage, type SimulatedEngine } from './simulated-engine.js';
 import type { ServingFaults } from './serving-faults.js';
@@ -18,7 +18,7 @@ import { detokenize, tokenizeText, tokenPieces } from './tokenizer.js';
 
 export interface RouteContext {
   engine: SimulatedEngine;
-  api: ApiServer;
+  http: HttpMetrics;
   faults: ServingFaults;
   /** LoRA adapters by name, with their path. */
   adapters: Map<string, string>;
@@ -26,7 +26,7 @@ export interface RouteContext {
 
 /** The plain and the OpenAI routes of a ready server. */
 export function engineRoutes(context: RouteContext): Map<string, Handler> {
-  const { engine, api } = context;
+  const { engine } = context;
   const { version } = engine.settings.simulation;
   const routes = new Map<string, Handler>();
   const both = (path: string, handler: Handler): void => {
@@ -53,7 +53,6 @@ export function engineRoutes(context: RouteContext): Map<string, Handler> {
   }
   if (engine.settings.tasks.includes('embed'))
     routes.set('POST /v1/embeddings', (call) => embed(context, call));
-  void api;
   return routes;
 }
 
@@ -62,9 +61,9 @@ function health({ engine, faults }: RouteContext, { response }: Call): Promise<v
   return faults.healthDelayMs > 0 ? pause(faults.healthDelayMs).then(answer) : answer();
 }
 
-function metricsPage({ engine, api, faults }: RouteContext, { response }: Call): void {
+function metricsPage({ engine, http, faults }: RouteContext, { response }: Call): void {
   const garbage = faults.garbageMetrics();
-  const text = garbage ?? printProcessMetrics() + engine.metrics.print() + api.metrics.print();
+  const text = garbage ?? printProcessMetrics() + engine.metrics.print() + http.print();
   response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
   response.end(text);
 }

@@ -31,13 +31,21 @@ class EngineChild {
   run(): Promise<number> {
     const ended = new Promise<number>((resolve) => (this.#finish = resolve));
     process.on('message', (message: ToChild) => void this.#receive(message));
-    process.on('SIGTERM', () => this.#hung || this.#end(0));
-    process.on('SIGINT', () => this.#hung || this.#end(0));
+    process.on('SIGTERM', () => this.#signal());
+    process.on('SIGINT', () => this.#signal());
     process.once('disconnect', () => {
-      if (!this.core) this.#end(0);
+      // A worker in a stuck kernel does not notice that its core is gone.
+      if (!this.core && !this.#hung) this.#end(0);
     });
     for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
     return ended;
+  }
+
+  /** While somebody above can say `end`, that is waited for: a signal to the whole group must not look like a death. */
+  #signal(): void {
+    if (this.#hung) return;
+    if (!process.connected) this.#end(0);
+    else if (this.core) this.#report({ type: 'signalled' });
   }
 
   async #receive(message: ToChild): Promise<void> {
@@ -45,7 +53,7 @@ class EngineChild {
     else if (message.type === 'hold') this.#hold(message);
     else if (message.type === 'hang') this.#hung = true;
     else if (message.type === 'kill-worker') this.#workers[message.rank]?.kill(message.signal);
-    else this.#end(0);
+    else if (!this.#hung) this.#end(0);
     if (message.type === 'hang') for (const worker of this.#workers) tell(worker, message);
   }
 
@@ -92,7 +100,7 @@ class EngineChild {
     this.#ending = true;
     const last = this.#workers.map((worker) => {
       if (worker.exitCode !== null || worker.signalCode !== null) return Promise.resolve();
-      worker.kill(this.#hung ? 'SIGKILL' : 'SIGTERM');
+      tell(worker, { type: 'end' });
       return new Promise<void>((resolve) => worker.once('exit', () => resolve()));
     });
     void Promise.all(last).then(() => {

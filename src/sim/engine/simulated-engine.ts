@@ -34,12 +34,12 @@ export class SimulatedEngine implements LoopObserver {
   dead = false;
   /** After SIGTERM: new requests end at once with `abort`. */
   draining = false;
-  sleepLevel = -1;
   onDeath: () => void = () => undefined;
   onIdle: () => void = () => undefined;
 
   readonly #owners = new Map<EngineRequest, RequestOwner>();
   #warnings: NodeJS.Timeout | undefined;
+  #hangLimit: NodeJS.Timeout | undefined;
 
   constructor(
     readonly settings: EngineSettings,
@@ -81,7 +81,17 @@ export class SimulatedEngine implements LoopObserver {
     this.loop.abort(request);
   }
 
-  /** A stuck kernel or collective: `/health` stays 200, everything else stops. With workers the core complains. */
+  abortById(ids: ReadonlySet<string>): void {
+    for (const request of this.#owners.keys()) {
+      const external = request.id.replace(/^(chatcmpl|cmpl)-/, '').replace(/-\d+$/, '');
+      if (ids.has(request.id) || ids.has(external)) this.loop.abort(request);
+    }
+  }
+
+  /**
+   * A stuck kernel or collective: `/health` stays 200, everything else stops. With workers the core complains each
+   * minute and gives up after 300 s; a core that is its own worker waits for ever.
+   */
   hang(): void {
     if (this.loop.hung) return;
     this.loop.hang();
@@ -93,11 +103,17 @@ export class SimulatedEngine implements LoopObserver {
       if (this.loop.openRequests > 0)
         this.log.info('core', 'shm_broadcast.py:501', broadcastWarning.replace('60', String(seconds)));
     };
-    this.#warnings = setInterval(warn, seconds * 1000 * this.settings.simulation.timeScale).unref();
+    const { timeScale } = this.settings.simulation;
+    this.#warnings = setInterval(warn, seconds * 1000 * timeScale).unref();
+    const limit = Number(process.env['VLLM_EXECUTE_MODEL_TIMEOUT_SECONDS'] ?? 300) || 300;
+    this.#hangLimit = setTimeout(
+      () => this.die('TimeoutError: RPC call to execute_model timed out.'),
+      limit * 1000 * timeScale,
+    ).unref();
   }
 
   unhang(): void {
-    clearInterval(this.#warnings);
+    this.#clearTimers();
     this.stats.silent = this.settings.flags.get('disable-log-stats') === true;
     this.loop.unhang();
   }
@@ -132,13 +148,18 @@ export class SimulatedEngine implements LoopObserver {
 
   /** Ends without any answer to what is open; for the end of the process. */
   destroy(): void {
-    clearInterval(this.#warnings);
+    this.#clearTimers();
     this.stats.stop();
     this.loop.stop();
   }
 
-  #fail(): void {
+  #clearTimers(): void {
     clearInterval(this.#warnings);
+    clearTimeout(this.#hangLimit);
+  }
+
+  #fail(): void {
+    this.#clearTimers();
     this.loop.stop();
     this.stats.stop();
     this.log.error('api', 'async_llm.py:708', 'AsyncLLM output_handler failed.');

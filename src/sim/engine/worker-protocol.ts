@@ -12,4 +12,6 @@ export type ToChild =
 export type FromChild =
   | { type: 'ready'; workerPids: number[] }
   | { type: 'held' }
+  /** SIGTERM came; the core waits for its server, which may have got it too, to say `end`. */
+  | { type: 'signalled' }
   | { type: 'worker-died'; rank: number; code: number };
