@@ -1,0 +1,78 @@
+import type { ClusterState } from '../domain/cluster-state.js';
+import type { DeviceStatus } from '../domain/device.js';
+import type { NodeState } from '../domain/node-state.js';
+
+const gib = (bytes: number | null): string => (bytes === null ? '-' : (bytes / 1024 ** 3).toFixed(0));
+const percent = (ratio: number | null): string => (ratio === null ? '-' : `${Math.round(ratio * 100)}%`);
+
+/** The cluster as aligned text: nodes, their devices and engines with the work in flight, then the models. */
+export function renderStatus(cluster: ClusterState): string {
+  const sections = cluster.nodes.flatMap(({ address, watch, reason, state }) => [
+    state === null
+      ? `${address}  ${watch}${reason ? `: ${reason}` : ''}`
+      : `${state.node}  ${watch}${reason ? `: ${reason}` : ''}  driver ${driverOf(state)}${cordonsOf(state.cordons)}`,
+    ...(state === null ? [] : [...deviceTable(state), ...engineTable(state, cluster), '']),
+  ]);
+  const models = cluster.models.map(
+    ({ name, aliases, strategy, eligibleEndpoints, endpoints, inFlight }) =>
+      `model ${name}${aliases.length ? ` (${aliases.join(', ')})` : ''}  ${strategy}  ${eligibleEndpoints}/${endpoints} endpoints eligible  ${inFlight} in flight`,
+  );
+  return [...sections, ...models].join('\n');
+}
+
+function driverOf({ driver }: NodeState): string {
+  return driver.state === 'ok' ? driver.driverVersion : `${driver.state}: ${driver.reason}`;
+}
+
+function cordonsOf(cordons: readonly { holder: string }[]): string {
+  return cordons.length ? `  cordoned by ${cordons.map(({ holder }) => holder).join(', ')}` : '';
+}
+
+function deviceTable({ devices }: NodeState): string[] {
+  return align(
+    devices.map((device) => [
+      `  GPU ${device.identity.index}`,
+      device.identity.name.replace(/^NVIDIA /, ''),
+      device.health,
+      device.reading.temperatureCelsius === null ? '-' : `${device.reading.temperatureCelsius} C`,
+      device.reading.powerWatts === null ? '-' : `${Math.round(device.reading.powerWatts)} W`,
+      `${gib(device.reading.memoryUsedBytes)}/${gib(device.reading.memoryTotalBytes)} GiB`,
+      findingsOf(device),
+    ]),
+  );
+}
+
+function findingsOf({ reason, action, cordons }: DeviceStatus): string {
+  const wish = action === 'none' ? '' : ` (wants ${action})`;
+  return `${reason}${wish}${cordonsOf(cordons)}`.trim();
+}
+
+function engineTable({ node, engines }: NodeState, { endpoints }: ClusterState): string[] {
+  return align(
+    engines.map((engine) => {
+      const endpoint = endpoints.find(({ id }) => id === `${node}/${engine.id}`);
+      return [
+        `  ${engine.id}`,
+        engine.servedModels[0] ?? '-',
+        engine.state,
+        `${endpoint?.inFlight ?? 0} in flight`,
+        `kv ${percent(engine.load?.kvCacheUsageRatio ?? null)}`,
+        engine.restarts ? `${engine.restarts} restarts` : '',
+        engine.reason || (endpoint && !endpoint.eligible ? endpoint.reason : ''),
+      ];
+    }),
+  );
+}
+
+/** Pads every column to its widest cell; the last column is left as it is. */
+function align(rows: readonly string[][]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(...rows.map((row) => (row[column] ?? '').length)),
+  );
+  return rows.map((row) =>
+    row
+      .map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0)))
+      .join('  ')
+      .trimEnd(),
+  );
+}
