@@ -1,0 +1,126 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+
+/** Bucket boundaries as in vLLM's own histograms, so that both sides of a request can be laid over each other. */
+export const ttftBuckets = [
+  0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80, 160, 640,
+  2560,
+];
+export const itlBuckets = [
+  0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80,
+];
+export const e2eBuckets = [
+  0.3, 0.5, 0.8, 1, 1.5, 2, 2.5, 5, 10, 15, 20, 30, 40, 50, 60, 120, 240, 480, 960, 1920, 7680,
+];
+
+/** How a client's request ended; also log field. */
+export type RequestOutcome =
+  | 'ok'
+  /** Refused here: bad request, key, path, size. */
+  | 'rejected'
+  /** The engine's own 4xx, passed on. */
+  | 'client-error'
+  /** The engine's 5xx or in-band error event, passed on. */
+  | 'engine-error'
+  /** No endpoint could be reached; a coded error was sent. */
+  | 'unavailable'
+  /** 429 by the gateway itself. */
+  | 'queue-full'
+  /** Cut after the first byte. */
+  | 'interrupted'
+  /** Ended by the engine without finish reason or `[DONE]`. */
+  | 'truncated'
+  | 'client-gone';
+
+/** Model label of requests whose model is not served: what clients send must not create series. */
+export const unknownModel = 'unknown';
+
+export class GatewayMetrics {
+  readonly requests: Counter<'model' | 'route' | 'status' | 'outcome'>;
+  readonly attempts: Counter<'result'>;
+  readonly reroutes: Counter<'reason'>;
+  readonly retries: Counter<'reason'>;
+  readonly budgetDenied: Counter;
+  readonly ttft: Histogram<'model'>;
+  readonly interToken: Histogram<'model'>;
+  readonly endToEnd: Histogram<'model'>;
+  readonly inFlight: Gauge;
+  readonly queued: Gauge<'model'>;
+  readonly queueRejected: Counter<'reason'>;
+  readonly queueWait: Histogram<'model'>;
+  readonly promptTokens: Counter<'model'>;
+  readonly cachedTokens: Counter<'model'>;
+  readonly completionTokens: Counter<'model'>;
+  readonly placements: Counter<'outcome'>;
+  readonly pauses: Counter;
+  readonly unreadEvents: Counter;
+  readonly badConnections: Counter<'reason'>;
+
+  constructor(registry: Registry) {
+    const registers = [registry];
+    const counter = <L extends string>(what: string, help: string, labelNames: L[] = []): Counter<L> =>
+      new Counter({ name: `infernode_gateway_${what}_total`, help, labelNames, registers });
+    const histogram = (what: string, help: string, buckets: number[]): Histogram<'model'> =>
+      new Histogram({
+        name: `infernode_gateway_${what}_seconds`,
+        help,
+        labelNames: ['model'],
+        buckets,
+        registers,
+      });
+    this.requests = counter('requests', 'Requests by how they ended', [
+      'model',
+      'route',
+      'status',
+      'outcome',
+    ]);
+    this.attempts = counter('attempts', 'Attempts at endpoints by result', ['result']);
+    this.reroutes = counter('reroutes', 'Attempts at another endpoint, by what made them necessary', [
+      'reason',
+    ]);
+    this.retries = counter('retries', 'Attempts repeated at the same endpoint', ['reason']);
+    this.budgetDenied = counter(
+      'retry_budget_denied',
+      'Reroutes not made because the retry budget was spent',
+    );
+    this.ttft = histogram('time_to_first_token', 'From the request to its first token', ttftBuckets);
+    this.interToken = histogram(
+      'inter_token_latency',
+      'Gap between arrivals of tokens; tokens that arrive together count once',
+      itlBuckets,
+    );
+    this.endToEnd = histogram('e2e_request_latency', 'From the request to its last byte', e2eBuckets);
+    this.queueWait = histogram(
+      'queue_wait',
+      'Time in the admission queue, of requests that left it',
+      e2eBuckets,
+    );
+    this.inFlight = new Gauge({
+      name: 'infernode_gateway_in_flight_requests',
+      help: 'Requests not ended yet',
+      registers,
+    });
+    this.queued = new Gauge({
+      name: 'infernode_gateway_queued_requests',
+      help: 'Requests that wait for an endpoint',
+      labelNames: ['model'],
+      registers,
+    });
+    this.queueRejected = counter('queue_rejected', 'Requests the queue turned away or gave up', ['reason']);
+    this.promptTokens = counter('prompt_tokens', 'Prompt tokens as reported by the engines', ['model']);
+    this.cachedTokens = counter('cached_prompt_tokens', 'Prompt tokens the engines found in their cache', [
+      'model',
+    ]);
+    this.completionTokens = counter('completion_tokens', 'Tokens generated, as reported by the engines', [
+      'model',
+    ]);
+    this.placements = counter('placements', 'Placement decisions by outcome', ['outcome']);
+    this.pauses = counter('upstream_pauses', 'Times an upstream was paused because its client reads slowly');
+    this.unreadEvents = counter(
+      'unread_events',
+      'Events too large to be read for usage; they were passed on',
+    );
+    this.badConnections = counter('bad_connections', 'Connections ended for malformed or late HTTP', [
+      'reason',
+    ]);
+  }
+}

@@ -1,0 +1,286 @@
+/**
+ * The gateway: an OpenAI-compatible HTTP listener in front of the engines. This file owns its life: listening, draining,
+ * ending, and the attempts under way; `serve-request.ts` owns what happens to a request.
+ */
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { createServer as createHttpServer, type Server, type ServerOptions } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
+import type { Duplex } from 'node:stream';
+import { formatAddress, isLoopback, type ListenAddress } from '../config/listen-address.js';
+import type { TlsConfig } from '../config/tls-config.js';
+import { InfernodeError, messageOf } from '../domain/error-codes.js';
+import type { Clock } from '../runtime/clock.js';
+import type { Logger } from '../runtime/logger.js';
+import type { Service } from '../runtime/service.js';
+import { Admission } from './admission.js';
+import { ApiKeys } from './api-keys.js';
+import { EndpointConnections } from './endpoint-connections.js';
+import type { ForwardAttempt } from './forward-attempt.js';
+import type { GatewayMetrics } from './gateway-metrics.js';
+import type { GatewayRouting } from './gateway-routing.js';
+import { errorBody } from './openai-error.js';
+import { PrefixHasher } from './prefix-chain.js';
+import type { RetryOptions } from './reroute-request.js';
+import { RetryBudget } from './retry-budget.js';
+import type { ServeContext } from './serve-context.js';
+import { serveRequest } from './serve-request.js';
+
+/** The members of `gateway.limits` in the configuration. */
+export interface GatewayLimits {
+  maxBodyBytes: number;
+  maxQueuedRequests: number;
+  queueTimeoutMs: number;
+  /** 0 waits for ever. */
+  firstByteTimeoutMs: number;
+  connectTimeoutMs: number;
+  drainTimeoutMs: number;
+}
+
+export interface GatewayOptions {
+  listen: ListenAddress;
+  tls?: TlsConfig | undefined;
+  /** File of key digests; without it every caller may use the gateway. */
+  keys?: { file: string } | undefined;
+  limits: GatewayLimits;
+  retry: RetryOptions;
+  routing: GatewayRouting;
+  /** Secret shared by the coordinators of a cluster. */
+  hashSeed: string;
+  clock: Clock;
+  logger: Logger;
+  metrics: GatewayMetrics;
+  /** Say in response headers where a request was placed; by default on loopback only. */
+  exposePlacement?: boolean | undefined;
+}
+
+/** Request headers must arrive within this time, and the whole request within five minutes. */
+const headersTimeoutMs = 30_000;
+const requestTimeoutMs = 5 * 60_000;
+/** Longer than the idle limit of usual load balancers, so that they close first and no request meets a closing socket. */
+const keepAliveTimeoutMs = 75_000;
+/** Longest silence in the middle of an answer; an engine's longest legitimate pause is a preemption of some seconds. */
+const idleTimeoutMs = 10 * 60_000;
+
+export class Gateway implements Service {
+  readonly #options: GatewayOptions;
+  readonly #attempts = new Map<string, Set<ForwardAttempt>>();
+  readonly #connections: EndpointConnections;
+  readonly #admission: Admission;
+  readonly #context: ServeContext;
+  #keys: ApiKeys | null = null;
+  #server: Server | null = null;
+  #address: ListenAddress;
+  #unsubscribe: (() => void) | null = null;
+  #stopping = false;
+  #destroyed = false;
+  #closing: Promise<void> | null = null;
+  #active = 0;
+  #onIdle: (() => void) | null = null;
+
+  constructor(options: GatewayOptions) {
+    const { limits, retry, routing, clock, metrics, logger } = options;
+    this.#options = options;
+    this.#address = options.listen;
+    this.#connections = new EndpointConnections({ connectTimeoutMs: limits.connectTimeoutMs, idleTimeoutMs });
+    this.#admission = new Admission({
+      limits,
+      routing,
+      clock,
+      metrics,
+      instance: randomBytes(6).toString('base64url'),
+    });
+    this.#context = {
+      routing,
+      admission: this.#admission,
+      budget: new RetryBudget({ ratio: retry.budgetRatio, clock }),
+      retry,
+      limits,
+      connections: this.#connections,
+      hasher: new PrefixHasher(options.hashSeed),
+      clock,
+      logger,
+      metrics,
+      exposePlacement: options.exposePlacement ?? isLoopback(options.listen.host),
+      keys: () => this.#keys,
+      stopping: () => this.#stopping,
+      track: (attempt) => this.#track(attempt),
+    };
+  }
+
+  /** Where it listens; holds the real port after `start()`. */
+  address(): ListenAddress {
+    return this.#address;
+  }
+
+  get url(): string {
+    return `${this.#options.tls ? 'https' : 'http'}://${formatAddress(this.#address)}`;
+  }
+
+  /** False as soon as it should get no new requests. */
+  get ready(): boolean {
+    return this.#server !== null && !this.#stopping;
+  }
+
+  get liveLeases(): number {
+    return this.#admission.liveLeases;
+  }
+
+  async start(): Promise<void> {
+    const { routing, logger, listen } = this.#options;
+    this.reloadKeys();
+    const server = this.#createServer();
+    await new Promise<void>((resolve, reject) => {
+      const refuse = (error: Error): void =>
+        reject(
+          new InfernodeError(
+            'config-invalid',
+            `expected to listen on ${formatAddress(listen)}: ${messageOf(error)}`,
+            {
+              cause: error,
+            },
+          ),
+        );
+      server.once('error', refuse);
+      server.listen(listen.port, listen.host, () => {
+        server.off('error', refuse);
+        server.on('error', (error) => logger.error({ reason: messageOf(error) }, 'gateway listener failed'));
+        resolve();
+      });
+    });
+    const bound = server.address();
+    if (typeof bound === 'object' && bound !== null) this.#address = { host: listen.host, port: bound.port };
+    this.#unsubscribe = routing.onEvict((endpointId, reason) => this.#evict(endpointId, reason));
+    this.#server = server;
+    logger.info({ address: this.url, keys: this.#keys?.size ?? 0 }, 'gateway listens');
+  }
+
+  /** Reads the key file again; on an error the old keys stay and the error says why. */
+  reloadKeys(): void {
+    const { keys } = this.#options;
+    if (keys !== undefined) this.#keys = ApiKeys.fromFile(keys.file);
+  }
+
+  /** Not ready, the queue sent away, and what runs may finish up to the drain limit. */
+  close(): Promise<void> {
+    this.#closing ??= this.#drain();
+    return this.#closing;
+  }
+
+  destroy(reason: string): void {
+    if (this.#destroyed) return;
+    this.#destroyed = true;
+    this.#stopping = true;
+    this.#admission.close();
+    this.#unsubscribe?.();
+    for (const attempts of [...this.#attempts.values()])
+      for (const attempt of [...attempts]) attempt.shutDown(`the gateway ends: ${reason}`);
+    this.#connections.destroy();
+    this.#server?.close();
+    // The error events just written are still to be flushed; whoever does not read them is cut off.
+    const server = this.#server;
+    setImmediate(() => server?.closeAllConnections());
+    this.#closing ??= Promise.resolve();
+  }
+
+  async #drain(): Promise<void> {
+    const { clock, limits, logger } = this.#options;
+    if (this.#destroyed || this.#server === null) return;
+    this.#stopping = true;
+    const server = this.#server;
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    server.closeIdleConnections();
+    this.#admission.close();
+    logger.info({ active: this.#active }, 'gateway drains');
+    const idle = new Promise<void>((resolve) => {
+      this.#onIdle = resolve;
+      if (this.#active === 0) resolve();
+    });
+    const late = new Promise<'late'>((resolve) => clock.after(limits.drainTimeoutMs, () => resolve('late')));
+    if ((await Promise.race([idle, late])) === 'late') this.destroy('the drain limit has passed');
+    else {
+      this.#destroyed = true;
+      this.#unsubscribe?.();
+      this.#connections.destroy();
+      setImmediate(() => server.closeIdleConnections());
+    }
+    await Promise.race([closed, late]);
+    server.closeAllConnections();
+  }
+
+  #createServer(): Server {
+    const { tls, logger } = this.#options;
+    const options: ServerOptions = {
+      keepAliveTimeout: keepAliveTimeoutMs,
+      headersTimeout: headersTimeoutMs,
+      requestTimeout: requestTimeoutMs,
+      // Tokens are small writes; waiting for more of them is latency.
+      noDelay: true,
+    };
+    const server = tls
+      ? createHttpsServer({
+          ...options,
+          cert: readFileSync(tls.certificate),
+          key: readFileSync(tls.key),
+          ...(tls.clientCa
+            ? { ca: readFileSync(tls.clientCa), requestCert: true, rejectUnauthorized: true }
+            : {}),
+        })
+      : createHttpServer(options);
+    // The limit is checked (and said) per request; a silently shortened list would hide a header.
+    server.maxHeadersCount = 0;
+    server.on('request', (request, response) => {
+      this.#active += 1;
+      response.once('close', () => {
+        this.#active -= 1;
+        if (this.#active === 0) this.#onIdle?.();
+      });
+      serveRequest(request, response, this.#context).catch((error: unknown) => {
+        logger.error({ reason: messageOf(error) }, 'request left unanswered');
+        response.destroy();
+      });
+    });
+    server.on('clientError', (error, socket) => this.#refuseConnection(error, socket));
+    return server;
+  }
+
+  #track(attempt: ForwardAttempt): void {
+    const { endpointId } = attempt;
+    const attempts = this.#attempts.get(endpointId) ?? new Set();
+    this.#attempts.set(endpointId, attempts);
+    attempts.add(attempt);
+    void attempt.ended.then(() => {
+      attempts.delete(attempt);
+      if (attempts.size === 0 && this.#attempts.get(endpointId) === attempts)
+        this.#attempts.delete(endpointId);
+    });
+  }
+
+  #evict(endpointId: string, reason: string): void {
+    const attempts = this.#attempts.get(endpointId);
+    if (attempts === undefined) return;
+    this.#options.logger.warn({ endpoint: endpointId, requests: attempts.size, reason }, 'endpoint evicted');
+    for (const attempt of [...attempts]) attempt.evict(reason);
+  }
+
+  /** What the HTTP parser refuses never becomes a request; it still gets an answer of the usual form. */
+  #refuseConnection(error: Error & { code?: string }, socket: Duplex): void {
+    const { code } = error;
+    if (code === 'ECONNRESET' || !socket.writable) {
+      socket.destroy();
+      return;
+    }
+    const [status, text] =
+      code === 'HPE_HEADER_OVERFLOW'
+        ? ['431 Request Header Fields Too Large', 'the headers are too large']
+        : code === 'ERR_HTTP_REQUEST_TIMEOUT'
+          ? ['408 Request Timeout', 'the request did not arrive in time']
+          : ['400 Bad Request', 'expected valid HTTP/1.1'];
+    this.#options.metrics.badConnections.inc({ reason: status.slice(0, 3) });
+    const body = errorBody({ code: 'request-invalid', message: text });
+    socket.end(
+      `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+      () => socket.destroy(),
+    );
+  }
+}
