@@ -1,0 +1,45 @@
+// The Node addon. Exports in the order of addon.d.ts, which is the contract.
+#include <napi.h>
+
+#include "boundary/addon_state.h"
+#include "boundary/nvml_session.h"
+#include "boundary/snapshot_reader.h"
+#include "nvml/device_row.h"
+#include "nvml/symbols.h"
+
+namespace {
+
+using infernode::boundary::AddonState;
+
+Napi::Array ReadingColumns(Napi::Env env) {
+  Napi::Array names = Napi::Array::New(env);
+#define X(name) names.Set(names.Length(), #name);
+  INFERNODE_READING_COLUMNS(X)
+#undef X
+  return names;
+}
+
+Napi::Array CallNames(Napi::Env env) {
+  using infernode::nvml::Call;
+  Napi::Array names = Napi::Array::New(env);
+  for (uint32_t i = 0; i < static_cast<uint32_t>(Call::kCount); i++) names.Set(i, infernode::nvml::CallName(static_cast<Call>(i)));
+  return names;
+}
+
+Napi::Value ReturnName(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), infernode::nvml::ReturnName(info[0].ToNumber().Int32Value()));
+}
+
+Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  env.SetInstanceData(new AddonState());
+  exports.Set("readingColumns", ReadingColumns(env));
+  exports.Set("callNames", CallNames(env));
+  exports.Set("returnName", Napi::Function::New(env, ReturnName, "returnName"));
+  infernode::boundary::SnapshotReader::Register(env, exports);
+  infernode::boundary::NvmlSession::Register(env, exports);
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(infernode, Init)

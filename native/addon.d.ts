@@ -1,0 +1,97 @@
+/**
+ * The addon's contract, in registration order; a test compares it with the built addon both ways. Import it only from
+ * src/native. Objects are flat, every member is there, `null` is absent. Errors carry `code` and `call`.
+ */
+
+/** Names of the columns of one device's readings: members of `DeviceReading` in src/domain/device.ts. */
+export const readingColumns: readonly string[];
+
+/** NVML's function names by the numbers used in snapshots; the first is empty. */
+export const callNames: readonly string[];
+
+/** `NVML_ERROR_GPU_IS_LOST` for 15; `NVML_ERROR_<n>` for a code that is not known. */
+export function returnName(code: number): string;
+
+/**
+ * Where things lie in the buffer of `readSnapshot`. Header: driver state (the order of `DriverStateNumber`), inventory
+ * generation, heartbeat age ms, rounds, events written, events dropped, number of calls, number of devices. A call: device
+ * index (-1: the driver), call number, age ms. A device: index, age ms, error code (0: none), error call, processes listed
+ * (-1: not read), processes in all, readings, then pid and bytes of each process.
+ */
+export const snapshotLayout: {
+  readonly bufferLength: number;
+  readonly callsAt: number;
+  readonly callLength: number;
+  readonly devicesAt: number;
+  readonly deviceLength: number;
+  readonly readingAt: number;
+  readonly processesAt: number;
+  readonly maxDevices: number;
+  readonly maxProcesses: number;
+};
+
+/** Maps a sampler's snapshot. Throws `INFERNODE_SNAPSHOT_UNUSABLE`. */
+export function openSnapshot(path: string): SnapshotReader;
+
+export class SnapshotReader {
+  private constructor();
+  /** All devices in one crossing. Never waits: a part that is being written keeps its last whole value. */
+  readSnapshot(buffer: Float64Array): void;
+  /** The strings of the last `readSnapshot`; needed again only when the inventory generation has changed. */
+  readInventory(): SnapshotInventory;
+  /** Idempotent; any other use afterwards throws `INFERNODE_CLOSED`. */
+  close(): void;
+}
+
+/** NVML inside this process, for `doctor` and tests. Nothing is opened before the first `snapshot` or `acquire`. */
+export function openNvml(path: string): NvmlSession;
+
+export class NvmlSession {
+  private constructor();
+  /** Opens the driver unless it was released. Does not reject when it cannot: the state says why. */
+  snapshot(): Promise<SessionSnapshot>;
+  /** One event, or `null` after `timeoutMs` (at most 100). Rejects with the NVML code, or when the driver is not open. */
+  waitEvent(timeoutMs: number): Promise<SessionEvent | null>;
+  /** Frees event set, handles and NVML itself. */
+  release(): Promise<void>;
+  /** Rejects with `INFERNODE_DRIVER_UNAVAILABLE`. */
+  acquire(): Promise<void>;
+  /** Idempotent; any other use afterwards rejects with `INFERNODE_CLOSED`. */
+  close(): Promise<void>;
+}
+
+/** 0 starting, 1 ok, 2 library-absent, 3 library-unusable, 4 init-failed, 5 no-device, 6 released. */
+export type DriverStateNumber = 0 | 1 | 2 | 3 | 4 | 5 | 6;
+
+export interface DeviceStrings {
+  index: number;
+  /** `null`: the driver lists the device but does not give a handle. */
+  uuid: string | null;
+  name: string;
+  serial: string | null;
+  pciBusId: string;
+  minorNumber: number | null;
+}
+
+export interface SnapshotInventory {
+  reason: string;
+  driverVersion: string;
+  nvmlVersion: string;
+  devices: DeviceStrings[];
+}
+
+export interface SessionSnapshot {
+  driverState: DriverStateNumber;
+  reason: string;
+  driverVersion: string;
+  nvmlVersion: string;
+  /** `numbers` is one device of a snapshot buffer. */
+  devices: (DeviceStrings & { numbers: Float64Array })[];
+}
+
+export interface SessionEvent {
+  kind: string;
+  uuid: string | null;
+  code: number;
+  type: number;
+}

@@ -1,0 +1,262 @@
+#include "sampler/sampler.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+namespace infernode::sampler {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+/// Opening the driver is tried again after 1 s, then less and less often: a driver that is being installed shows up soon,
+/// and one that is broken is not hammered.
+constexpr uint32_t kRetryBaseMs = 1000;
+constexpr uint32_t kRetryCapMs = 10'000;
+/// An extra round after an event comes no sooner than this after the one before it.
+constexpr milliseconds kRoundSpacing{50};
+constexpr uint32_t kWaitSliceMs = 100;
+constexpr uint32_t kBadWaitCapMs = 5000;
+
+void Copy(char* to, size_t size, const std::string& from) {
+  const size_t length = std::min(size - 1, from.size());
+  std::memcpy(to, from.data(), length);
+  to[length] = '\0';
+}
+
+}  // namespace
+
+Sampler::Sampler(SamplerOptions options, Snapshot& snapshot, EventPipe& pipe)
+    : options_(std::move(options)), snapshot_(snapshot), pipe_(pipe) {}
+
+void Sampler::SampleNow() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  sample_now_ = true;
+  wake_.notify_all();
+}
+
+void Sampler::Release() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  release_ = true;
+  wake_.notify_all();
+}
+
+void Sampler::Acquire() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  release_ = false;
+  wake_.notify_all();
+}
+
+void Sampler::Quit() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  quit_ = true;
+  wake_.notify_all();
+}
+
+bool Sampler::finished() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return finished_;
+}
+
+void Sampler::RequestReopen() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  reopen_ = true;
+  wake_.notify_all();
+}
+
+void Sampler::Run() {
+  nvml::CallSlot& slot = snapshot_.slots[kDriverSlot];
+  for (uint32_t attempt = 0;;) {
+    bool run;
+    {
+      std::unique_lock<std::mutex> lock(mutex_);
+      if (quit_) break;
+      run = !release_;
+    }
+    nvml::DriverStatus status;
+    if (!run) {
+      status.state = nvml::DriverState::kReleased;
+      status.reason = "released on request";
+      PublishDriver(status);
+      std::unique_lock<std::mutex> lock(mutex_);
+      wake_.wait(lock, [this] { return quit_ || !release_; });
+      attempt = 0;
+      continue;
+    }
+    const auto library = nvml::Library::Open(options_.library, slot, &status);
+    PublishDriver(status);
+    const auto opened = Clock::now();
+    if (library && RunOpen(*library, status) == Ending::kStop) continue;
+    // A driver that stayed open for a while deserves a quick return.
+    if (library && Clock::now() - opened > milliseconds(kRetryCapMs)) attempt = 0;
+    WaitBeforeRetry(attempt++);
+  }
+  const std::lock_guard<std::mutex> lock(mutex_);
+  finished_ = true;
+}
+
+bool Sampler::WaitBeforeRetry(uint32_t attempt) {
+  const uint32_t delay_ms = std::min(kRetryCapMs, kRetryBaseMs << std::min(attempt, 8u));
+  std::unique_lock<std::mutex> lock(mutex_);
+  return wake_.wait_for(lock, milliseconds(delay_ms), [this] { return !WantsToRun(); });
+}
+
+/// Device and event threads live inside this call. Joining them may take for ever when one is stuck; the agent sees how long
+/// that call takes and replaces the whole process.
+Sampler::Ending Sampler::RunOpen(const nvml::Library& library, const nvml::DriverStatus& status) {
+  const uint32_t count = std::min(status.device_count, kMaxDevices);
+  std::vector<uint32_t> indices;
+  for (uint32_t i = 0; i < count; i++)
+    if (options_.skip.count(i) == 0) indices.push_back(i);
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    stop_threads_ = reopen_ = sample_now_ = false;
+    new_devices_.clear();
+    // Indexed by device; those without a thread count as finished.
+    finished_rounds_.assign(count, UINT64_MAX);
+    for (const uint32_t i : indices) finished_rounds_[i] = round_;
+  }
+  std::vector<std::thread> threads;
+  for (const uint32_t i : indices) threads.emplace_back([this, &library, i, &status] { RunDevice(library, i, status.DriverBranch()); });
+  threads.emplace_back([this, &library] { RunEvents(library); });
+
+  auto next_round = Clock::now();
+  auto next_slow = next_round;
+  for (;;) {
+    const auto now = Clock::now();
+    const bool slow = now >= next_slow;
+    if (slow) next_slow = now + milliseconds(options_.slow_interval_ms);
+    if (!BeginRound(slow)) break;
+    uint32_t count_now = status.device_count;
+    if (slow && library.CountDevices(snapshot_.slots[kDriverSlot], &count_now) != nvml::kSuccess) RequestReopen();
+    if (count_now != status.device_count) RequestReopen();
+    // The beat stays in phase whatever rounds come in between, and a machine that was suspended does not catch up.
+    if (now >= next_round) next_round = std::max(next_round + milliseconds(options_.interval_ms), now);
+    std::unique_lock<std::mutex> lock(mutex_);
+    wake_.wait_until(lock, std::min(next_round, now + kRoundSpacing), [this] { return reopen_ || !WantsToRun(); });
+    wake_.wait_until(lock, next_round, [this] { return sample_now_ || reopen_ || !WantsToRun(); });
+    if (sample_now_) next_slow = Clock::now();
+    sample_now_ = false;
+  }
+
+  Ending ending;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    stop_threads_ = true;
+    ending = WantsToRun() ? Ending::kReopen : Ending::kStop;
+    wake_.notify_all();
+  }
+  for (std::thread& thread : threads) thread.join();
+  return ending;
+}
+
+/// False when the driver is to be closed.
+bool Sampler::BeginRound(bool slow) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (reopen_ || !WantsToRun()) return false;
+  round_++;
+  if (slow) slow_round_ = round_;
+  wake_.notify_all();
+  return true;
+}
+
+void Sampler::EndRound(size_t thread, uint64_t round) {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    finished_rounds_[thread] = round;
+    const auto behind = [round](uint64_t finished) { return finished < round; };
+    if (std::any_of(finished_rounds_.begin(), finished_rounds_.end(), behind)) return;
+  }
+  snapshot_.rounds.fetch_add(1, std::memory_order_release);
+  pipe_.WriteNote("round");
+}
+
+void Sampler::RunDevice(const nvml::Library& library, uint32_t index, int driver_branch) {
+  nvml::DeviceReader reader(library.symbols(), snapshot_.slots[kFirstDeviceSlot + index], index, driver_branch);
+  bool published = false, announced = false;
+  uint64_t seen = 0, seen_slow = 0;
+  for (;;) {
+    bool slow;
+    {
+      std::unique_lock<std::mutex> lock(mutex_);
+      if (seen == 0) seen = finished_rounds_[index];
+      wake_.wait(lock, [&] { return stop_threads_ || round_ > seen; });
+      if (stop_threads_) return;
+      seen = round_;
+      slow = slow_round_ > seen_slow;
+      seen_slow = slow_round_;
+    }
+    reader.Read(slow);
+    const bool opened = !announced && reader.handle();
+    PublishDevice(reader.row(), opened || !published);
+    published = true;
+    if (opened) {
+      announced = true;
+      const std::lock_guard<std::mutex> lock(mutex_);
+      new_devices_.push_back({reader.handle(), reader.row().identity.uuid, static_cast<int32_t>(index)});
+    }
+    if (reader.driver_gone()) RequestReopen();
+    EndRound(index, seen);
+  }
+}
+
+void Sampler::RunEvents(const nvml::Library& library) {
+  nvml::EventWatcher watcher(library.symbols(), snapshot_.slots[kEventSlot]);
+  uint32_t pause_ms = 0;
+  for (;;) {
+    std::vector<NewDevice> added;
+    {
+      std::unique_lock<std::mutex> lock(mutex_);
+      if (pause_ms > 0) wake_.wait_for(lock, milliseconds(pause_ms), [this] { return stop_threads_; });
+      if (stop_threads_) return;
+      added.swap(new_devices_);
+    }
+    for (const NewDevice& device : added) watcher.Add(device.device, device.uuid, device.index);
+    if (watcher.empty()) {
+      pause_ms = kWaitSliceMs;
+      continue;
+    }
+    const auto began = Clock::now();
+    nvml::Event event;
+    const nvml::Return result = watcher.Wait(kWaitSliceMs, &event);
+    const bool at_once = Clock::now() - began < milliseconds(kWaitSliceMs / 2);
+    if (result == nvml::kSuccess) {
+      pause_ms = 0;
+      pipe_.WriteEvent(event);
+      SampleNow();
+    } else if (result == nvml::kTimeout && !at_once) {
+      pause_ms = 0;
+    } else {
+      // A wait that fails at once would spin; one that says "lost" does not say which device, so all are read.
+      if (result == nvml::kGpuIsLost && pause_ms == 0) SampleNow();
+      if (result == nvml::kUninitialized || result == nvml::kDriverNotLoaded) RequestReopen();
+      pause_ms = std::min(kBadWaitCapMs, std::max(kWaitSliceMs, pause_ms * 2));
+    }
+  }
+}
+
+void Sampler::PublishDriver(const nvml::DriverStatus& status) {
+  DriverBody body{};
+  body.state = static_cast<uint32_t>(status.state);
+  body.device_count = std::min(status.device_count, kMaxDevices);
+  Copy(body.reason, sizeof body.reason, status.reason);
+  Copy(body.driver_version, sizeof body.driver_version, status.driver_version);
+  Copy(body.nvml_version, sizeof body.nvml_version, status.nvml_version);
+  snapshot_.driver.Store(body);
+  // No device thread runs now: what they left is of the driver before.
+  const nvml::DeviceRow nothing{};
+  for (auto& device : snapshot_.devices) {
+    if (device.body.present) device.Store(nothing);
+  }
+  snapshot_.inventory_generation.fetch_add(1, std::memory_order_release);
+  if (status.state != nvml::DriverState::kOk) pipe_.WriteNote("round");
+}
+
+void Sampler::PublishDevice(const nvml::DeviceRow& row, bool identity_changed) {
+  snapshot_.devices[row.index].Store(row);
+  if (identity_changed) snapshot_.inventory_generation.fetch_add(1, std::memory_order_release);
+}
+
+}  // namespace infernode::sampler

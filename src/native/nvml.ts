@@ -1,0 +1,136 @@
+/** Typed doors to the native part: the sampler's snapshot, and NVML in this process. */
+import type { DriverState } from '../domain/device.js';
+import { decodeDevice, decodeDriver, type RawDevice } from './decode-device.js';
+import { loadAddon, type Addon } from './load-addon.js';
+import { awaitNative, withNativeErrors } from './native-errors.js';
+
+export type { RawDevice };
+
+/** A driver call that is under way. */
+export interface CallUnderWay {
+  /** `null`: a call on the driver as a whole. */
+  deviceIndex: number | null;
+  call: string;
+  forMs: number;
+}
+
+/** What one reading of the sampler's snapshot says. */
+export interface RawSnapshot {
+  /** `null` while the driver is being opened. */
+  driver: DriverState | null;
+  devices: RawDevice[];
+  calls: CallUnderWay[];
+  /** Since the sampler's command thread last showed life. */
+  heartbeatAgeMs: number;
+  /** Complete rounds of readings since the sampler started. */
+  rounds: number;
+  eventsWritten: number;
+  eventsDropped: number;
+}
+
+/** The shared snapshot of one sampler. Reading never waits. */
+export class SnapshotFile {
+  readonly #addon = loadAddon();
+  readonly #reader: Addon.SnapshotReader;
+  readonly #buffer: Float64Array;
+  #generation = -1;
+  #inventory: Addon.SnapshotInventory | null = null;
+
+  /** Throws `SnapshotUnusableError`. */
+  constructor(path: string) {
+    this.#reader = withNativeErrors(() => this.#addon.openSnapshot(path));
+    this.#buffer = new Float64Array(this.#addon.snapshotLayout.bufferLength);
+  }
+
+  read(): RawSnapshot {
+    const numbers = this.#buffer;
+    withNativeErrors(() => this.#reader.readSnapshot(numbers));
+    const [state, generation, heartbeatAgeMs, rounds, eventsWritten, eventsDropped, callCount, deviceCount] =
+      numbers;
+    const inventory = this.#readInventory(generation!, deviceCount!);
+    const { devicesAt, deviceLength } = this.#addon.snapshotLayout;
+    return {
+      driver: decodeDriver(state!, inventory),
+      devices: inventory.devices.map((strings, n) =>
+        decodeDevice(this.#addon, numbers, devicesAt + n * deviceLength, strings),
+      ),
+      calls: Array.from({ length: callCount! }, (_, n) => this.#callAt(n)),
+      heartbeatAgeMs: heartbeatAgeMs!,
+      rounds: rounds!,
+      eventsWritten: eventsWritten!,
+      eventsDropped: eventsDropped!,
+    };
+  }
+
+  /** Idempotent. */
+  close(): void {
+    this.#reader.close();
+  }
+
+  #readInventory(generation: number, deviceCount: number): Addon.SnapshotInventory {
+    const known = this.#inventory;
+    if (known && generation === this.#generation && this.#speaksOf(known, deviceCount)) return known;
+    this.#generation = generation;
+    return (this.#inventory = withNativeErrors(() => this.#reader.readInventory()));
+  }
+
+  /** A device thread may have published its first row between the generation and the rows. */
+  #speaksOf({ devices }: Addon.SnapshotInventory, deviceCount: number): boolean {
+    const { devicesAt, deviceLength } = this.#addon.snapshotLayout;
+    return (
+      devices.length === deviceCount &&
+      devices.every(({ index }, n) => index === this.#buffer[devicesAt + n * deviceLength])
+    );
+  }
+
+  #callAt(n: number): CallUnderWay {
+    const { callsAt, callLength } = this.#addon.snapshotLayout;
+    const [device, call, forMs] = this.#buffer.subarray(callsAt + n * callLength);
+    return {
+      deviceIndex: device! < 0 ? null : device!,
+      call: this.#addon.callNames[call!] ?? '',
+      forMs: forMs!,
+    };
+  }
+}
+
+/** NVML in this process, for `doctor` and tests. A call that hangs keeps a thread of Node's pool: the agent uses the sampler. */
+export class Nvml {
+  readonly #addon = loadAddon();
+  readonly #session: Addon.NvmlSession;
+
+  constructor(libraryPath: string) {
+    this.#session = withNativeErrors(() => this.#addon.openNvml(libraryPath));
+  }
+
+  /** Opens the driver unless it was released; says in `driver` why it could not. */
+  async snapshot(): Promise<{ driver: DriverState; devices: RawDevice[] }> {
+    const snapshot = await awaitNative(this.#session.snapshot());
+    return {
+      driver: decodeDriver(snapshot.driverState, snapshot) ?? { state: 'init-failed', reason: 'not opened' },
+      devices: snapshot.devices.map(({ numbers, ...strings }) =>
+        decodeDevice(this.#addon, numbers, 0, strings),
+      ),
+    };
+  }
+
+  /** One event, or `null` after at most 100 ms. */
+  waitEvent(timeoutMs = 100): Promise<Addon.SessionEvent | null> {
+    return awaitNative(this.#session.waitEvent(timeoutMs));
+  }
+
+  /** Frees NVML, so that a driver upgrade or a reset can go ahead. */
+  release(): Promise<void> {
+    return awaitNative(this.#session.release());
+  }
+
+  /** Throws `DriverUnavailableError`. */
+  acquire(): Promise<void> {
+    return awaitNative(this.#session.acquire());
+  }
+
+  /** Idempotent. */
+  close(): Promise<void> {
+    return awaitNative(this.#session.close());
+  }
+}
