@@ -102,7 +102,7 @@ const phaseBodies: Readonly<Record<LoadPhase, PhaseBody>> = {
     await wait(share * 0.3);
     log.info(who, 'backends.py:703', `Dynamo bytecode transform time: ${(3 + 4 * random()).toFixed(2)} s`);
     // A cold compile is most of a cold start; a warm one only reads its artifacts back.
-    await wait(warm ? share * 0.2 : share * 0.7 + coldExtraShare);
+    await wait(share * 0.7 + (warm ? 0 : coldExtraShare));
     const range = '(1, 8192)';
     const took = warm ? 2 + random() : 25 + 40 * random();
     log.info(
