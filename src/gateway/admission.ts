@@ -95,6 +95,13 @@ export class Admission {
     return this.#enqueue(request);
   }
 
+  /** Whether somebody else could take a request that has tried the excluded ones, now or after a wait. */
+  hasUntried(request: AdmissionRequest): boolean {
+    const { placement, chain, tokens, exclude, model } = request;
+    const question = { id: '', chain, tokens, exclude, servedName: model };
+    return placement.explain(question, this.#options.clock.monotonicMs()).outcome !== 'none-eligible';
+  }
+
   /** Everybody who waits is told to go elsewhere; requests that are placed go on. */
   close(): void {
     this.#closed = true;

@@ -67,7 +67,7 @@ export async function rerouteRequest(
     blame(lease, end);
     lease.release();
     if (end.kind !== 'lost' && end.kind !== 'refused') return end;
-    if (!mayReroute(end, attempts, deps)) return giveUp(end, attempts);
+    if (!mayReroute(end, { request, tried, attempts }, deps)) return giveUp(end, attempts);
     deps.metrics.reroutes.inc({ reason: end.kind === 'lost' ? end.code : `status-${end.status}` });
     last = end;
     if (end.kind === 'refused' && !end.engineDead) await backOff(request, attempts, deps);
@@ -145,14 +145,18 @@ function blame(lease: Lease, end: AttemptEnd): void {
  * a node that dies takes many requests along at once, and each of them deserves one other place. Refusals speak of
  * load, and every retry after them costs.
  */
-function mayReroute(end: Unanswered, attempts: number, deps: RerouteDependencies): boolean {
-  if (attempts >= deps.retry.maxAttempts || deps.stopping()) return false;
+function mayReroute(
+  end: Unanswered,
+  { request, tried, attempts }: { request: RoutableRequest; tried: ReadonlySet<string>; attempts: number },
+  { retry, admission, budget, metrics, stopping }: RerouteDependencies,
+): boolean {
+  if (attempts >= retry.maxAttempts || stopping()) return false;
   if (end.kind === 'refused' && !end.engineDead && !refusingStatuses.has(end.status)) return false;
-  const free =
-    end.kind === 'lost' &&
-    (end.code === 'endpoint-evicted' || (end.code !== 'endpoint-timeout' && attempts === 1));
-  if (free || deps.budget.take()) return true;
-  deps.metrics.budgetDenied.inc();
+  // Neither budget nor back-off is spent on finding out that nobody is left.
+  if (!admission.hasUntried({ ...request.admission, exclude: tried })) return false;
+  const lostOnce = end.kind === 'lost' && end.code !== 'endpoint-timeout' && attempts === 1;
+  if (lostOnce || (end.kind === 'lost' && end.code === 'endpoint-evicted') || budget.take()) return true;
+  metrics.budgetDenied.inc();
   return false;
 }
 
