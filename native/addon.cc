@@ -4,6 +4,7 @@
 #include "boundary/addon_state.h"
 #include "boundary/nvml_session.h"
 #include "boundary/snapshot_reader.h"
+#include "kvquant/addon_kv.h"
 #include "nvml/device_row.h"
 #include "nvml/symbols.h"
 
@@ -37,6 +38,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("returnName", Napi::Function::New(env, ReturnName, "returnName"));
   infernode::boundary::SnapshotReader::Register(env, exports);
   infernode::boundary::NvmlSession::Register(env, exports);
+  infernode::RegisterKv(env, exports);
   return exports;
 }
 

@@ -14,7 +14,8 @@ export function returnName(code: number): string;
 
 /**
  * Where things lie in the buffer of `readSnapshot`. Header: driver state (the order of `DriverStateNumber`), inventory
- * generation, heartbeat age ms, rounds, events written, events dropped, number of calls, number of devices. A call: device
+ * generation, heartbeat age ms, rounds, events written, events dropped, number of calls, number of devices
+ * read, number of devices that the driver lists. A call: device
  * index (-1: the driver), call number, age ms. A device: index, age ms, error code (0: none), error call, processes listed
  * (-1: not read), processes in all, readings, then pid and bytes of each process.
  */
@@ -95,3 +96,33 @@ export interface SessionEvent {
   code: number;
   type: number;
 }
+
+export type KvPath = 'scalar' | 'simd';
+export type KvDtype = 'bf16' | 'fp16';
+
+/** One block in the memory layout of native/kvquant/infernode_kv.h. */
+export interface KvRecord {
+  codes: Uint8Array;
+  /** One per group: f32 scale bits, or bf16 minimum and scale. */
+  headers: Uint32Array;
+  /** Values that are NaN, infinite or at least 2^120. */
+  nonfinite: number;
+}
+
+/** Quantizes [tokens, heads, dim] contiguous 16-bit values. Throws a TypeError that says what was expected. */
+export function kvEncode(path: KvPath, format: string, dtype: KvDtype, shape: readonly [number, number, number], input: Uint16Array): KvRecord;
+
+export function kvDecode(
+  path: KvPath,
+  format: string,
+  dtype: KvDtype,
+  shape: readonly [number, number, number],
+  codes: Uint8Array,
+  headers: Uint32Array,
+): Uint16Array;
+
+/** Codes in record order (`chan`: channel by channel), as cross-checks exchange them. */
+export function kvRecordOrder(path: KvPath, format: string, dtype: KvDtype, shape: readonly [number, number, number], codes: Uint8Array): Uint8Array;
+
+/** What `simd` runs on this processor: `avx512`, `avx2` or `portable`. */
+export function kvSimdName(): string;

@@ -5,6 +5,7 @@ import { addConfigCommand } from './config-command.js';
 import { addCoordinatorCommand } from './coordinator-command.js';
 import { addDoctorCommand } from './doctor-command.js';
 import { packageVersion } from './package-version.js';
+import { addKvCommand } from './kv-command.js';
 import { addPlanCommand } from './plan-command.js';
 import { addSimCommand } from './sim-command.js';
 import { addStatusCommand } from './status-command.js';
@@ -26,6 +27,7 @@ export async function runCli(argv: readonly string[]): Promise<void> {
   addStatusCommand(program);
   addDoctorCommand(program);
   addPlanCommand(program);
+  addKvCommand(program);
   addAgentCommand(program);
   addCoordinatorCommand(program);
   addConfigCommand(program);
