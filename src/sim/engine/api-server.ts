@@ -55,14 +55,14 @@ export class ApiServer {
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const started = performance.now();
-    const url = new URL(request.url ?? '/', 'http://engine');
+    const url = parseUrl(request.url ?? '/');
     const method = request.method ?? 'GET';
     const handler = this.routes.get(`${method} ${url.pathname}`);
     const header = request.headers['x-request-id'];
     const requestId = typeof header === 'string' && header !== '' ? header : randomUUID().replace(/-/g, '');
     this.inFlight += 1;
-    let bytes = 0;
-    request.on('data', (part: Buffer) => (bytes += part.length));
+    // A listener on the data would take it from the handler, so the size is what the client says.
+    const bytes = Number(request.headers['content-length'] ?? 0) || 0;
     response.once('close', () => {
       this.inFlight -= 1;
       this.#log(request, response, url.pathname);
@@ -117,6 +117,11 @@ export class ApiServer {
       `${peer} - "${request.method ?? ''} ${request.url ?? ''} HTTP/${request.httpVersion}" ${response.statusCode} ${reason}`.trimEnd(),
     );
   }
+}
+
+/** Any request line a client may send; what is no path at all is an unknown one. */
+function parseUrl(text: string): URL {
+  return URL.canParse(text, 'http://engine') ? new URL(text, 'http://engine') : new URL('http://engine/%20');
 }
 
 export function sendJson(response: ServerResponse, status: number, body: unknown): void {

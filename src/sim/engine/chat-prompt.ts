@@ -2,7 +2,7 @@ import { specialTokens, tokenizeText } from './tokenizer.js';
 
 export interface ChatMessage {
   role: string;
-  content?: string | null | { type?: string; text?: string }[];
+  content?: string | null | ({ type?: string; text?: string } | null)[];
 }
 
 /** Tokens that a picture or a sound takes in the prompt; about one tile of common vision models. */
@@ -23,7 +23,7 @@ export function renderChatPrompt(
 function contentOf({ content }: ChatMessage): (string | null)[] {
   if (typeof content === 'string') return [content];
   if (!Array.isArray(content)) return [];
-  return content.map((part) => (typeof part.text === 'string' ? part.text : null));
+  return content.map((part) => (typeof part?.text === 'string' ? part.text : null));
 }
 
 function pushHeader(parts: (Int32Array | number)[], role: string): void {

@@ -80,17 +80,22 @@ export class GpuNode {
   /** Calls back after each change of the scenario; the watch keeps nothing alive. */
   watch(changed: () => void): () => void {
     const file = join(this.directory, 'scenario.json');
+    let stop: () => void = () => undefined;
+    const poll = (): void => {
+      watchFile(file, { interval: 100, persistent: false }, changed);
+      stop = () => unwatchFile(file, changed);
+    };
     try {
       // The directory, not the file: an atomic rename replaces the file that a watch on it would hold.
       const watcher = watch(this.directory, { persistent: false }, (_event, name) => {
         if (name === null || name === 'scenario.json') changed();
       });
-      watcher.on('error', () => undefined);
-      return () => watcher.close();
+      stop = () => watcher.close();
+      watcher.on('error', poll);
     } catch {
-      watchFile(file, { interval: 100, persistent: false }, changed);
-      return () => unwatchFile(file, changed);
+      poll(); // No inotify watch left on this machine.
     }
+    return () => stop();
   }
 
   #processes(): ProcessFile[] {

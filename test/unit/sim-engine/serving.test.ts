@@ -1,8 +1,17 @@
 // The HTTP surface: streams and whole answers, errors in vLLM's forms, keys, the official client, aborts by the client.
+import { connect } from 'node:net';
 import OpenAI from 'openai';
 import { expect, test } from 'vitest';
 import { eventually } from '../../support/running-up.js';
 import { readStream, startReady } from './running-engine.js';
+
+function rawStatusLine(port: number, request: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write(request));
+    socket.once('data', (data: Buffer) => resolve(data.toString().split('\r\n')[0] ?? ''));
+    socket.once('error', reject);
+  });
+}
 
 const messages = [{ role: 'user', content: 'Tell me about blocks' }];
 
@@ -140,6 +149,18 @@ test('errors have vLLM statuses, types and form', async () => {
   });
   expect(await answer('/v1/nothing', {})).toMatchObject({ status: 404 });
   expect((await fetch(`${engine.url}/v1/chat/completions`)).status).toBe(405);
+  // Nothing that a client sends ends the server, and a late answer loses no body.
+  for (const odd of [
+    { messages: [{ role: 'user', content: [null, 5] }] },
+    { messages: [null] },
+    { prompt: [[], [[1]]] },
+  ])
+    expect((await engine.post('/v1/chat/completions', odd)).status).toBeLessThan(501);
+  expect(
+    await rawStatusLine(engine.port, 'GET // HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n'),
+  ).toContain('404');
+  await engine.fault('answer-delay', { ms: 20 });
+  expect(await answer('/v1/completions', { prompt: 'x', max_tokens: 1 })).toMatchObject({ status: 200 });
 });
 
 test('releases before 0.10.1 send the error without its wrapper', async () => {
