@@ -41,7 +41,7 @@ Start here:
   infernode doctor                 what this machine has and lacks`,
   );
   try {
-    await program.parseAsync(argv as string[]);
+    await program.parseAsync(argv);
   } catch (error) {
     process.exitCode = report(error);
   }

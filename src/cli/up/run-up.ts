@@ -98,7 +98,7 @@ class Cluster {
 
   async #startCoordinator(): Promise<Listening> {
     const configFile = join(this.directory, 'coordinator.yaml');
-    const simulated = this.#agents[0]?.planned.scenarioFile != null;
+    const simulated = (this.#agents[0]?.planned.scenarioFile ?? null) !== null;
     const model = this.options.model ?? (simulated ? defaultModel : undefined);
     const config = (listen: Partial<Listening>): Record<string, unknown> => ({
       listen: {
