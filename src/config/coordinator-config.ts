@@ -8,6 +8,8 @@ const modelSchema = z.strictObject({
   slo: z.strictObject({ ttftMs: z.number().positive().default(500) }).prefault({}),
 });
 export type ModelConfig = z.infer<typeof modelSchema>;
+/** What holds for a model that is served and not configured. */
+export const defaultModelConfig: ModelConfig = modelSchema.parse({});
 
 export const coordinatorSchema = z
   .strictObject({

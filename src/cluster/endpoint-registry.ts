@@ -1,0 +1,93 @@
+/**
+ * Every endpoint of the cluster by id. A node's state replaces all endpoints of that node at once; whoever listens hears
+ * one batch per state, in the same turn of the event loop in which the state arrived.
+ */
+import type { EndpointState } from '../domain/endpoint.js';
+import type { NodeState } from '../domain/node-state.js';
+import type { Logger } from '../runtime/logger.js';
+import type { ClusterMetrics } from './cluster-metrics.js';
+import { emitTo } from './emit.js';
+import { endpointsOf, sameEndpoint } from './node-endpoints.js';
+
+export interface EndpointNews {
+  /** New ones and those that differ, as they are now. */
+  changed: readonly EndpointState[];
+  /** As they were last. */
+  removed: readonly EndpointState[];
+  /** Work in flight there will not finish; also among `changed`. */
+  evicted: readonly { id: string; reason: string }[];
+}
+
+export type EndpointListener = (news: EndpointNews) => void;
+
+export interface EndpointRegistryOptions {
+  metrics: ClusterMetrics;
+  logger: Logger;
+}
+
+export class EndpointRegistry {
+  readonly #options: EndpointRegistryOptions;
+  readonly #endpoints = new Map<string, EndpointState>();
+  readonly #idsByNode = new Map<string, Set<string>>();
+  readonly #listeners = new Set<EndpointListener>();
+
+  constructor(options: EndpointRegistryOptions) {
+    this.#options = options;
+  }
+
+  get(id: string): EndpointState | undefined {
+    return this.#endpoints.get(id);
+  }
+
+  all(): IterableIterator<EndpointState> {
+    return this.#endpoints.values();
+  }
+
+  /** Returns the unsubscribe function. */
+  onNews(listener: EndpointListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** The node's endpoints are these and no others. */
+  applyNode(state: NodeState, nodeSilent: boolean): void {
+    const known = this.#idsByNode.get(state.node) ?? new Set<string>();
+    const ids = new Set<string>();
+    const changed: EndpointState[] = [];
+    const evicted: { id: string; reason: string }[] = [];
+    for (const endpoint of endpointsOf(state, nodeSilent)) {
+      const before = this.#endpoints.get(endpoint.id);
+      ids.add(endpoint.id);
+      if (before && sameEndpoint(before, endpoint)) continue;
+      this.#endpoints.set(endpoint.id, endpoint);
+      changed.push(endpoint);
+      if (endpoint.evicting && !before?.evicting)
+        evicted.push({ id: endpoint.id, reason: endpoint.deviceReason || endpoint.engineReason });
+    }
+    const removed = this.#remove([...known].filter((id) => !ids.has(id)));
+    this.#idsByNode.set(state.node, ids);
+    this.#emit({ changed, removed, evicted });
+  }
+
+  removeNode(node: string): void {
+    const removed = this.#remove(this.#idsByNode.get(node) ?? []);
+    this.#idsByNode.delete(node);
+    this.#emit({ changed: [], removed, evicted: [] });
+  }
+
+  #remove(ids: Iterable<string>): EndpointState[] {
+    const removed: EndpointState[] = [];
+    for (const id of ids) {
+      const endpoint = this.#endpoints.get(id);
+      if (endpoint) removed.push(endpoint);
+      this.#endpoints.delete(id);
+    }
+    return removed;
+  }
+
+  #emit(news: EndpointNews): void {
+    if (news.changed.length === 0 && news.removed.length === 0) return;
+    this.#options.metrics.evictions.inc(news.evicted.length);
+    emitTo(this.#listeners, this.#options.logger, news);
+  }
+}

@@ -1,0 +1,76 @@
+/** The endpoints that a node's state amounts to: each engine with everything that speaks for or against using it. */
+import type { DeviceStatus } from '../domain/device.js';
+import type { EndpointState } from '../domain/endpoint.js';
+import type { EngineLoad, EngineStatus } from '../domain/engine.js';
+import { worseHealth, type DeviceHealth } from '../domain/health.js';
+import type { NodeState } from '../domain/node-state.js';
+
+/** Block size of placement's chains and capacities, tokens. */
+const placementBlockTokens = 512;
+
+/**
+ * Hard cap of concurrent requests of an engine that names none: vLLM's own `max_num_seqs` on data-centre GPUs is 256 or
+ * more, so that the cap never binds before the engine's queue does.
+ */
+const defaultMaxConcurrent = 256;
+
+export function endpointsOf(state: NodeState, nodeSilent: boolean): EndpointState[] {
+  const devices = new Map(state.devices.map((device) => [device.identity.uuid, device]));
+  return state.engines.map((engine) => {
+    const used = engine.deviceUuids.map((uuid) => devices.get(uuid) ?? uuid);
+    return {
+      id: `${state.node}/${engine.id}`,
+      node: state.node,
+      engineId: engine.id,
+      incarnation: engine.incarnation,
+      url: engine.url,
+      servedModels: engine.servedModels,
+      engineState: engine.state,
+      engineReason: engine.reason,
+      cordonHolders: cordonHolders(state, engine, used),
+      ...worstDevice(used),
+      evicting: engine.evicting,
+      nodeSilent,
+      capacityBlocks: capacityBlocks(engine.load),
+      maxConcurrent: defaultMaxConcurrent,
+    };
+  });
+}
+
+/** A device that the node does not list is given by its UUID. */
+type UsedDevice = DeviceStatus | string;
+
+function cordonHolders(state: NodeState, engine: EngineStatus, used: UsedDevice[]): string[] {
+  const onDevices = used.flatMap((device) => (typeof device === 'string' ? [] : device.cordons));
+  const holders = [...state.cordons, ...onDevices, ...engine.cordons].map(({ holder }) => holder);
+  return [...new Set(holders)];
+}
+
+function worstDevice(used: UsedDevice[]): { deviceHealth: DeviceHealth; deviceReason: string } {
+  let [deviceHealth, deviceReason]: [DeviceHealth, string] = ['healthy', ''];
+  for (const device of used) {
+    const [health, reason]: [DeviceHealth, string] =
+      typeof device === 'string'
+        ? ['unknown', `${device} is not among the devices of its node`]
+        : [device.health, device.reason];
+    if (health === 'healthy' || worseHealth(deviceHealth, health) === deviceHealth) continue;
+    [deviceHealth, deviceReason] = [health, reason];
+  }
+  return { deviceHealth, deviceReason };
+}
+
+function capacityBlocks(load: EngineLoad | null): number | null {
+  const { kvCacheBlocks = null, kvBlockTokens = null } = load ?? {};
+  if (kvCacheBlocks === null || kvBlockTokens === null) return null;
+  return Math.floor((kvCacheBlocks * kvBlockTokens) / placementBlockTokens);
+}
+
+/** Says whether placement and gateway would notice a difference; readings that change each second are not in it. */
+export function sameEndpoint(a: EndpointState, b: EndpointState): boolean {
+  return (Object.keys(a) as (keyof EndpointState)[]).every((key) => sameValue(a[key], b[key]));
+}
+
+function sameValue(a: unknown, b: unknown): boolean {
+  if (!Array.isArray(a) || !Array.isArray(b)) return a === b;
+  return a.length === b.length && a.every((item, i) => item === b[i]);
+}

@@ -1,0 +1,32 @@
+/** What a reload of the coordinator's configuration can change while it runs, and what it cannot. */
+import { isDeepStrictEqual } from 'node:util';
+import type { CoordinatorConfig } from './config/coordinator-config.js';
+
+export interface ReloadResult {
+  applied: string[];
+  /** Fields that differ and hold only after a restart. */
+  needsRestart: string[];
+}
+
+export function compareCoordinatorConfigs(before: CoordinatorConfig, after: CoordinatorConfig): ReloadResult {
+  const differs = (a: unknown, b: unknown): boolean => !isDeepStrictEqual(a, b);
+  const applied: string[] = [];
+  const needsRestart: string[] = [];
+  if (differs(before.agents, after.agents)) applied.push('agents');
+  if (differs(before.models, after.models)) applied.push('models');
+  const live = ['limits', 'retry'] as const;
+  for (const field of live)
+    if (differs(before.gateway[field], after.gateway[field])) applied.push(`gateway.${field}`);
+  for (const field of ['listen', 'tls', 'silentAfterMs', 'placement', 'autoscaling'] as const)
+    if (differs(before[field], after[field])) needsRestart.push(field);
+  if (differs(before.gateway.keys, after.gateway.keys)) needsRestart.push('gateway.keys');
+  if (before.gateway.limits.connectTimeoutMs !== after.gateway.limits.connectTimeoutMs)
+    needsRestart.push('gateway.limits.connectTimeoutMs');
+  if (before.gateway.retry.budgetRatio !== after.gateway.retry.budgetRatio)
+    needsRestart.push('gateway.retry.budgetRatio');
+  // A placement keeps its ring, loads and memory over a reload, and with them the strategy that they belong to.
+  for (const [model, { strategy }] of Object.entries(after.models))
+    if (before.models[model] && before.models[model].strategy !== strategy)
+      needsRestart.push(`models.${model}.strategy`);
+  return { applied, needsRestart };
+}

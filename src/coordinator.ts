@@ -1,0 +1,242 @@
+/**
+ * The coordinator, put together: agents -> watchers -> endpoint registry -> model directory and its placements -> gateway.
+ * Reading downwards is reading the path of the news. A state that arrives is applied synchronously up to the requests that
+ * it moves, in the same turn of the event loop.
+ *
+ * Start: control, metrics and probe listeners; agents; then the gateway, once each agent was heard or a moment has passed,
+ * so that a coordinator that restarts does not call known models unknown. Close: the gateway drains while agents are still
+ * heard; then everything else.
+ */
+import type { Registry } from 'prom-client';
+import { defaultModelConfig, type CoordinatorConfig, type ModelConfig } from './config/coordinator-config.js';
+import { formatAddress } from './config/listen-address.js';
+import { compareCoordinatorConfigs, type ReloadResult } from './coordinator-reload.js';
+import { ClusterMetrics } from './cluster/cluster-metrics.js';
+import { createClusterService } from './cluster/cluster-service.js';
+import { censusOf, describeCluster } from './cluster/describe-cluster.js';
+import { EndpointRegistry } from './cluster/endpoint-registry.js';
+import { ModelDirectory } from './cluster/model-directory.js';
+import { AgentWatchers } from './cluster/watch-agents.js';
+import { GatewayMetrics } from './gateway/gateway-metrics.js';
+import { Gateway } from './gateway/gateway-server.js';
+import { createMetricsRegistry } from './metrics/metrics-registry.js';
+import { createMetricsServer } from './metrics/metrics-server.js';
+import { createProbeServer } from './metrics/probe-server.js';
+import { InMemoryModelPlacement } from './placement/model-placement.js';
+import type { ModelPlacement } from './placement/placement-types.js';
+import { createRpcServer, type RpcServer } from './rpc/create-rpc-server.js';
+import { clusterPackage, clusterProto } from './rpc/load-proto.js';
+import { sleep, type Clock } from './runtime/clock.js';
+import type { Logger } from './runtime/logger.js';
+
+export interface RunCoordinatorOptions {
+  clock: Clock;
+  logger: Logger;
+  version: string;
+}
+
+export interface CoordinatorAddresses {
+  /** `HOST:PORT`. */
+  gateway: string;
+  control: string;
+  probe: string;
+  metrics: string;
+}
+
+export interface RunningCoordinator {
+  readonly addresses: CoordinatorAddresses;
+  /** Takes what can change while running. The configuration has been validated. */
+  reload(config: CoordinatorConfig): ReloadResult;
+  /** Drains up to the limit, then ends; idempotent. */
+  close(): Promise<void>;
+  /** Ends without waiting for requests. */
+  destroy(reason: string): void;
+}
+
+const clusterServiceName = 'infernode.cluster.v1.ClusterService';
+/** How long the gateway's start waits for agents that do not answer; others serve meanwhile. */
+const firstNewsTimeoutMs = 2_000;
+const firstNewsPollMs = 20;
+
+export async function runCoordinator(
+  config: CoordinatorConfig,
+  options: RunCoordinatorOptions,
+): Promise<RunningCoordinator> {
+  const coordinator = new Coordinator(config, options);
+  try {
+    await coordinator.start();
+  } catch (error) {
+    await coordinator.close();
+    throw error;
+  }
+  return coordinator;
+}
+
+class Coordinator implements RunningCoordinator {
+  readonly #options: RunCoordinatorOptions;
+  readonly #watchers: AgentWatchers;
+  readonly #directory: ModelDirectory;
+  readonly #gateway: Gateway;
+  readonly #control: RpcServer;
+  readonly #metrics;
+  readonly #probe;
+  /** The gateway reads them at each use, so that a reload holds from the next request on. */
+  readonly #limits: CoordinatorConfig['gateway']['limits'];
+  readonly #retry: CoordinatorConfig['gateway']['retry'];
+  #config: CoordinatorConfig;
+  #closing: Promise<void> | null = null;
+
+  constructor(config: CoordinatorConfig, options: RunCoordinatorOptions) {
+    const { clock, logger, version } = options;
+    this.#config = config;
+    this.#options = options;
+    this.#limits = { ...config.gateway.limits };
+    this.#retry = { ...config.gateway.retry };
+
+    const prometheus = createMetricsRegistry('coordinator', version);
+    const metrics = new ClusterMetrics(prometheus);
+    const registry = new EndpointRegistry({ metrics, logger });
+    this.#watchers = new AgentWatchers({
+      silentAfterMs: config.silentAfterMs,
+      registry,
+      clock,
+      logger,
+      metrics,
+    });
+    this.#directory = new ModelDirectory({
+      models: config.models,
+      unconfigured: defaultModelConfig,
+      createPlacement: (_model, { strategy }) => this.#createPlacement(strategy),
+      registry,
+      logger,
+    });
+    this.#gateway = this.#createGateway(prometheus);
+
+    const parts = { watchers: this.#watchers, registry, directory: this.#directory };
+    metrics.observe(censusOf(parts));
+    const describe = () => describeCluster({ ...parts, clock, coordinatorVersion: version });
+    this.#control = createRpcServer({
+      listen: config.listen.control,
+      tls: config.tls,
+      services: [
+        {
+          definition: clusterProto.ClusterService.service,
+          handlers: createClusterService({ describe, metrics, logger }),
+        },
+      ],
+      packages: [clusterPackage],
+      clock,
+      logger,
+    });
+    this.#metrics = createMetricsServer({ listen: config.listen.metrics, registry: prometheus, logger });
+    this.#probe = createProbeServer({
+      listen: config.listen.probe,
+      notReady: () => this.#notReady(),
+      logger,
+    });
+  }
+
+  get addresses(): CoordinatorAddresses {
+    return {
+      gateway: formatAddress(this.#gateway.address()),
+      control: formatAddress(this.#control.address),
+      probe: formatAddress(this.#probe.address),
+      metrics: formatAddress(this.#metrics.address),
+    };
+  }
+
+  async start(): Promise<void> {
+    await Promise.all([this.#control.start(), this.#metrics.start(), this.#probe.start()]);
+    this.#watchers.watch(this.#config.agents);
+    await this.#untilFirstNews();
+    await this.#gateway.start();
+    for (const service of ['', clusterServiceName]) this.#control.setServing(service, true);
+    this.#options.logger.info(
+      { ...this.addresses, agents: this.#config.agents.length },
+      'coordinator is ready',
+    );
+  }
+
+  reload(config: CoordinatorConfig): ReloadResult {
+    const result = compareCoordinatorConfigs(this.#config, config);
+    this.#gateway.reloadKeys();
+    this.#watchers.watch(config.agents);
+    this.#directory.reconfigure(config.models);
+    Object.assign(this.#limits, config.gateway.limits);
+    Object.assign(this.#retry, config.gateway.retry);
+    this.#config = {
+      ...this.#config,
+      agents: config.agents,
+      models: config.models,
+      gateway: { ...this.#config.gateway, limits: config.gateway.limits, retry: config.gateway.retry },
+    };
+    this.#options.logger.info(result, 'configuration reloaded');
+    return result;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  destroy(reason: string): void {
+    this.#gateway.destroy(reason);
+    void this.close();
+  }
+
+  #createPlacement(strategy: ModelConfig['strategy']): ModelPlacement {
+    const { loadFactor } = this.#config.placement;
+    return new InMemoryModelPlacement({ strategy, constants: { loadFactor } });
+  }
+
+  #createGateway(prometheus: Registry): Gateway {
+    const { listen, tls, gateway, placement } = this.#config;
+    return new Gateway({
+      listen: listen.gateway,
+      tls,
+      keys: gateway.keys,
+      limits: this.#limits,
+      retry: this.#retry,
+      routing: this.#directory,
+      hashSeed: placement.hashSeed,
+      clock: this.#options.clock,
+      logger: this.#options.logger,
+      metrics: new GatewayMetrics(prometheus),
+    });
+  }
+
+  #notReady(): string[] {
+    if (this.#gateway.ready) return [];
+    return [this.#closing ? 'the gateway drains' : 'the gateway does not listen yet'];
+  }
+
+  async #untilFirstNews(): Promise<void> {
+    const { clock, logger } = this.#options;
+    const deadlineMs = clock.monotonicMs() + firstNewsTimeoutMs;
+    const untried = () => this.#watchers.all.filter(({ tried }) => !tried).length;
+    while (untried() > 0 && clock.monotonicMs() < deadlineMs && !this.#closing)
+      await sleep(clock, firstNewsPollMs);
+    if (untried() > 0) logger.warn({ agents: untried() }, 'agents not heard yet; the gateway starts without');
+  }
+
+  async #close(): Promise<void> {
+    const { logger } = this.#options;
+    for (const service of ['', clusterServiceName]) this.#control.setServing(service, false);
+    await settle(logger, 'gateway', this.#gateway.close());
+    this.#watchers.close();
+    await Promise.all([
+      settle(logger, 'gRPC', this.#control.close()),
+      settle(logger, 'metrics', this.#metrics.close()),
+      settle(logger, 'probe', this.#probe.close()),
+    ]);
+    logger.info('coordinator has ended');
+  }
+}
+
+async function settle(logger: Logger, what: string, work: Promise<void>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    logger.error({ err: error, what }, 'could not be closed cleanly');
+  }
+}

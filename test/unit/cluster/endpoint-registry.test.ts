@@ -1,0 +1,121 @@
+/** What a node's state amounts to as endpoints, and who is told what in which order. */
+import { Registry } from 'prom-client';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { ClusterMetrics } from '../../../src/cluster/cluster-metrics.js';
+import { EndpointRegistry, type EndpointNews } from '../../../src/cluster/endpoint-registry.js';
+import { endpointsOf } from '../../../src/cluster/node-endpoints.js';
+import { silentLogger } from '../../../src/runtime/logger.js';
+import { aNodeState } from '../../support/fake-agent.js';
+import { aDeviceStatus, anEngineStatus, deviceUuid } from '../../support/node-fixtures.js';
+
+const cordon = (holder: string) => ({ holder, reason: '', sinceMs: 0 });
+
+describe('endpointsOf', () => {
+  it('gathers what node, devices and engine say', () => {
+    const [endpoint] = endpointsOf(
+      aNodeState({
+        cordons: [cordon('operator:ann')],
+        devices: [
+          aDeviceStatus(0, { health: 'degraded', reason: 'warm' }),
+          aDeviceStatus(1, { health: 'unhealthy', reason: 'Xid 79', cordons: [cordon('health:xid')] }),
+          aDeviceStatus(2, { health: 'unhealthy', cordons: [cordon('driver-release')] }),
+        ],
+        engines: [
+          anEngineStatus('chat-0', {
+            deviceUuids: [deviceUuid(0), deviceUuid(1)],
+            cordons: [cordon('operator:ann'), cordon('kubernetes')],
+            load: { running: 1, waiting: 0, kvCacheUsageRatio: 0, kvCacheBlocks: 1000, kvBlockTokens: 16 },
+          }),
+        ],
+      }),
+      false,
+    );
+    expect(endpoint).toMatchObject({
+      id: 'gpu-a/chat-0',
+      node: 'gpu-a',
+      engineId: 'chat-0',
+      cordonHolders: ['operator:ann', 'health:xid', 'kubernetes'],
+      deviceHealth: 'unhealthy',
+      deviceReason: 'Xid 79',
+      // 1000 blocks of 16 tokens are 31.25 blocks of 512.
+      capacityBlocks: 31,
+      maxConcurrent: 256,
+      nodeSilent: false,
+    });
+  });
+
+  it('an engine without devices is healthy; one whose device is not listed is unknown', () => {
+    const [none, missing] = endpointsOf(
+      aNodeState({ engines: [anEngineStatus('a', { deviceUuids: [], load: null }), anEngineStatus('b')] }),
+      true,
+    );
+    expect(none).toMatchObject({ deviceHealth: 'healthy', capacityBlocks: null, nodeSilent: true });
+    expect(missing).toMatchObject({ deviceHealth: 'unknown' });
+    expect(missing?.deviceReason).toContain(deviceUuid(0));
+  });
+});
+
+describe('EndpointRegistry', () => {
+  let registry: EndpointRegistry;
+  let news: EndpointNews[];
+  const ids = (list: readonly { id: string }[]) => list.map(({ id }) => id);
+
+  beforeEach(() => {
+    registry = new EndpointRegistry({ metrics: new ClusterMetrics(new Registry()), logger: silentLogger() });
+    news = [];
+    registry.onNews((batch) => news.push(batch));
+  });
+
+  it('one batch per state, with what differs and nothing else', () => {
+    registry.applyNode(aNodeState({ engines: [anEngineStatus('a'), anEngineStatus('b')] }), false);
+    registry.applyNode(
+      aNodeState({ engines: [anEngineStatus('b', { state: 'draining' }), anEngineStatus('c')] }),
+      false,
+    );
+    expect(news.map(({ changed, removed }) => [ids(changed), ids(removed)])).toEqual([
+      [['gpu-a/a', 'gpu-a/b'], []],
+      [['gpu-a/b', 'gpu-a/c'], ['gpu-a/a']],
+    ]);
+    expect(ids([...registry.all()])).toEqual(['gpu-a/b', 'gpu-a/c']);
+  });
+
+  it('says nothing when only readings moved', () => {
+    const load = { running: 1, waiting: 0, kvCacheUsageRatio: 0.1, kvCacheBlocks: null, kvBlockTokens: null };
+    registry.applyNode(aNodeState({ engines: [anEngineStatus('a', { load })] }), false);
+    registry.applyNode(
+      aNodeState({ engines: [anEngineStatus('a', { load: { ...load, running: 9 } })] }),
+      false,
+    );
+    expect(news).toHaveLength(1);
+  });
+
+  it('an eviction is told once, with the reason of the device', () => {
+    const evicting = aNodeState({
+      devices: [aDeviceStatus(0, { health: 'unhealthy', reason: 'Xid 79' })],
+      engines: [anEngineStatus('a', { evicting: true })],
+    });
+    registry.applyNode(aNodeState({ engines: [anEngineStatus('a')] }), false);
+    registry.applyNode(evicting, false);
+    registry.applyNode(evicting, true);
+    expect(news.map(({ evicted }) => evicted)).toEqual([[], [{ id: 'gpu-a/a', reason: 'Xid 79' }], []]);
+  });
+
+  it('a node that leaves takes its endpoints and no others', () => {
+    registry.applyNode(aNodeState({ engines: [anEngineStatus('a')] }), false);
+    registry.applyNode(aNodeState({ node: 'gpu-b', engines: [anEngineStatus('a')] }), false);
+    registry.removeNode('gpu-a');
+    registry.removeNode('gpu-a');
+    expect(ids([...registry.all()])).toEqual(['gpu-b/a']);
+    expect(news).toHaveLength(3);
+  });
+
+  it('a listener that throws keeps no other one from hearing', () => {
+    const heard: EndpointNews[] = [];
+    registry.onNews(() => {
+      throw new Error('broken listener');
+    });
+    registry.onNews((batch) => heard.push(batch));
+    registry.applyNode(aNodeState({ engines: [anEngineStatus('a')] }), false);
+    expect(heard).toHaveLength(1);
+  });
+});
