@@ -26,10 +26,10 @@ export interface SseSummary {
 const maxEventBytes = 1024 * 1024;
 
 const interesting = [
-  /"finish_reason":\s*"/,
-  /"usage":\s*\{/,
-  /"error":\s*[{"]/,
-  /"type":\s*"(?:response\.(?:completed|failed|incomplete)|error)"/,
+  /"finish_reason"\s*:\s*"/,
+  /"usage"\s*:\s*\{/,
+  /"error"\s*:\s*[{"]/,
+  /"type"\s*:\s*"(?:response\.(?:completed|failed|incomplete)|error)"/,
 ];
 
 export class SseObserver {
@@ -165,13 +165,15 @@ function countData(text: string): number {
   return events;
 }
 
+const boundaries = ['\n\n', '\r\n\r\n', '\r\r'].map((text) => Buffer.from(text));
+
 /** Index after the last blank line at or after `from`; 0 when there is none. */
 function lastBoundary(bytes: Buffer, from: number): number {
   const n = bytes.length;
   if (n >= 2 && bytes[n - 1] === 0x0a && bytes[n - 2] === 0x0a) return n;
   let end = 0;
-  for (const separator of ['\n\n', '\r\n\r\n', '\r\r']) {
-    const at = bytes.lastIndexOf(separator, undefined, 'latin1');
+  for (const separator of boundaries) {
+    const at = bytes.lastIndexOf(separator);
     if (at >= from && at + separator.length > end) end = at + separator.length;
   }
   return end;
