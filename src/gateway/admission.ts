@@ -10,7 +10,7 @@ import type { GatewayRouting } from './gateway-routing.js';
 import { Lease } from './lease.js';
 
 export interface AdmissionLimits {
-  /** Waiting requests per model. */
+  /** Waiting requests per placement, which is per model with its adapters. */
   maxQueuedRequests: number;
   queueTimeoutMs: number;
 }
@@ -55,8 +55,11 @@ const maxPassedOver = 16;
 
 export class Admission {
   readonly #options: AdmissionOptions;
-  /** A seam for priorities: the queue decides who is next, all else stays. */
-  readonly #queues = new Map<string, Waiting[]>();
+  /**
+   * One queue per placement: names that lead to the same engines wait together. A seam for priorities: the queue decides
+   * who is next, all else stays.
+   */
+  readonly #queues = new Map<ModelPlacement, Waiting[]>();
   readonly #unsubscribe: () => void;
   #ticker: Timer | null = null;
   #leases = 0;
@@ -75,7 +78,7 @@ export class Admission {
 
   /** A lease, or a wait for one. Throws `queue-full`, `no-eligible-endpoint` or `shutting-down`. */
   admit(request: AdmissionRequest): Lease | AdmissionWait {
-    const waiting = this.#queues.get(request.model);
+    const waiting = this.#queues.get(request.placement);
     // Who comes later does not overtake those who wait.
     if (waiting === undefined || waiting.length === 0) {
       const decision = this.#decide(request);
@@ -108,12 +111,11 @@ export class Admission {
     this.#unsubscribe();
     this.#ticker?.cancel();
     for (const queue of this.#queues.values())
-      for (const entry of queue.splice(0)) {
-        entry.timer.cancel();
+      for (const entry of [...queue]) {
+        this.#remove(entry);
         this.#options.metrics.queueRejected.inc({ reason: 'shutting-down' });
         entry.reject(new InfernodeError('shutting-down', 'the gateway is shutting down; try another one'));
       }
-    for (const model of this.#queues.keys()) this.#countQueue(model);
   }
 
   #decide(request: AdmissionRequest): Lease | PlacementDecision {
@@ -137,7 +139,7 @@ export class Admission {
     const endpoint = routing.endpoint(decision.endpoint);
     return new Lease(id, decision.endpoint, endpoint, decision.outcome, placement, clock, () => {
       this.#live -= 1;
-      this.#pump(request.model);
+      this.#pump(placement);
     });
   }
 
@@ -151,8 +153,8 @@ export class Admission {
 
   #enqueue(request: AdmissionRequest): AdmissionWait {
     const { clock, limits } = this.#options;
-    const queue = this.#queues.get(request.model) ?? [];
-    this.#queues.set(request.model, queue);
+    const queue = this.#queues.get(request.placement) ?? [];
+    this.#queues.set(request.placement, queue);
     let cancel = (): void => undefined;
     const lease = new Promise<Lease | null>((resolve, reject) => {
       const timer = clock.after(limits.queueTimeoutMs, () => this.#timeOut(entry));
@@ -162,7 +164,7 @@ export class Admission {
       };
       queue.push(entry);
     });
-    this.#countQueue(request.model);
+    this.#options.metrics.queued.inc({ model: request.model });
     this.#ticker ??= clock.every(pumpEveryMs, () => this.#pumpAll());
     return { lease, cancel };
   }
@@ -181,11 +183,10 @@ export class Admission {
 
   #pumpAll(): void {
     let waiting = 0;
-    for (const model of this.#queues.keys()) {
-      this.#pump(model);
-      const left = this.#queues.get(model)?.length ?? 0;
-      if (left === 0) this.#queues.delete(model);
-      waiting += left;
+    for (const [placement, queue] of this.#queues) {
+      this.#pump(placement);
+      if (queue.length === 0) this.#queues.delete(placement);
+      waiting += queue.length;
     }
     if (waiting > 0) return;
     this.#ticker?.cancel();
@@ -193,38 +194,33 @@ export class Admission {
   }
 
   /** Places from the head on; stops at the first that cannot be placed for reasons all share. */
-  #pump(model: string): void {
-    const queue = this.#queues.get(model);
+  #pump(placement: ModelPlacement): void {
+    const queue = this.#queues.get(placement);
     if (queue === undefined || queue.length === 0) return;
     let passedOver = 0;
     for (let i = 0; i < queue.length;) {
       const entry = queue[i] as Waiting;
       const lease = this.#decide(entry.request);
       if ('release' in lease) {
-        queue.splice(i, 1);
-        entry.timer.cancel();
+        this.#remove(entry);
         const waitedMs = this.#options.clock.monotonicMs() - entry.sinceMs;
-        this.#options.metrics.queueWait.observe({ model }, waitedMs / 1000);
+        this.#options.metrics.queueWait.observe({ model: entry.request.model }, waitedMs / 1000);
         entry.resolve(lease);
       } else if (entry.request.exclude.size > 0 && passedOver < maxPassedOver) {
         passedOver += 1;
         i += 1;
       } else break;
     }
-    this.#countQueue(model);
   }
 
   #remove(entry: Waiting): boolean {
-    const queue = this.#queues.get(entry.request.model);
+    const { placement, model } = entry.request;
+    const queue = this.#queues.get(placement);
     const at = queue?.indexOf(entry) ?? -1;
     if (at < 0) return false;
     queue?.splice(at, 1);
     entry.timer.cancel();
-    this.#countQueue(entry.request.model);
+    this.#options.metrics.queued.dec({ model });
     return true;
-  }
-
-  #countQueue(model: string): void {
-    this.#options.metrics.queued.set({ model }, this.#queues.get(model)?.length ?? 0);
   }
 }
