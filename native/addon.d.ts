@@ -15,7 +15,7 @@ export function returnName(code: number): string;
 /**
  * Where things lie in the buffer of `readSnapshot`. Header: driver state (the order of `DriverStateNumber`), inventory
  * generation, heartbeat age ms, rounds, events written, events dropped, number of calls, number of devices
- * read, number of devices that the driver lists. A call: device
+ * read, number of devices that the driver lists, `sample` commands answered. A call: device
  * index (-1: the driver), call number, age ms. A device: index, age ms, error code (0: none), error call, processes listed
  * (-1: not read), processes in all, readings, then pid and bytes of each process.
  */
@@ -110,7 +110,13 @@ export interface KvRecord {
 }
 
 /** Quantizes [tokens, heads, dim] contiguous 16-bit values. Throws a TypeError that says what was expected. */
-export function kvEncode(path: KvPath, format: string, dtype: KvDtype, shape: readonly [number, number, number], input: Uint16Array): KvRecord;
+export function kvEncode(
+  path: KvPath,
+  format: string,
+  dtype: KvDtype,
+  shape: readonly [number, number, number],
+  input: Uint16Array,
+): KvRecord;
 
 export function kvDecode(
   path: KvPath,
@@ -122,7 +128,13 @@ export function kvDecode(
 ): Uint16Array;
 
 /** Codes in record order (`chan`: channel by channel), as cross-checks exchange them. */
-export function kvRecordOrder(path: KvPath, format: string, dtype: KvDtype, shape: readonly [number, number, number], codes: Uint8Array): Uint8Array;
+export function kvRecordOrder(
+  path: KvPath,
+  format: string,
+  dtype: KvDtype,
+  shape: readonly [number, number, number],
+  codes: Uint8Array,
+): Uint8Array;
 
 /** What `simd` runs on this processor: `avx512`, `avx2` or `portable`. */
 export function kvSimdName(): string;

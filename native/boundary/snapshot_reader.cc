@@ -14,7 +14,7 @@ using sampler::kMaxDevices;
 using sampler::kSlotCount;
 
 /// The buffer: header, then calls under way, then devices. `snapshotLayout` in addon.d.ts tells JS the same numbers.
-constexpr size_t kHeaderDoubles = 8;
+constexpr size_t kHeaderDoubles = 10;
 constexpr size_t kCallDoubles = 3;
 constexpr size_t kDevicesAt = kHeaderDoubles + kCallDoubles * kSlotCount;
 constexpr size_t kBufferDoubles = kDevicesAt + kDeviceDoubles * kMaxDevices;
@@ -106,6 +106,7 @@ Napi::Value SnapshotReader::ReadSnapshot(const Napi::CallbackInfo& info) {
     double* out = info[0].As<Napi::Float64Array>().Data();
     // Read before the rows, so that a change in between is seen again at the next reading.
     out[1] = static_cast<double>(snapshot.inventory_generation.load(std::memory_order_acquire));
+    const uint64_t answered = snapshot.samples_answered.load(std::memory_order_acquire);
     Refresh();
     const uint64_t now_ns = nvml::MonotonicNs();
     out[0] = driver_.state;
@@ -122,6 +123,8 @@ Napi::Value SnapshotReader::ReadSnapshot(const Napi::CallbackInfo& info) {
       count++;
     }
     out[7] = static_cast<double>(count);
+    out[8] = std::min(driver_.device_count, kMaxDevices);
+    out[9] = static_cast<double>(answered);
     return info.Env().Undefined();
   });
 }

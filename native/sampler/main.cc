@@ -74,7 +74,7 @@ bool Parse(int argc, char** argv, Arguments* arguments) {
 /// False: quit.
 bool Obey(Sampler& sampler, const std::string& command) {
   if (command == "quit") return false;
-  if (command == "sample") sampler.SampleNow();
+  if (command == "sample") sampler.AnswerSample();
   else if (command == "release") sampler.Release();
   else if (command == "acquire") sampler.Acquire();
   else std::fprintf(stderr, "expected release, acquire, sample or quit on stdin\n");

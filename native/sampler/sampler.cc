@@ -37,6 +37,13 @@ void Sampler::SampleNow() {
   wake_.notify_all();
 }
 
+void Sampler::AnswerSample() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  asked_++;
+  sample_now_ = true;
+  wake_.notify_all();
+}
+
 void Sampler::Release() {
   const std::lock_guard<std::mutex> lock(mutex_);
   release_ = true;
@@ -112,7 +119,7 @@ Sampler::Ending Sampler::RunOpen(const nvml::Library& library, const nvml::Drive
     if (options_.skip.count(i) == 0) indices.push_back(i);
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    stop_threads_ = reopen_ = sample_now_ = false;
+    stop_threads_ = reopen_ = false;
     new_devices_.clear();
     // Indexed by device; those without a thread count as finished.
     finished_rounds_.assign(count, UINT64_MAX);
@@ -129,6 +136,8 @@ Sampler::Ending Sampler::RunOpen(const nvml::Library& library, const nvml::Drive
     const bool slow = now >= next_slow;
     if (slow) next_slow = now + milliseconds(options_.slow_interval_ms);
     if (!BeginRound(slow)) break;
+    // Every device is left out: nobody else would say that the round is over.
+    if (indices.empty()) FinishRound(UINT64_MAX);
     uint32_t count_now = status.device_count;
     if (slow && library.CountDevices(snapshot_.slots[kDriverSlot], &count_now) != nvml::kSuccess) RequestReopen();
     if (count_now != status.device_count) RequestReopen();
@@ -158,6 +167,10 @@ bool Sampler::BeginRound(bool slow) {
   if (reopen_ || !WantsToRun()) return false;
   round_++;
   if (slow) slow_round_ = round_;
+  if (slow && asked_ > asked_in_round_) {
+    asked_in_round_ = asked_;
+    answer_round_ = round_;
+  }
   wake_.notify_all();
   return true;
 }
@@ -168,6 +181,14 @@ void Sampler::EndRound(size_t thread, uint64_t round) {
     finished_rounds_[thread] = round;
     const auto behind = [round](uint64_t finished) { return finished < round; };
     if (std::any_of(finished_rounds_.begin(), finished_rounds_.end(), behind)) return;
+  }
+  FinishRound(round);
+}
+
+void Sampler::FinishRound(uint64_t round) {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (round >= answer_round_) snapshot_.samples_answered.store(asked_in_round_, std::memory_order_release);
   }
   snapshot_.rounds.fetch_add(1, std::memory_order_release);
   pipe_.WriteNote("round");

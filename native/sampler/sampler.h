@@ -36,7 +36,7 @@ class Sampler {
   void Run();
 
   // From the command thread. None of them waits.
-  void SampleNow();
+  void AnswerSample();
   void Release();
   void Acquire();
   void Quit();
@@ -57,8 +57,10 @@ class Sampler {
   Ending RunOpen(const nvml::Library& library, const nvml::DriverStatus& status);
   void RunDevice(const nvml::Library& library, uint32_t index, int driver_branch);
   void RunEvents(const nvml::Library& library);
+  void SampleNow();
   bool BeginRound(bool slow);
   void EndRound(size_t thread, uint64_t round);
+  void FinishRound(uint64_t round);
   void RequestReopen();
   bool WantsToRun() const { return !quit_ && !release_; }
   bool WaitBeforeRetry(uint32_t attempt);
@@ -76,6 +78,10 @@ class Sampler {
   bool stop_threads_ = false;
   bool reopen_ = false;
   bool sample_now_ = false;
+  /// `sample` commands so far, and the first round that began after `asked_in_round_` of them.
+  uint64_t asked_ = 0;
+  uint64_t asked_in_round_ = 0;
+  uint64_t answer_round_ = 0;
   uint64_t round_ = 0;
   uint64_t slow_round_ = 0;
   /// Last finished round by device thread.

@@ -70,6 +70,8 @@ struct Snapshot {
   std::atomic<uint64_t> inventory_generation;
   /// Finished rounds: every device thread that is not stuck has read its device.
   std::atomic<uint64_t> rounds;
+  /// How many `sample` commands have been answered by a complete round.
+  std::atomic<uint64_t> samples_answered;
   std::atomic<uint64_t> events_written;
   std::atomic<uint64_t> events_dropped;
   nvml::CallSlot slots[kSlotCount];

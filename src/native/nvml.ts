@@ -18,7 +18,9 @@ export interface CallUnderWay {
 export interface RawSnapshot {
   /** `null` while the driver is being opened. */
   driver: DriverState | null;
+  /** Devices that have been read; fewer than `listedDevices` right after the driver was opened, or when some are skipped. */
   devices: RawDevice[];
+  listedDevices: number;
   calls: CallUnderWay[];
   /** Since the sampler's command thread last showed life. */
   heartbeatAgeMs: number;
@@ -26,6 +28,8 @@ export interface RawSnapshot {
   rounds: number;
   eventsWritten: number;
   eventsDropped: number;
+  /** `sample` commands answered by a complete round. */
+  samplesAnswered: number;
 }
 
 /** The shared snapshot of one sampler. Reading never waits. */
@@ -45,8 +49,18 @@ export class SnapshotFile {
   read(): RawSnapshot {
     const numbers = this.#buffer;
     withNativeErrors(() => this.#reader.readSnapshot(numbers));
-    const [state, generation, heartbeatAgeMs, rounds, eventsWritten, eventsDropped, callCount, deviceCount] =
-      numbers;
+    const [
+      state,
+      generation,
+      heartbeatAgeMs,
+      rounds,
+      eventsWritten,
+      eventsDropped,
+      callCount,
+      deviceCount,
+      listedDevices,
+      samplesAnswered,
+    ] = numbers;
     const inventory = this.#readInventory(generation!, deviceCount!);
     const { devicesAt, deviceLength } = this.#addon.snapshotLayout;
     return {
@@ -54,11 +68,13 @@ export class SnapshotFile {
       devices: inventory.devices.map((strings, n) =>
         decodeDevice(this.#addon, numbers, devicesAt + n * deviceLength, strings),
       ),
+      listedDevices: listedDevices!,
       calls: Array.from({ length: callCount! }, (_, n) => this.#callAt(n)),
       heartbeatAgeMs: heartbeatAgeMs!,
       rounds: rounds!,
       eventsWritten: eventsWritten!,
       eventsDropped: eventsDropped!,
+      samplesAnswered: samplesAnswered!,
     };
   }
 

@@ -1,0 +1,282 @@
+/**
+ * The GPUs of this node as the agent sees them: a `NodeSample` per interval and an event as soon as the driver reports it.
+ * All driver calls happen in a sampler process (native/sampler); this side reads shared memory and a pipe, so that no driver
+ * call can hold up the event loop, keep the process alive, or take it down.
+ */
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { DeviceEvent, DeviceProcess, DriverState, NodeSample } from '../domain/device.js';
+import { InfernodeError } from '../domain/error-codes.js';
+import { loadAddon } from '../native/load-addon.js';
+import { nativePath } from '../native/native-paths.js';
+import type { RawSnapshot } from '../native/nvml.js';
+import type { Clock, Timer } from '../runtime/clock.js';
+import type { Logger } from '../runtime/logger.js';
+import type { Service } from '../runtime/service.js';
+import { SampleAssembler, type SampleInputs } from './assemble-sample.js';
+import type { DeviceMetrics } from './device-metrics.js';
+import { SamplerLineup } from './sampler-lineup.js';
+import { SamplerProcess } from './sampler-process.js';
+import type { SamplerNote } from './watch-device-events.js';
+
+export interface DeviceSamplerOptions {
+  /** Path of libnvidia-ml.so.1, or a bare name for the loader to find. */
+  libraryPath: string;
+  /** Directory of this agent for short-lived files, best on a tmpfs. */
+  runDir: string;
+  intervalMs: number;
+  /** For what costs much or rarely changes, process lists among it; default five intervals. */
+  slowIntervalMs?: number;
+  callDeadlineMs: number;
+  clock: Clock;
+  logger: Logger;
+  metrics: DeviceMetrics;
+}
+
+type Unsubscribe = () => void;
+
+/** How long `release` and `close` wait for the sampler to shut NVML down. */
+const releaseTimeoutMs = 3000;
+const closeTimeoutMs = 2000;
+/** An answer to `acquire` or `sampleNow`; opening a driver without persistence mode takes seconds per GPU. */
+const answerTimeoutMs = 10_000;
+/** How often hung calls are looked for, as a part of the deadline. */
+const looksPerDeadline = 4;
+
+export class DeviceSampler implements Service {
+  readonly #options: DeviceSamplerOptions;
+  readonly #lineup: SamplerLineup;
+  readonly #assembler = new SampleAssembler();
+  readonly #sampleListeners = new Set<(sample: NodeSample) => void>();
+  readonly #eventListeners = new Set<(event: DeviceEvent) => void>();
+  readonly #waiters = new Set<(raw: RawSnapshot | null) => void>();
+  #serial = 0;
+  #roundAtMs = Number.NEGATIVE_INFINITY;
+  #timer: Timer | null = null;
+  #released = false;
+  #closed = false;
+
+  constructor(options: DeviceSamplerOptions) {
+    this.#options = options;
+    this.#lineup = new SamplerLineup({ ...options, spawn: (skip) => this.#spawn(skip) });
+  }
+
+  /** Throws when the native part has not been built. An absent driver is no error: samples say so. */
+  async start(): Promise<void> {
+    loadAddon();
+    nativePath('infernode-sampler');
+    await mkdir(this.#options.runDir, { recursive: true, mode: 0o700 });
+    await this.#removeLeftovers();
+    const { clock, intervalMs, callDeadlineMs } = this.#options;
+    const everyMs = Math.min(intervalMs, Math.max(20, callDeadlineMs / looksPerDeadline));
+    this.#timer = clock.every(everyMs, () => this.#look('timer'));
+    this.#look('timer');
+  }
+
+  /** `null` before the first sample. */
+  latest(): NodeSample | null {
+    return this.#assembler.last;
+  }
+
+  /** `null`: no such device, or the driver does not tell. */
+  processesOf(uuid: string): DeviceProcess[] | null {
+    return this.latest()?.devices.find(({ identity }) => identity.uuid === uuid)?.processes ?? null;
+  }
+
+  onSample(listener: (sample: NodeSample) => void): Unsubscribe {
+    this.#sampleListeners.add(listener);
+    return () => this.#sampleListeners.delete(listener);
+  }
+
+  onEvent(listener: (event: DeviceEvent) => void): Unsubscribe {
+    this.#eventListeners.add(listener);
+    return () => this.#eventListeners.delete(listener);
+  }
+
+  /** Has everything read now, process lists too; resolves with the newest sample when that is done or cannot be. */
+  async sampleNow(): Promise<NodeSample | null> {
+    const { current } = this.#lineup;
+    const number = current?.askForSample() ?? 0;
+    if (current)
+      await this.#until((raw) => (raw?.samplesAnswered ?? 0) >= number, this.#options.callDeadlineMs);
+    return this.latest();
+  }
+
+  /**
+   * Closes event sets, handles and NVML, so that a driver upgrade or a GPU reset can go ahead. A sampler that does not manage
+   * that is killed. Throws when not even that ends it: the driver is still held then.
+   */
+  async release(): Promise<void> {
+    const { current } = this.#lineup;
+    this.#released = true;
+    this.#lineup.hold();
+    current?.command('release');
+    const gone = (raw: RawSnapshot | null): boolean =>
+      raw?.driver?.state === 'released' || current?.ended !== false;
+    if (current && !(await this.#until(gone, releaseTimeoutMs))) {
+      this.#lineup.close();
+      this.#lineup.abandon(current, 'it did not release the driver');
+      if (!(await this.#until(() => current.ended, releaseTimeoutMs)))
+        throw new InfernodeError(
+          'internal',
+          'a driver call is stuck in the kernel; the driver is still held',
+        );
+    }
+    if (this.latest()?.driver.state !== 'released') this.#look('whole');
+  }
+
+  /** Opens the driver again; resolves with what came of it. */
+  async acquire(): Promise<DriverState> {
+    this.#released = false;
+    this.#lineup.open();
+    this.#lineup.current?.command('acquire');
+    this.#look('timer');
+    await this.#until(() => (this.latest()?.driver.state ?? 'released') !== 'released', answerTimeoutMs);
+    return this.latest()?.driver ?? { state: 'init-failed', reason: 'no answer from the driver' };
+  }
+
+  /** Lets the sampler shut NVML down; kills it when that takes too long. */
+  async close(): Promise<void> {
+    const current = this.#end();
+    if (!current || current.ended) return;
+    current.command('quit');
+    await this.#until(() => current.ended, closeTimeoutMs);
+    this.#lineup.abandon(current, 'it did not end when asked');
+  }
+
+  destroy(reason: string): void {
+    const current = this.#end();
+    if (current && !current.ended) this.#lineup.abandon(current, reason);
+  }
+
+  #end(): SamplerProcess | null {
+    this.#closed = true;
+    this.#timer?.cancel();
+    this.#timer = null;
+    return this.#lineup.close();
+  }
+
+  #spawn(skip: ReadonlySet<number>): SamplerProcess {
+    const {
+      libraryPath,
+      runDir,
+      intervalMs,
+      slowIntervalMs = 5 * intervalMs,
+      clock,
+      logger,
+      metrics,
+    } = this.#options;
+    const sampler: SamplerProcess = new SamplerProcess({
+      libraryPath: libraryPath.includes('/') ? resolve(libraryPath) : libraryPath,
+      snapshotPath: resolve(runDir, `sampler-${process.pid}-${++this.#serial}.snapshot`),
+      intervalMs,
+      slowIntervalMs,
+      skip,
+      clock,
+      logger,
+      onNote: (note) => this.#handleNote(sampler, note),
+      onEvent: (event) => this.#handleEvent(sampler, event),
+      onGarbage: () => metrics.count('garbage'),
+      onExit: (reason) => this.#handleExit(sampler, reason),
+    });
+    return sampler;
+  }
+
+  #handleNote(sampler: SamplerProcess, note: SamplerNote): void {
+    if (note === 'round') this.#look(sampler === this.#lineup.current ? 'whole' : 'timer');
+  }
+
+  /** A successor hears the same events; until it takes over, they are those of the current sampler. */
+  #handleEvent(sampler: SamplerProcess, event: DeviceEvent): void {
+    if (this.#closed || sampler !== this.#lineup.current) return;
+    this.#options.metrics.countEvent(event.kind);
+    this.#tell(this.#eventListeners, event);
+  }
+
+  #handleExit(sampler: SamplerProcess, reason: string): void {
+    this.#lineup.handleExit(sampler, reason);
+    this.#settleWaiters(null);
+  }
+
+  /** Judges the samplers and passes on what there is: at once when a round is whole, else once per interval. */
+  #look(why: 'whole' | 'timer'): void {
+    if (this.#closed) return;
+    const { clock, intervalMs, callDeadlineMs } = this.#options;
+    const raw = this.#lineup.review();
+    const { current, stuck } = this.#lineup;
+    if (raw && current) this.#countDropped(current.takeDropped(raw));
+    const nowMs = clock.monotonicMs();
+    const skip = current?.skip ?? new Set<number>();
+    const inputs: SampleInputs = { raw, stuck, skip, without: this.#driverWithoutSampler(), nowMs };
+    const sinceMs = nowMs - (this.latest()?.takenAtMs ?? Number.NEGATIVE_INFINITY);
+    if (why === 'whole') this.#roundAtMs = nowMs;
+    // A device that hangs keeps rounds from being complete; then the timer sets the beat.
+    const due =
+      why === 'whole' || (nowMs - this.#roundAtMs >= 1.5 * intervalMs && sinceMs >= 0.75 * intervalMs);
+    const overdue = this.latest() !== null && sinceMs >= Math.max(2 * intervalMs, callDeadlineMs);
+    if ((due && this.#assembler.isWhole(inputs)) || overdue) this.#emit(inputs);
+    this.#settleWaiters(raw);
+  }
+
+  #driverWithoutSampler(): DriverState | null {
+    if (this.#released) return { state: 'released', reason: 'released on request' };
+    if (!this.#lineup.full) return null;
+    return { state: 'init-failed', reason: 'too many samplers are stuck in the driver; no other is started' };
+  }
+
+  #countDropped(dropped: number): void {
+    if (dropped === 0) return;
+    this.#options.metrics.count('eventsDropped', dropped);
+    this.#options.logger.warn(
+      { dropped },
+      'events of the driver were lost: the agent did not read them in time',
+    );
+  }
+
+  #emit(inputs: SampleInputs): void {
+    const { metrics } = this.#options;
+    const sample = this.#assembler.assemble(inputs);
+    metrics.show(sample);
+    this.#tell(this.#sampleListeners, sample);
+  }
+
+  /** One listener that throws must not keep the news from the others. */
+  #tell<T>(listeners: ReadonlySet<(news: T) => void>, news: T): void {
+    for (const listener of [...listeners])
+      try {
+        listener(news);
+      } catch (error) {
+        this.#options.logger.error({ err: error }, 'a listener of the device sampler failed');
+      }
+  }
+
+  #settleWaiters(raw: RawSnapshot | null): void {
+    for (const waiter of [...this.#waiters]) waiter(raw);
+  }
+
+  /** False after the time-out. */
+  #until(holds: (raw: RawSnapshot | null) => boolean, timeoutMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const finish = (held: boolean): void => {
+        this.#waiters.delete(waiter);
+        timer.cancel();
+        clearTimeout(keepAlive);
+        resolve(held);
+      };
+      const waiter = (raw: RawSnapshot | null): void => {
+        if (holds(raw)) finish(true);
+      };
+      const timer = this.#options.clock.after(timeoutMs, () => finish(false));
+      // All else here lets the process end; while somebody waits for an answer it must not.
+      const keepAlive = setTimeout(() => undefined, timeoutMs);
+      this.#waiters.add(waiter);
+    });
+  }
+
+  /** Of an agent that was killed before its sampler had come up. */
+  async #removeLeftovers(): Promise<void> {
+    const { runDir } = this.#options;
+    for (const name of await readdir(runDir))
+      if (/^sampler-\d+-\d+\.snapshot$/.test(name)) await rm(resolve(runDir, name), { force: true });
+  }
+}
