@@ -16,7 +16,7 @@ import type { Service } from '../runtime/service.js';
 import { SampleAssembler, type SampleInputs } from './assemble-sample.js';
 import type { DeviceMetrics } from './device-metrics.js';
 import { SamplerLineup } from './sampler-lineup.js';
-import { SamplerProcess } from './sampler-process.js';
+import { SamplerProcess, type Sampler } from './sampler-process.js';
 import type { SamplerNote } from './watch-device-events.js';
 
 export interface DeviceSamplerOptions {
@@ -149,7 +149,7 @@ export class DeviceSampler implements Service {
     if (current && !current.ended) this.#lineup.abandon(current, reason);
   }
 
-  #end(): SamplerProcess | null {
+  #end(): Sampler | null {
     this.#closed = true;
     this.#timer?.cancel();
     this.#timer = null;

@@ -11,7 +11,7 @@ import { backoffMs } from '../runtime/backoff.js';
 import type { Clock } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
 import type { DeviceMetrics } from './device-metrics.js';
-import type { SamplerProcess } from './sampler-process.js';
+import type { Sampler } from './sampler-process.js';
 
 export interface SamplerLineupOptions {
   clock: Clock;
@@ -19,7 +19,7 @@ export interface SamplerLineupOptions {
   metrics: Pick<DeviceMetrics, 'count' | 'showStuckSamplers'>;
   callDeadlineMs: number;
   /** Calls back through `handleExit`, `handleNote`. Throws when there is no sampler to start. */
-  spawn: (skip: ReadonlySet<number>) => SamplerProcess;
+  spawn: (skip: ReadonlySet<number>) => Sampler;
 }
 
 /** A driver call that has been given up. */
@@ -43,11 +43,11 @@ const retryBackoff = { baseMs: 5000, capMs: 5 * 60_000, jitterRatio: 0.2 };
 
 export class SamplerLineup {
   readonly #options: SamplerLineupOptions;
-  readonly #abandoned = new Set<SamplerProcess>();
+  readonly #abandoned = new Set<Sampler>();
   /** What hung, by device, for the devices that the current sampler leaves out. */
   readonly #skipped = new Map<number, StuckCall>();
-  #current: SamplerProcess | null = null;
-  #next: SamplerProcess | null = null;
+  #current: Sampler | null = null;
+  #next: Sampler | null = null;
   #overdue: StuckCall[] = [];
   /** What the successor is to leave out; `null` when none is wanted. */
   #wanted: ReadonlySet<number> | null = null;
@@ -66,7 +66,7 @@ export class SamplerLineup {
     this.#options = options;
   }
 
-  get current(): SamplerProcess | null {
+  get current(): Sampler | null {
     return this.#current;
   }
 
@@ -97,7 +97,7 @@ export class SamplerLineup {
   }
 
   /** True when the process was ours to lose: the current one, or its successor. */
-  handleExit(process: SamplerProcess, reason: string): void {
+  handleExit(process: Sampler, reason: string): void {
     const { logger, metrics, clock } = this.#options;
     if (this.#abandoned.delete(process)) {
       metrics.showStuckSamplers(this.#abandoned.size);
@@ -125,7 +125,7 @@ export class SamplerLineup {
   }
 
   /** Lets go of the current sampler and hands it out, for the caller to end. Nothing more is started until `open()`. */
-  close(): SamplerProcess | null {
+  close(): Sampler | null {
     this.hold();
     this.#open = false;
     const current = this.#current;
@@ -145,7 +145,7 @@ export class SamplerLineup {
   }
 
   /** For one that did not end when asked. */
-  abandon(process: SamplerProcess, why: string): void {
+  abandon(process: Sampler, why: string): void {
     if (!process.ended) this.#abandon(process, why);
   }
 
@@ -196,7 +196,7 @@ export class SamplerLineup {
    * The successor hung too. Another one, which leaves that device out as well, is worth it when the current sampler hangs
    * or leaves out more than that; otherwise all stays as it is.
    */
-  #learnFrom(next: SamplerProcess, overdue: StuckCall[]): void {
+  #learnFrom(next: Sampler, overdue: StuckCall[]): void {
     for (const call of overdue) if (call.deviceIndex !== null) this.#hung.set(call.deviceIndex, call);
     const skip = new Set([...next.skip, ...indicesOf(overdue)]);
     const now = this.#current?.skip ?? new Set<number>();
@@ -206,12 +206,12 @@ export class SamplerLineup {
   }
 
   /** It cannot even open the driver, which the current sampler has open. */
-  #giveUpOn(next: SamplerProcess): void {
+  #giveUpOn(next: Sampler): void {
     this.#discard(next);
     this.#slowDown();
   }
 
-  #takeOver(next: SamplerProcess): void {
+  #takeOver(next: Sampler): void {
     const { logger } = this.#options;
     const old = this.#current;
     const hanging = this.#overdue;
@@ -240,7 +240,7 @@ export class SamplerLineup {
     this.#retryAtMs = this.#options.clock.monotonicMs() + backoffMs(this.#retries++, retryBackoff);
   }
 
-  #launch(skip: ReadonlySet<number>): SamplerProcess | null {
+  #launch(skip: ReadonlySet<number>): Sampler | null {
     const { clock, logger, metrics, spawn } = this.#options;
     if (clock.monotonicMs() < this.#notBeforeMs) return null;
     if (this.full) {
@@ -261,7 +261,7 @@ export class SamplerLineup {
     }
   }
 
-  #abandon(process: SamplerProcess, why: string | null): void {
+  #abandon(process: Sampler, why: string | null): void {
     const { logger, metrics } = this.#options;
     this.#abandoned.add(process);
     process.kill();
@@ -272,7 +272,7 @@ export class SamplerLineup {
   }
 
   /** Of a healthy one that is no longer needed. It closes the driver itself; nobody waits for it. */
-  #discard(process: SamplerProcess): void {
+  #discard(process: Sampler): void {
     process.command('quit');
     this.#options.clock.after(silenceMs, () => this.abandon(process, 'it did not end when asked'));
   }
@@ -294,7 +294,7 @@ export class SamplerLineup {
   }
 
   /** Says nothing at all: stopped, or never came as far as its snapshot. */
-  #isSilent(process: SamplerProcess | null, raw: RawSnapshot | null): boolean {
+  #isSilent(process: Sampler | null, raw: RawSnapshot | null): boolean {
     if (!process) return false;
     const ageMs = raw ? raw.heartbeatAgeMs : this.#options.clock.monotonicMs() - process.startedAtMs;
     return ageMs > silenceMs;

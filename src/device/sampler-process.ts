@@ -34,6 +34,9 @@ export type SamplerCommand = 'sample' | 'release' | 'acquire' | 'quit';
 const maxLoggedLines = 100;
 const maxLoggedBytes = 2000;
 
+/** What the lineup and the sampler service need of one. */
+export type Sampler = Pick<SamplerProcess, keyof SamplerProcess>;
+
 export class SamplerProcess {
   readonly skip: ReadonlySet<number>;
   readonly startedAtMs: number;
