@@ -1,0 +1,189 @@
+/**
+ * The one scaling decision. Pure: signals and the time come in, a decision with its reasons comes out; all three outlets
+ * (gauges, KEDA, own actuator) show this. What it remembers between calls (cool-downs, how long a rule has held, replica
+ * counts of the last minutes) is in `ScalingMemory`, one per model.
+ */
+import type {
+  ModelSignals,
+  Proposal,
+  ScalingDecision,
+  ScalingPolicy,
+  SustainedRule,
+} from './scaling-types.js';
+
+export class ScalingMemory {
+  lastUpAtMs = -Infinity;
+  lastDownAtMs = -Infinity;
+  readonly heldSinceMs = new Map<string, number>();
+  /** Ready counts of the blast window, oldest first. */
+  readonly readyHistory: { atMs: number; ready: number }[] = [];
+}
+
+/** The history is sampled by the decision itself; this bounds it whatever the decision interval. */
+const maxHistory = 256;
+
+export function decideReplicas(
+  signals: ModelSignals,
+  policy: ScalingPolicy,
+  memory: ScalingMemory,
+  nowMs: number,
+): ScalingDecision {
+  rememberReady(signals, policy, memory, nowMs);
+  const { ready, warming } = signals.replicas;
+  const current = ready + warming;
+  const proposals = [...proportional(signals, policy), ...sustained(signals, policy, memory, nowMs)];
+  const floor = { signal: 'minimum', desired: policy.minReplicas, reason: `at least ${policy.minReplicas}` };
+  // Several signals: the one that asks for most wins, because each of them alone can be the one that hurts users.
+  const wanted = proposals.reduce((best, one) => (one.desired > best.desired ? one : best), floor);
+  const limitedBy: string[] = [];
+  const desired = wanted.desired > current ? limitUp(wanted.desired) : limitDown(wanted.desired);
+  const direction = desired > current ? 'up' : desired < current ? 'down' : 'hold';
+  if (direction === 'up') memory.lastUpAtMs = nowMs;
+  if (direction === 'down') memory.lastDownAtMs = nowMs;
+  return {
+    model: signals.model,
+    desired,
+    current,
+    direction,
+    reason: explain(direction, wanted, limitedBy),
+    proposals,
+    limitedBy,
+    inputAgeMs: signals.inputAgeMs,
+  };
+
+  function limit(name: string, value: number, bound: number, keep: (a: number, b: number) => number): number {
+    const limited = keep(value, bound);
+    if (limited !== value) limitedBy.push(name);
+    return limited;
+  }
+
+  function limitUp(value: number): number {
+    if (nowMs - memory.lastUpAtMs < policy.cooldownUpMs)
+      return limit('cooldown-up', value, current, Math.min);
+    const step = vanishedTogether(signals, policy, memory) ? policy.blastMaxStepUp : policy.maxStepUp;
+    const stepped = limit(
+      step === policy.maxStepUp ? 'step-up' : 'blast-radius',
+      value,
+      current + step,
+      Math.min,
+    );
+    return limit('maximum', stepped, Math.max(policy.maxReplicas, current), Math.min);
+  }
+
+  function limitDown(value: number): number {
+    if (value === current) return current;
+    if (signals.inputAgeMs > policy.staleAfterMs) return limit('stale-inputs', value, current, Math.max);
+    if (signals.reporting < ready * policy.quorum || (ready === 0 && current > 0))
+      return limit('quorum', value, current, Math.max);
+    if (warming > 0) return limit('warming', value, current, Math.max);
+    const sinceMs = nowMs - Math.max(memory.lastDownAtMs, memory.lastUpAtMs);
+    if (sinceMs < policy.cooldownDownMs) return limit('cooldown-down', value, current, Math.max);
+    return limit('step-down', value, current - policy.maxStepDown, Math.max);
+  }
+}
+
+/** Signals that say how many replicas would be enough, in proportion to the ready ones that carry the load now. */
+function proportional(signals: ModelSignals, policy: ScalingPolicy): Proposal[] {
+  const { ready, warming } = signals.replicas;
+  const proposals: Proposal[] = [];
+  const propose = (signal: string, value: number | null, target: number, unit: string): void => {
+    if (value === null || !Number.isFinite(value) || value < 0) {
+      // Not known: keep what there is.
+      proposals.push({ signal, desired: ready + warming, reason: `${signal} is not known` });
+      return;
+    }
+    const enough = Math.ceil((Math.max(ready, 1) * value) / target - 1e-9);
+    proposals.push({
+      signal,
+      desired: enough,
+      reason: `${signal} ${value.toFixed(2)}${unit} against ${target}${unit}`,
+    });
+  };
+  propose('slo-ratio', hysteresis(signals.sloRatio, policy), policy.sloRatioUp, '');
+  propose('backlog', signals.backlogSeconds, policy.backlogTargetSeconds, ' s');
+  propose('kv-cache', signals.kvCacheUsage?.mean ?? null, policy.kvCacheTarget, '');
+  const perReplica = signals.queue.requests / Math.max(ready, 1);
+  propose('queue', perReplica, policy.queuePerReplica, ' requests per replica');
+  if (signals.queue.requests + signals.running > 0 && ready + warming === 0)
+    proposals.push({
+      signal: 'waiting-for-first',
+      desired: 1,
+      reason: 'requests wait and nothing serves them',
+    });
+  return proposals;
+}
+
+/** Inside the band the ratio is read as "exactly right", so that nothing flaps around one threshold. */
+function hysteresis(ratio: number | null, { sloRatioUp, sloRatioDown }: ScalingPolicy): number | null {
+  return ratio !== null && ratio > sloRatioDown && ratio <= sloRatioUp ? sloRatioUp : ratio;
+}
+
+/**
+ * Threshold rules that have held for their time. One that removes replicas proposes fewer; since the largest proposal
+ * wins, it only takes effect when no other signal needs what there is.
+ */
+function sustained(
+  signals: ModelSignals,
+  { rules }: ScalingPolicy,
+  memory: ScalingMemory,
+  nowMs: number,
+): Proposal[] {
+  const current = signals.replicas.ready + signals.replicas.warming;
+  return rules.flatMap((rule) => {
+    if (!rule.enabled || !holds(rule, signals)) {
+      memory.heldSinceMs.delete(rule.id);
+      return [];
+    }
+    const since = memory.heldSinceMs.get(rule.id) ?? nowMs;
+    memory.heldSinceMs.set(rule.id, since);
+    if (nowMs - since < rule.forMs) return [];
+    return [
+      {
+        signal: rule.id,
+        desired: current + rule.change,
+        reason: `${rule.id} has held for ${Math.round((nowMs - since) / 1000)} s`,
+      },
+    ];
+  });
+}
+
+function holds(rule: SustainedRule, signals: ModelSignals): boolean {
+  const value = rule.signal === 'waiting' ? signals.queue.requests : signals[rule.signal];
+  if (value === null || !Number.isFinite(value)) return false;
+  return (rule.above !== undefined && value > rule.above) || (rule.below !== undefined && value < rule.below);
+}
+
+function rememberReady(
+  signals: ModelSignals,
+  { blastWindowMs }: ScalingPolicy,
+  memory: ScalingMemory,
+  nowMs: number,
+): void {
+  memory.readyHistory.push({ atMs: nowMs, ready: signals.replicas.ready });
+  while (
+    memory.readyHistory.length > maxHistory ||
+    (memory.readyHistory[0]?.atMs ?? nowMs) < nowMs - blastWindowMs
+  )
+    memory.readyHistory.shift();
+}
+
+/** Many replicas gone at once is an outage of what they share; replacing all of them at once would make it worse. */
+function vanishedTogether(
+  signals: ModelSignals,
+  { blastShare }: ScalingPolicy,
+  memory: ScalingMemory,
+): boolean {
+  const peak = Math.max(...memory.readyHistory.map(({ ready }) => ready));
+  return peak >= 4 && peak - signals.replicas.ready >= peak * blastShare;
+}
+
+function explain(
+  direction: ScalingDecision['direction'],
+  wanted: Proposal,
+  limitedBy: readonly string[],
+): string {
+  const limits = limitedBy.length ? `; limited by ${limitedBy.join(', ')}` : '';
+  return direction === 'hold' && limitedBy.length === 0
+    ? 'the load fits what there is'
+    : `${wanted.reason}${limits}`;
+}
