@@ -5,8 +5,9 @@
  * - `node-booted`: the boot id differs from the one under which the condition was stored.
  * - `device-returned`: the device was absent or lost after the event, and now answers again. Within one boot only a reset
  *   or a bus re-scan brings that about.
- * - `driver-reopened`: the driver was released or unloaded after the event and is open again, and does not itself ask for
- *   a recovery action. Loading the driver resets the device; after a release it is the operator's word that he did.
+ * - `driver-reopened`: the driver was released after the event and is open again, and does not itself ask for a recovery
+ *   action. A release is asked for in order to reset the device or to load another driver; that it was done is the
+ *   operator's word.
  * - `counter-restarted`: a volatile error counter went down, which only a reset does.
  * - `engine-restarted`: the engine on the device has started anew.
  * - `quiet`: ten minutes without the same code. Our own figure, as in the data's `hung_task`.

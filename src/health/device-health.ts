@@ -47,7 +47,7 @@ export class DeviceHealthTracker {
   #settings: CheckSettings;
   #node: NodeSample | null = null;
   #driverWasOpen = false;
-  #driverWasLost = false;
+  #driverWasReleased = false;
   #devices: DeviceStatus[] = [];
   #stored: StoredHealth;
   #timer: Timer | null = null;
@@ -185,14 +185,13 @@ export class DeviceHealthTracker {
   }
 
   #noteDriver({ state }: DriverState): void {
-    if (state !== 'ok') {
-      // Only a driver that this process has seen open can have been away.
-      this.#driverWasLost ||= this.#driverWasOpen;
-      return;
-    }
-    if (this.#driverWasLost) for (const record of this.#records.values()) record.driverReopened();
+    // Nobody can unload the driver while our sampler holds it, so that only a release of an open one counts: a sampler that
+    // was restarted, or whose first call hung, has reset nothing.
+    if (state === 'released') this.#driverWasReleased ||= this.#driverWasOpen;
+    if (state !== 'ok') return;
+    if (this.#driverWasReleased) for (const record of this.#records.values()) record.driverReopened();
     this.#driverWasOpen = true;
-    this.#driverWasLost = false;
+    this.#driverWasReleased = false;
   }
 
   #evaluate(): Fault[] {

@@ -59,7 +59,7 @@ export class DeviceRecord {
     this.#toldAgeMs = Math.round(this.#ageMs(nowMs) ?? 0);
   }
 
-  /** The driver was away and is back; when it still asks for a recovery action, nothing was repaired. */
+  /** The driver was released and is open again; when it still asks for a recovery action, nothing was repaired. */
   driverReopened(): void {
     if ((this.#reading.recoveryAction ?? 0) === 0) this.book.clearBy('driver-reopened');
   }

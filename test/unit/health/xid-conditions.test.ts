@@ -59,6 +59,13 @@ describe('xid', () => {
     bench.expectFiring('xid', {});
   });
 
+  it('a driver that could not be opened for a while has reset nothing', () => {
+    const bench = withXid(95);
+    bench.sample({ driver: { state: 'init-failed', reason: 'nvmlInit_v2 has not returned' }, devices: [] });
+    bench.sample();
+    bench.expectFiring('xid', {});
+  });
+
   it('a driver that was never open cannot have come back', () => {
     const bench = withXid(95);
     const restarted = new HealthBench({ restored: bench.stored ?? undefined });
