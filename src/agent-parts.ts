@@ -1,10 +1,15 @@
 /** The two parts of the agent that own processes, as `agent.ts` sees them, and how the real ones are made. */
+import { join } from 'node:path';
 import type { Registry } from 'prom-client';
 import type { AgentConfig } from './config/agent-config.js';
 import type { DeviceEvent, DeviceStatus, NodeSample } from './domain/device.js';
 import type { EngineStatus } from './domain/engine.js';
-import { InfernodeError } from './domain/error-codes.js';
+import { DeviceMetrics } from './device/device-metrics.js';
+import { DeviceSampler } from './device/sample-devices.js';
+import { EngineFleet } from './engine/engine-fleet.js';
+import { EngineMetrics } from './engine/engine-metrics.js';
 import type { Fault } from './domain/health.js';
+import { nativePath } from './native/native-paths.js';
 import type { EngineControl } from './node/node-service.js';
 import type { Clock } from './runtime/clock.js';
 import type { Logger } from './runtime/logger.js';
@@ -12,7 +17,8 @@ import type { Logger } from './runtime/logger.js';
 export interface SamplerPart {
   onSample(callback: (sample: NodeSample) => void): void;
   onEvent(callback: (event: DeviceEvent) => void): void;
-  latest(): NodeSample | null;
+  /** Reads everything anew, process lists too. */
+  sampleNow(): Promise<NodeSample | null>;
   start(): Promise<void>;
   close(): Promise<void>;
   destroy(reason: string): void;
@@ -37,7 +43,7 @@ export interface SamplerOptions {
 
 export interface EngineFleetPartOptions extends SamplerOptions {
   bootId: string;
-  sampler: Pick<SamplerPart, 'latest'>;
+  sampler: Pick<SamplerPart, 'sampleNow'>;
   devices: () => readonly DeviceStatus[];
 }
 
@@ -47,5 +53,67 @@ export interface AgentParts {
 }
 
 export function createAgentParts(): AgentParts {
-  throw new InfernodeError('internal', 'the sampler and the engines are not wired yet');
+  return { createSampler, createFleet };
+}
+
+function createSampler({ config, clock, logger, registry }: SamplerOptions): SamplerPart {
+  return new DeviceSampler({
+    libraryPath: config.nvml.library,
+    runDir: join(config.stateDir, 'run'),
+    intervalMs: config.nvml.sampleIntervalMs,
+    callDeadlineMs: config.nvml.callDeadlineMs,
+    clock,
+    logger,
+    metrics: new DeviceMetrics(registry, config.node.name),
+  });
+}
+
+function createFleet(options: EngineFleetPartOptions): EngineFleetPart {
+  const { config, clock, logger, registry, bootId, sampler, devices } = options;
+  return new EngineFleet({
+    nodeName: config.node.name,
+    templates: config.templates,
+    engines: config.engines,
+    stateDir: config.stateDir,
+    clock,
+    logger,
+    metrics: new EngineMetrics(registry, config.node.name),
+    keeperPath: nativePath('infernode-keeper'),
+    bootId,
+    resolveDevice: (ref) => resolveDevice(devices(), ref),
+    freeDevices: () =>
+      devices()
+        .filter(({ health, cordons }) => health === 'healthy' && cordons.length === 0)
+        .map(({ identity }) => identity.uuid),
+    devicesReleased: (uuids, pids) => areDevicesReleased(sampler, uuids, pids),
+  });
+}
+
+/** UUID by UUID or index. A missing device keeps its old index, so that one that is listed and well goes first. */
+export function resolveDevice(devices: readonly DeviceStatus[], ref: string): string | null {
+  const isMissing = ({ conditions }: DeviceStatus): boolean =>
+    conditions.some(({ check }) => check === 'gpu_missing');
+  const named = devices.filter(({ identity }) => identity.uuid === ref || String(identity.index) === ref);
+  return (named.find((device) => !isMissing(device)) ?? named[0])?.identity.uuid ?? null;
+}
+
+/**
+ * Where the driver does not list processes (vGPU, other pid namespaces), memory that is nearly free must do. 1 GiB is the
+ * level of the data's `orphan_memory` check.
+ */
+const nearlyFreeBytes = 1024 ** 3;
+
+/** Proven by a reading taken after the question, or not proven (design decision 4). */
+export async function areDevicesReleased(
+  sampler: Pick<SamplerPart, 'sampleNow'>,
+  uuids: readonly string[],
+  pids: readonly number[],
+): Promise<boolean> {
+  const sample = await sampler.sampleNow();
+  return uuids.every((uuid) => {
+    const device = sample?.devices.find(({ identity }) => identity.uuid === uuid);
+    if (!device || device.error) return false;
+    if (device.processes) return !device.processes.some(({ pid }) => pids.includes(pid));
+    return (device.reading.memoryUsedBytes ?? Number.POSITIVE_INFINITY) < nearlyFreeBytes;
+  });
 }

@@ -66,7 +66,9 @@ const firstSampleTimeoutMs = 10_000;
 const samplerCloseTimeoutMs = 3_000;
 
 export async function runAgent(config: AgentConfig, options: RunAgentOptions): Promise<RunningAgent> {
-  const agent = new Agent(config, options);
+  const bootId = readBootId();
+  const lock = StateLock.take(config.stateDir, bootId);
+  const agent = assemble(config, options, lock, bootId);
   try {
     await agent.start();
   } catch (error) {
@@ -74,6 +76,16 @@ export async function runAgent(config: AgentConfig, options: RunAgentOptions): P
     throw error;
   }
   return agent;
+}
+
+/** A part that cannot be made must not leave the state directory locked. */
+function assemble(config: AgentConfig, options: RunAgentOptions, lock: StateLock, bootId: string): Agent {
+  try {
+    return new Agent(config, options, lock, bootId);
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
 }
 
 class Agent implements RunningAgent {
@@ -95,14 +107,13 @@ class Agent implements RunningAgent {
   readonly #sampled = new Promise<void>((resolve) => (this.#firstSample = resolve));
   #closing: Promise<void> | null = null;
 
-  constructor(config: AgentConfig, options: RunAgentOptions) {
+  constructor(config: AgentConfig, options: RunAgentOptions, lock: StateLock, bootId: string) {
     const { clock, logger, version, parts = createAgentParts() } = options;
     this.#config = config;
     this.#options = options;
     warnOfUnknownChecks(config, logger);
 
-    const bootId = readBootId();
-    this.#lock = StateLock.take(config.stateDir, bootId);
+    this.#lock = lock;
     this.#store = new NodeStore({ stateDir: config.stateDir, bootId, isHealth: isStoredHealth, logger });
     const machineId = readMachineId(config.node.machineId, this.#store.machineId);
     const registry = createMetricsRegistry('agent', version);
@@ -163,7 +174,7 @@ class Agent implements RunningAgent {
       listen: config.listen.metrics,
       registry,
       logger,
-      scrapeTargets: () => this.#fleet.list().map(scrapeTargetOf),
+      scrapeTargets: () => this.#fleet.list().flatMap(scrapeTargetOf),
     });
     this.#probe = createProbeServer({
       listen: config.listen.probe,
@@ -310,8 +321,11 @@ function warnOfUnknownChecks(config: AgentConfig, logger: Logger): void {
   if (unknown.length > 0) logger.warn({ checks: unknown }, 'health.checks names checks that do not exist');
 }
 
-function scrapeTargetOf({ id, url, servedModels, origin }: EngineStatus): ScrapeTarget {
-  return { targets: [new URL(url).host], labels: { engine_id: id, model: servedModels[0] ?? '', origin } };
+/** An engine without an address has not been started yet. */
+function scrapeTargetOf({ id, url, servedModels, origin }: EngineStatus): ScrapeTarget[] {
+  if (!URL.canParse(url)) return [];
+  const labels = { engine_id: id, model: servedModels[0] ?? '', origin };
+  return [{ targets: [new URL(url).host], labels }];
 }
 
 async function settle(logger: Logger, what: string, work: Promise<void>): Promise<void> {

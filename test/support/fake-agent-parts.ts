@@ -21,7 +21,7 @@ export class FakeSampler implements SamplerPart {
   onEvent(callback: (event: DeviceEvent) => void): void {
     this.emitEvent = callback;
   }
-  latest(): NodeSample | null {
+  async sampleNow(): Promise<NodeSample | null> {
     return this.#latest;
   }
   async start(): Promise<void> {
