@@ -1,0 +1,138 @@
+/**
+ * An engine that somebody else runs: watched and routed to, never signalled. "Drain" and a bad device only keep new work
+ * away; when its server is gone it is failed, and ready again when it is back.
+ */
+import type { AttachedEngineConfig } from '../config/agent-config.js';
+import type { EngineStatus } from '../domain/engine.js';
+import type { Clock, Timer } from '../runtime/clock.js';
+import { adapterOf } from './engine-adapter.js';
+import { EngineView } from './engine-view.js';
+import type { Hold } from './hold-engine.js';
+import { EngineProbe } from './probe-engine.js';
+
+const pollMs = 1000;
+/** A saturated server answers late; this many silent looks in a row are taken for an absence. */
+const silentLooks = 5;
+
+export interface AttachedEngineOptions {
+  config: AttachedEngineConfig;
+  deviceUuids: string[];
+  clock: Clock;
+  onChange: (status: EngineStatus) => void;
+}
+
+export class AttachedEngine {
+  readonly id: string;
+  /** Devices as configured. */
+  readonly refs: readonly string[];
+  readonly #clock: Clock;
+  readonly #probe: EngineProbe;
+  readonly #view: EngineView;
+  #hold: Hold | null = null;
+  #drained = false;
+  #up = false;
+  #silent = 0;
+  #closed = false;
+  #timer: Timer | null = null;
+
+  constructor({ config, deviceUuids, clock, onChange }: AttachedEngineOptions) {
+    this.id = config.id;
+    this.refs = config.devices.map(String);
+    this.#clock = clock;
+    this.#probe = new EngineProbe({ url: config.url, adapter: adapterOf({ adapter: 'vllm' }) });
+    const status: EngineStatus = {
+      id: config.id,
+      origin: 'attached',
+      template: null,
+      state: 'starting',
+      reason: 'not seen yet',
+      stateSinceMs: clock.wallMs(),
+      servedModels: [],
+      url: config.url.replace(/\/$/, ''),
+      deviceUuids,
+      incarnation: '',
+      pid: null,
+      cordons: [],
+      evicting: false,
+      restarts: 0,
+      load: null,
+    };
+    this.#view = new EngineView(status, clock, onChange);
+  }
+
+  get status(): EngineStatus {
+    return this.#view.status;
+  }
+
+  get hold(): Hold | null {
+    return this.#hold;
+  }
+
+  /** Resolves after the first look. */
+  start(): Promise<void> {
+    return this.#look();
+  }
+
+  /** True keeps new work away; false takes it back. */
+  setDrained(drained: boolean): void {
+    this.#drained = drained;
+    this.#show();
+  }
+
+  setHold(hold: Hold | null): void {
+    this.#hold = hold;
+    this.#show();
+  }
+
+  updateDevices(deviceUuids: string[]): void {
+    this.#view.update({ deviceUuids });
+  }
+
+  updateCordons(cordons: EngineStatus['cordons']): void {
+    this.#view.update({ cordons });
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#timer?.cancel();
+    this.#probe.close();
+  }
+
+  async #look(): Promise<void> {
+    const health = await this.#probe.health();
+    if (this.#closed) return;
+    if (health.kind === 'ok') await this.#seen();
+    else if (health.kind === 'refused') this.#lost('it refuses connections');
+    else if (health.kind === 'dead') this.#lost('/health says that its engine is dead');
+    else if (++this.#silent >= silentLooks) this.#lost(`no answer of /health (${health.reason})`);
+    if (!this.#closed) this.#timer = this.#clock.after(pollMs, () => void this.#look());
+  }
+
+  async #seen(): Promise<void> {
+    const [metrics, models] = await Promise.all([this.#probe.metrics(), this.#probe.models()]);
+    if (this.#closed) return;
+    this.#silent = 0;
+    const cameBack = !this.#up;
+    this.#up = true;
+    // The server's own start time is the incarnation; without one, the moment at which it was found.
+    const found = cameBack ? `found-${Math.round(this.#clock.wallMs())}` : this.status.incarnation;
+    this.#view.update({
+      load: metrics?.load ?? null,
+      servedModels: models.length > 0 ? models : this.status.servedModels,
+      incarnation: metrics?.startTime ?? found,
+    });
+    this.#show();
+  }
+
+  #lost(reason: string): void {
+    this.#up = false;
+    this.#view.show('failed', reason, { evicting: true, load: null });
+  }
+
+  #show(): void {
+    if (!this.#up) return;
+    if (this.#hold) this.#view.show('draining', this.#hold.reason, { evicting: this.#hold.kind === 'evict' });
+    else if (this.#drained) this.#view.show('draining', 'drain requested', { evicting: false });
+    else this.#view.show('ready', '', { evicting: false });
+  }
+}

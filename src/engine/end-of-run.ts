@@ -1,0 +1,130 @@
+/**
+ * How one run is brought to its end: drained if there is time, signalled, proven to be gone. A more urgent intent replaces
+ * a less urgent one while it is carried out: the fault of a GPU does not wait for a drain that an operator began.
+ */
+import { sleep } from '../runtime/clock.js';
+import { drainEngine } from './drain-engine.js';
+import type { EngineContext } from './engine-context.js';
+import type { EngineRun } from './engine-run.js';
+import type { ExitCause } from './explain-exit.js';
+import type { EngineProbe } from './probe-engine.js';
+import { startTimeOf } from './process-identity.js';
+import { stopEngine, untilReleased, type StopReport } from './stop-engine.js';
+
+const urgencies = ['drain', 'stop', 'evict'] as const;
+
+export interface EndIntent {
+  urgency: (typeof urgencies)[number];
+  reason: string;
+  /** How long running requests are waited for, ms. */
+  drainMs: number;
+  /** SIGTERM to SIGKILL, ms. */
+  graceMs: number;
+  /** Reason of the state `stopped` that follows. */
+  stoppedReason: string;
+  /** Set when the run ends because it failed: a new one follows. */
+  failure: ExitCause | null;
+}
+
+export interface EndCallbacks {
+  onDraining: (reason: string) => void;
+  /** What is still in flight is lost from here on. */
+  onSignal: () => void;
+  onStuck: (detail: string) => void;
+}
+
+export class EndOfRun {
+  readonly #run: EngineRun;
+  readonly #probe: EngineProbe;
+  readonly #context: EngineContext;
+  readonly #callbacks: EndCallbacks;
+  #intent: EndIntent | null = null;
+  #signalled = false;
+  #closed = false;
+  #wake = new AbortController();
+
+  constructor(run: EngineRun, probe: EngineProbe, context: EngineContext, callbacks: EndCallbacks) {
+    this.#run = run;
+    this.#probe = probe;
+    this.#context = context;
+    this.#callbacks = callbacks;
+  }
+
+  get intent(): EndIntent | null {
+    return this.#intent;
+  }
+
+  /** SIGTERM has been or is about to be sent: an exit is no crash any more. */
+  get signalled(): boolean {
+    return this.#signalled;
+  }
+
+  /** False when something at least as urgent is under way. */
+  propose(intent: EndIntent): boolean {
+    const before = this.#intent;
+    if (before && urgencies.indexOf(intent.urgency) <= urgencies.indexOf(before.urgency)) return false;
+    this.#intent = intent;
+    this.#wake.abort();
+    return true;
+  }
+
+  /** The leader has ended: whatever waits for it goes on. */
+  noteExit(): void {
+    this.#wake.abort();
+  }
+
+  /** Gives up without touching the engine. */
+  close(): void {
+    this.#closed = true;
+    // Waking a stop in its grace would kill.
+    if (!this.#signalled) this.#wake.abort();
+  }
+
+  /** Resolves when the run is gone, or `null` when closed before. Stuck ends are waited for. */
+  async carryOut(): Promise<StopReport | null> {
+    await this.#drain();
+    if (this.#closed) return null;
+    const { clock, devicesReleased } = this.#context;
+    this.#signalled = !this.#run.exit;
+    if (this.#signalled) this.#callbacks.onSignal();
+    this.#wake = new AbortController();
+    const report = await stopEngine(this.#run, {
+      graceMs: this.#intent?.graceMs ?? 0,
+      devicesReleased,
+      clock,
+      hurry: this.#wake.signal,
+    });
+    return this.#closed ? null : report;
+  }
+
+  /** Nothing may start on a device that still carries this run: looked at slowly, until it is over or closed. */
+  async untilUnstuck(detail: string): Promise<void> {
+    const { clock, devicesReleased, settings } = this.#context;
+    this.#callbacks.onStuck(detail);
+    while (!this.#closed) {
+      await sleep(clock, settings.stuckRecheckMs);
+      const remaining = await Promise.race([this.#run.emptied, sleep(clock, 1)]);
+      const gone = Array.isArray(remaining) && remaining.every((pid) => startTimeOf(pid) === null);
+      if (gone && (await untilReleased(this.#run, devicesReleased, clock, 1))) return;
+    }
+  }
+
+  async #drain(): Promise<void> {
+    for (;;) {
+      const intent = this.#intent;
+      if (!intent || intent.drainMs <= 0 || this.#run.exit || this.#closed) return;
+      this.#wake = new AbortController();
+      await drainEngine({
+        readLoad: async () => (await this.#probe.metrics())?.load ?? null,
+        deadlineMs: intent.drainMs,
+        onProgress: (left) => {
+          if (this.#intent === intent && !this.#run.exit)
+            this.#callbacks.onDraining(`${intent.reason}; ${left ?? 'unknown'} requests left`);
+        },
+        clock: this.#context.clock,
+        signal: this.#wake.signal,
+      });
+      if (this.#intent === intent) return;
+    }
+  }
+}

@@ -1,0 +1,42 @@
+import type { Clock } from '../runtime/clock.js';
+import type { Logger } from '../runtime/logger.js';
+import type { EngineMetrics } from './engine-metrics.js';
+import type { PortReservation } from './port-reservation.js';
+import type { DevicesReleased } from './stop-engine.js';
+
+/** What all engines of a node share. */
+export interface EngineContext {
+  clock: Clock;
+  logger: Logger;
+  metrics: EngineMetrics;
+  /** Path of infernode-keeper. */
+  keeperPath: string;
+  ports: PortReservation;
+  devicesReleased: DevicesReleased;
+  settings: EngineSettings;
+}
+
+export interface EngineSettings {
+  /** `auto`: a cgroup v2 group per engine where one can be made. */
+  cgroup: 'auto' | 'off';
+  /** Bound of engine.log and its predecessor together, bytes. */
+  logMaxBytes: number;
+  backoffBaseMs: number;
+  backoffCapMs: number;
+  /** An engine that was ready for this long has shown that it works: earlier failures no longer count. */
+  stableMs: number;
+  /** SIGTERM to SIGKILL where the device is dead and waiting helps nobody. */
+  evictGraceMs: number;
+  /** A stuck engine or device is looked at again after this. */
+  stuckRecheckMs: number;
+}
+
+export const defaultEngineSettings: EngineSettings = {
+  cgroup: 'auto',
+  logMaxBytes: 64 * 1024 * 1024,
+  backoffBaseMs: 1000,
+  backoffCapMs: 60_000,
+  stableMs: 60_000,
+  evictGraceMs: 1000,
+  stuckRecheckMs: 5000,
+};

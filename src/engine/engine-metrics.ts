@@ -1,0 +1,123 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { engineStates, type EngineStatus } from '../domain/engine.js';
+import type { CauseClass } from './explain-exit.js';
+import type { StopOutcome } from './stop-engine.js';
+
+type EngineLabels = 'node' | 'engine_id';
+
+/** What the supervision of the node's engines does. Series of an engine are born when it is first shown and leave with it. */
+export class EngineMetrics {
+  readonly setAside: Counter<'node' | 'reason'>;
+  readonly #node: string;
+  readonly #state: Gauge<EngineLabels | 'state'>;
+  readonly #restarts: Counter<EngineLabels>;
+  readonly #start: Histogram<EngineLabels>;
+  readonly #adopted: Counter<'node'>;
+  readonly #stops: Counter<EngineLabels | 'outcome'>;
+  readonly #stopSeconds: Histogram<EngineLabels>;
+  readonly #exits: Counter<EngineLabels | 'cause'>;
+  readonly #unclearProbes: Counter<EngineLabels>;
+
+  constructor(registry: Registry, node: string) {
+    const registers = [registry];
+    this.#node = node;
+    this.#state = new Gauge({
+      name: 'infernode_engine_state',
+      help: 'State of an engine: one series per state, 1 for the current one',
+      labelNames: ['node', 'engine_id', 'state'],
+      registers,
+    });
+    this.#restarts = new Counter({
+      name: 'infernode_engine_restarts_total',
+      help: 'Starts of an engine after an end that nobody asked for',
+      labelNames: ['node', 'engine_id'],
+      registers,
+    });
+    this.#start = new Histogram({
+      name: 'infernode_engine_start_seconds',
+      help: 'From launch to the first 200 of /health',
+      labelNames: ['node', 'engine_id'],
+      buckets: [1, 2.5, 5, 10, 20, 40, 60, 120, 300, 600, 1800],
+      registers,
+    });
+    this.#adopted = new Counter({
+      name: 'infernode_engine_adopted_total',
+      help: 'Running engines taken over from an earlier agent process',
+      labelNames: ['node'],
+      registers,
+    });
+    this.#stops = new Counter({
+      name: 'infernode_engine_stop_outcome_total',
+      help: 'Ends of engines by what was proven: clean, killed, processes-stuck, device-stuck',
+      labelNames: ['node', 'engine_id', 'outcome'],
+      registers,
+    });
+    this.#stopSeconds = new Histogram({
+      name: 'infernode_engine_stop_seconds',
+      help: 'From the decision to end an engine, or its death, to its memory proven free',
+      labelNames: ['node', 'engine_id'],
+      buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 60],
+      registers,
+    });
+    this.#exits = new Counter({
+      name: 'infernode_engine_crashes_total',
+      help: 'Ends that nobody asked for, by class of cause',
+      labelNames: ['node', 'engine_id', 'cause'],
+      registers,
+    });
+    this.#unclearProbes = new Counter({
+      name: 'infernode_engine_unclear_probes_total',
+      help: 'Health probes that were late or odd, which proves nothing',
+      labelNames: ['node', 'engine_id'],
+      registers,
+    });
+    this.setAside = new Counter({
+      name: 'infernode_engine_state_files_set_aside_total',
+      help: 'State files that were truncated or foreign and were not used',
+      labelNames: ['node', 'reason'],
+      registers,
+    });
+  }
+
+  show({ id, state }: EngineStatus): void {
+    for (const name of engineStates)
+      this.#state.set({ ...this.#labels(id), state: name }, name === state ? 1 : 0);
+  }
+
+  remove(id: string): void {
+    for (const name of engineStates) this.#state.remove({ ...this.#labels(id), state: name });
+  }
+
+  restarted(id: string): void {
+    this.#restarts.inc(this.#labels(id));
+  }
+
+  started(id: string, ms: number): void {
+    this.#start.observe(this.#labels(id), ms / 1000);
+  }
+
+  adopted(): void {
+    this.#adopted.inc({ node: this.#node });
+  }
+
+  stopped(id: string, outcome: StopOutcome, ms: number): void {
+    this.#stops.inc({ ...this.#labels(id), outcome });
+    this.#stopSeconds.observe(this.#labels(id), ms / 1000);
+  }
+
+  crashed(id: string, cause: CauseClass): void {
+    this.#exits.inc({ ...this.#labels(id), cause });
+  }
+
+  unclearProbe(id: string): void {
+    this.#unclearProbes.inc(this.#labels(id));
+  }
+
+  stateFileSetAside(reason: 'unreadable' | 'other-boot'): void {
+    this.setAside.inc({ node: this.#node, reason });
+  }
+
+  #labels(id: string): Record<EngineLabels, string> {
+    return { node: this.#node, engine_id: id };
+  }
+}

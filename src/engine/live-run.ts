@@ -1,0 +1,78 @@
+/** A run with everything that watches it: probe, readiness and load, start deadline, and the way to its end. */
+import type { TemplateConfig } from '../config/agent-config.js';
+import type { Timer } from '../runtime/clock.js';
+import { EndOfRun, type EndCallbacks } from './end-of-run.js';
+import { adapterOf } from './engine-adapter.js';
+import type { EngineContext } from './engine-context.js';
+import type { EngineRun, RunExit } from './engine-run.js';
+import { EngineProbe } from './probe-engine.js';
+import { EngineWatch, type WatchCallbacks } from './watch-engine.js';
+
+export interface LiveRunCallbacks extends EndCallbacks, Omit<WatchCallbacks, 'onReady'> {
+  onExit: (exit: RunExit) => void;
+  /** `afterMs` is the time since the launch, or since the adoption. */
+  onReady: (afterMs: number) => void;
+}
+
+export class LiveRun {
+  readonly run: EngineRun;
+  readonly end: EndOfRun;
+  readonly watch: EngineWatch;
+  readonly #context: EngineContext;
+  readonly #probe: EngineProbe;
+  readonly #deadline: Timer;
+  #readyAtMs: number | null = null;
+
+  constructor(run: EngineRun, template: TemplateConfig, context: EngineContext, callbacks: LiveRunCallbacks) {
+    const { clock } = context;
+    this.run = run;
+    this.#context = context;
+    this.#probe = new EngineProbe({ url: run.url, adapter: adapterOf(template) });
+    this.end = new EndOfRun(run, this.#probe, context, callbacks);
+    this.watch = new EngineWatch(this.#probe, clock, {
+      ...callbacks,
+      onReady: () => {
+        this.#becomeReady();
+        callbacks.onReady(clock.monotonicMs() - run.startedAtMs);
+      },
+    });
+    this.#deadline = clock.after(template.startTimeoutMs, () => {
+      this.watch.stop();
+      callbacks.onGone(`it was not ready within ${template.startTimeoutMs / 1000} s`);
+    });
+    run.onExit = (exit) => {
+      this.#deadline.cancel();
+      this.watch.stop();
+      this.end.noteExit();
+      callbacks.onExit(exit);
+    };
+  }
+
+  /** How long it has been ready, or `null` when it never was. */
+  get readyForMs(): number | null {
+    return this.#readyAtMs === null ? null : this.#context.clock.monotonicMs() - this.#readyAtMs;
+  }
+
+  /** Resolves after the first look. */
+  start(): Promise<void> {
+    this.run.listen();
+    void this.run.refreshPids();
+    return this.watch.start();
+  }
+
+  /** Lets go; the engine goes on when it still runs. */
+  close(): void {
+    this.#deadline.cancel();
+    this.watch.stop();
+    this.end.close();
+    this.#probe.close();
+    this.run.close();
+  }
+
+  #becomeReady(): void {
+    this.#deadline.cancel();
+    this.#readyAtMs = this.#context.clock.monotonicMs();
+    // The processes that hold the memory exist by now.
+    void this.run.refreshPids();
+  }
+}

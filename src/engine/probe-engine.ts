@@ -1,0 +1,112 @@
+/** HTTP questions to an engine, each with a deadline and a bound on the answer. */
+import { Agent, request, type Dispatcher } from 'undici';
+import type { EngineLoad } from '../domain/engine.js';
+import type { EngineAdapter } from './engine-adapter.js';
+import { eachSeries } from './read-series.js';
+
+export type HealthAnswer =
+  | { kind: 'ok' }
+  /** 503 with an empty body: vLLM's own word for "my engine is dead" (contract 3.1). */
+  | { kind: 'dead' }
+  /** Nobody listens on the port. */
+  | { kind: 'refused' }
+  /** Late or odd; proves nothing, since a saturated server answers late. */
+  | { kind: 'unclear'; reason: string };
+
+export interface MetricsAnswer {
+  load: EngineLoad | null;
+  /** Unix start time of the server as it tells it, or `null`; a new one is a new server. */
+  startTime: string | null;
+}
+
+export interface EngineProbeOptions {
+  url: string;
+  adapter: EngineAdapter;
+  timeoutMs?: number;
+}
+
+const defaultTimeoutMs = 2000;
+/** The sample page of vLLM has 60 kB; a page beyond this is no metrics page. */
+const maxBodyBytes = 4 * 1024 * 1024;
+
+export class EngineProbe {
+  readonly #url: string;
+  readonly #adapter: EngineAdapter;
+  readonly #timeoutMs: number;
+  /** vLLM closes idle connections after 5 s, so ours go sooner. */
+  readonly #agent = new Agent({ connections: 2, keepAliveTimeout: 3000, keepAliveMaxTimeout: 4000 });
+
+  constructor({ url, adapter, timeoutMs = defaultTimeoutMs }: EngineProbeOptions) {
+    this.#url = url.replace(/\/$/, '');
+    this.#adapter = adapter;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  async health(): Promise<HealthAnswer> {
+    try {
+      const { status, body } = await this.#get(this.#adapter.healthPath);
+      if (status === 200) return { kind: 'ok' };
+      return status === 503 && body === ''
+        ? { kind: 'dead' }
+        : { kind: 'unclear', reason: `status ${status}` };
+    } catch (error) {
+      if (codeOf(error) === 'ECONNREFUSED') return { kind: 'refused' };
+      return { kind: 'unclear', reason: codeOf(error) ?? 'no answer' };
+    }
+  }
+
+  /** `null` when the page cannot be read. */
+  async metrics(): Promise<MetricsAnswer | null> {
+    try {
+      const { status, body } = await this.#get(this.#adapter.metricsPath);
+      if (status !== 200) return null;
+      let startTime: string | null = null;
+      eachSeries(body, 'process_start_time_seconds', (_labels, value) => (startTime = String(value)));
+      return { load: this.#adapter.parseLoad(body), startTime };
+    } catch {
+      return null;
+    }
+  }
+
+  /** Model names in the server's order; empty when it does not tell. */
+  async models(): Promise<string[]> {
+    try {
+      const { status, body } = await this.#get('/v1/models');
+      if (status !== 200) return [];
+      const list = (JSON.parse(body) as { data?: unknown } | null)?.data;
+      const ids = Array.isArray(list) ? list.map((m: { id?: unknown } | null) => m?.id) : [];
+      return ids.filter((id): id is string => typeof id === 'string');
+    } catch {
+      return [];
+    }
+  }
+
+  close(): void {
+    void this.#agent.destroy().catch(() => undefined);
+  }
+
+  async #get(path: string): Promise<{ status: number; body: string }> {
+    const response = await request(this.#url + path, {
+      dispatcher: this.#agent,
+      signal: AbortSignal.timeout(this.#timeoutMs),
+    });
+    return { status: response.statusCode, body: await readBounded(response.body) };
+  }
+}
+
+async function readBounded(body: Dispatcher.ResponseData['body']): Promise<string> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > maxBodyBytes) throw new Error('answer too long');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function codeOf(error: unknown): string | null {
+  const { code, name } = error as { code?: unknown; name?: unknown };
+  if (typeof code === 'string') return code;
+  return typeof name === 'string' ? name : null;
+}

@@ -1,0 +1,99 @@
+/** One start: a port, the record on disk, the keeper with the engine under it, and the connection to the keeper. */
+import { createHash } from 'node:crypto';
+import type { TemplateConfig } from '../config/agent-config.js';
+import { adapterOf } from './engine-adapter.js';
+import type { EngineContext } from './engine-context.js';
+import type { EngineRecord, EngineStore, RunFacts } from './engine-record.js';
+import { EngineRun } from './engine-run.js';
+import { KeeperClient } from './keeper-client.js';
+import { readKeeperRecord, type KeeperRecord } from './keeper-files.js';
+import { launchKeeper, sweepRun } from './launch-keeper.js';
+import { holdNameOf, isHeldElsewhere } from './port-reservation.js';
+
+export interface StartRequest {
+  context: EngineContext;
+  store: EngineStore;
+  /** Its incarnation has been raised; `run` is set and saved here before anything starts. */
+  record: EngineRecord;
+  template: TemplateConfig;
+  deviceUuids: string[];
+}
+
+/** Engines listen on loopback only (design decision 11). */
+const host = '127.0.0.1';
+/** Other agents of this machine may hold names of ports that look free. */
+const maxPortTries = 20;
+
+/** Rejects with one sentence; nothing runs then. */
+export async function startEngine(request: StartRequest): Promise<EngineRun> {
+  const { context, store, record } = request;
+  let preferred = record.run?.port ?? null;
+  for (let tries = 1; ; tries++) {
+    const port = await context.ports.claim(host, preferred);
+    try {
+      return await launchOn(port, request);
+    } catch (error) {
+      context.ports.release(port);
+      record.run = null;
+      store.saveSoon(record);
+      if (!isHeldElsewhere(error) || tries >= maxPortTries) throw error;
+      preferred = null;
+    }
+  }
+}
+
+async function launchOn(port: number, request: StartRequest): Promise<EngineRun> {
+  const { context, store, record, template, deviceUuids } = request;
+  const { argv, env } = adapterOf(template).command(template, { host, port, deviceUuids }, process.env);
+  const facts: RunFacts = {
+    incarnation: record.incarnation,
+    port,
+    url: `http://${host}:${port}`,
+    deviceUuids,
+    argvHash: createHash('sha256').update(argv.join('\0')).digest('hex'),
+    bootId: store.bootId,
+  };
+  record.run = facts;
+  await store.save(record);
+  const runDir = store.makeRunDir(record.incarnation);
+  const { keeperPath, clock, settings } = context;
+  await launchKeeper({
+    keeperPath,
+    runDir,
+    argv,
+    env,
+    logMaxBytes: settings.logMaxBytes,
+    cgroup: settings.cgroup,
+    holdName: holdNameOf(port),
+    argvHash: facts.argvHash,
+    clock,
+  });
+  const keeper = readKeeperRecord(runDir);
+  if (keeper.kind !== 'found') throw new Error(`expected ${runDir}/keeper.json after the launch`);
+  return connectRun(context, store, facts, keeper.document.data);
+}
+
+/** The run as an object, for a keeper that is there. Rejects when it does not answer. */
+export async function connectRun(
+  context: EngineContext,
+  store: EngineStore,
+  facts: RunFacts,
+  keeper: KeeperRecord,
+): Promise<EngineRun> {
+  const { clock, logger, keeperPath } = context;
+  const runDir = store.runDir(facts.incarnation);
+  const client = await KeeperClient.connect(runDir, clock);
+  return new EngineRun({
+    incarnation: facts.incarnation,
+    runDir,
+    url: facts.url,
+    port: facts.port,
+    deviceUuids: facts.deviceUuids,
+    record: keeper,
+    client,
+    startedAtMs: clock.monotonicMs(),
+    sweep: () => sweepRun(keeperPath, runDir, keeper, clock),
+    clock,
+    logger,
+  });
+}

@@ -1,0 +1,90 @@
+/**
+ * Looks at one running engine over HTTP: readiness by the first 200 of /health, then load and the two signs that it is
+ * gone although its process still stands (503 without a body, port refused). A late answer is no sign of anything.
+ */
+import type { EngineLoad } from '../domain/engine.js';
+import type { Clock, Timer } from '../runtime/clock.js';
+import type { EngineProbe } from './probe-engine.js';
+
+export interface WatchCallbacks {
+  onReady: () => void;
+  onLoad: (load: EngineLoad | null) => void;
+  onUnclear: () => void;
+  /** Once; the watch has ended. */
+  onGone: (reason: string) => void;
+}
+
+const startingPollMs = 200;
+const readyPollMs = 1000;
+/** One refused connection may meet a full moment of a fork; the second one 100 ms later is the truth. */
+const recheckMs = 100;
+
+export class EngineWatch {
+  readonly #probe: EngineProbe;
+  readonly #clock: Clock;
+  readonly #callbacks: WatchCallbacks;
+  #ready = false;
+  #refused = 0;
+  #stopped = false;
+  #timer: Timer | null = null;
+
+  constructor(probe: EngineProbe, clock: Clock, callbacks: WatchCallbacks) {
+    this.#probe = probe;
+    this.#clock = clock;
+    this.#callbacks = callbacks;
+  }
+
+  /** Resolves after the first look. */
+  async start(): Promise<void> {
+    await this.#look();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+  }
+
+  async #look(): Promise<void> {
+    const health = await this.#probe.health();
+    if (this.#stopped) return;
+    switch (health.kind) {
+      case 'ok':
+        this.#refused = 0;
+        if (!this.#ready) this.#becomeReady();
+        await this.#readLoad();
+        break;
+      case 'dead':
+        if (this.#ready) return this.#gone('/health says that its engine is dead');
+        break;
+      case 'refused':
+        this.#refused += 1;
+        if (this.#ready && this.#refused > 1) return this.#gone('it refuses connections');
+        break;
+      case 'unclear':
+        if (this.#ready) this.#callbacks.onUnclear();
+        break;
+    }
+    this.#next();
+  }
+
+  #becomeReady(): void {
+    this.#ready = true;
+    this.#callbacks.onReady();
+  }
+
+  async #readLoad(): Promise<void> {
+    const metrics = await this.#probe.metrics();
+    if (!this.#stopped && metrics) this.#callbacks.onLoad(metrics.load);
+  }
+
+  #gone(reason: string): void {
+    this.stop();
+    this.#callbacks.onGone(reason);
+  }
+
+  #next(): void {
+    if (this.#stopped) return;
+    const pause = !this.#ready ? startingPollMs : this.#refused > 0 ? recheckMs : readyPollMs;
+    this.#timer = this.#clock.after(pause, () => void this.#look());
+  }
+}

@@ -1,0 +1,65 @@
+// A small program with vLLM's surface for tests of supervision: `fake-engine.mjs serve MODEL --port N ...`. What it does
+// wrong is told by FAKE_ENGINE, a JSON object:
+//   readyAfterMs   listens only then (default 0)
+//   exit           {afterMs, code}: ends by itself, printing a traceback when code is not 0
+//   ignoreTerm     SIGTERM is ignored
+//   child          "plain" | "stubborn": a child in a session of its own; stubborn ignores SIGTERM
+//   flood          writes this many bytes to stdout before it goes on
+import { spawn } from 'node:child_process';
+import { createServer } from 'node:http';
+
+const plan = JSON.parse(process.env.FAKE_ENGINE ?? '{}');
+const flag = (name) => process.argv[process.argv.indexOf(name) + 1];
+const state = { running: 0, waiting: 0, health: 200 };
+
+process.on('SIGTERM', () => {
+  if (!plan.ignoreTerm) process.exit(0);
+});
+
+if (plan.child) {
+  const script =
+    plan.child === 'stubborn' ? 'trap "" TERM; while :; do sleep 1; done' : 'while :; do sleep 1; done';
+  const child = spawn('sh', ['-c', script], { detached: true, stdio: 'ignore' });
+  child.unref();
+  console.log(`child ${child.pid}`);
+}
+
+if (plan.flood) {
+  const line = `${'x'.repeat(1023)}\n`;
+  for (let written = 0; written < plan.flood; written += line.length)
+    if (!process.stdout.write(line)) await new Promise((resolve) => process.stdout.once('drain', resolve));
+}
+
+if (plan.exit)
+  setTimeout(() => {
+    if (plan.exit.code !== 0)
+      console.error(
+        'Traceback (most recent call last):\n  File "x.py", line 1\nValueError: the fake was told to end',
+      );
+    process.exit(plan.exit.code);
+  }, plan.exit.afterMs);
+
+const server = createServer((request, response) => {
+  const url = new URL(request.url, 'http://fake');
+  if (url.pathname === '/health') response.writeHead(state.health).end();
+  else if (url.pathname === '/v1/models')
+    response.end(JSON.stringify({ object: 'list', data: [{ id: process.argv[3] }] }));
+  else if (url.pathname === '/metrics') response.end(metricsPage());
+  else if (url.pathname === '/set') {
+    for (const [name, value] of url.searchParams) state[name] = Number(value);
+    response.end();
+  } else if (url.pathname === '/env') response.end(JSON.stringify(process.env));
+  else if (url.pathname === '/exit') process.exit(Number(url.searchParams.get('code')));
+  else response.writeHead(404).end();
+});
+setTimeout(() => server.listen(Number(flag('--port')), '127.0.0.1'), plan.readyAfterMs ?? 0);
+
+function metricsPage() {
+  return [
+    `vllm:num_requests_running{engine="0",model_name="m"} ${state.running}.0`,
+    `vllm:num_requests_waiting{engine="0",model_name="m"} ${state.waiting}.0`,
+    'vllm:kv_cache_usage_perc{engine="0",model_name="m"} 0.25',
+    'vllm:cache_config_info{block_size="16",engine="0",num_gpu_blocks="1000"} 1.0',
+    '',
+  ].join('\n');
+}
