@@ -17,7 +17,9 @@ import type { Logger } from '../runtime/logger.js';
 import { applyNodeState } from './apply-node-state.js';
 import type { ClusterMetrics, ReconnectReason } from './cluster-metrics.js';
 import type { EndpointRegistry } from './endpoint-registry.js';
+import { isThisMachine } from './engine-address.js';
 import type { ClaimHolder, NodeClaims } from './node-claims.js';
+import type { NodeView } from './node-endpoints.js';
 
 export interface AgentAddress {
   /** `HOST:PORT`. */
@@ -43,7 +45,8 @@ const steadyMs = 5_000;
 
 export class AgentWatcher implements ClaimHolder {
   readonly #options: AgentWatcherOptions;
-  #logger: Logger;
+  readonly #logger: Logger;
+  readonly #sameMachine: boolean;
   #stream: Stream | null = null;
   #retry: Timer | null = null;
   #failures = 0;
@@ -58,6 +61,7 @@ export class AgentWatcher implements ClaimHolder {
   constructor(options: AgentWatcherOptions) {
     this.#options = options;
     this.#logger = options.logger.child({ agent: options.agent.address });
+    this.#sameMachine = isThisMachine(options.agent.address);
   }
 
   get address(): string {
@@ -167,7 +171,7 @@ export class AgentWatcher implements ClaimHolder {
     this.#state = state;
     this.#heardAtMs = startedMs;
     this.#tell('watching', '');
-    if (state && (changed || this.#markedSilent)) this.#options.registry.applyNode(state, false);
+    if (state && (changed || this.#markedSilent)) this.#options.registry.applyNode(state, this.#view(false));
     this.#markedSilent = false;
     metrics.updateSeconds.observe((clock.monotonicMs() - startedMs) / 1000);
   }
@@ -194,7 +198,11 @@ export class AgentWatcher implements ClaimHolder {
     const { registry } = this.#options;
     this.#markedSilent = true;
     this.#tell('silent', `the agent has not spoken for ${Math.round(this.silentForMs)} ms`);
-    if (this.#state) registry.applyNode(this.#state, true);
+    if (this.#state) registry.applyNode(this.#state, this.#view(true));
+  }
+
+  #view(nodeSilent: boolean): NodeView {
+    return { nodeSilent, sameMachine: this.#sameMachine };
   }
 
   /** Ends the stream, says why, and tries again after a delay that grows while streams do not last. */

@@ -7,7 +7,7 @@ import type { NodeState } from '../domain/node-state.js';
 import type { Logger } from '../runtime/logger.js';
 import type { ClusterMetrics } from './cluster-metrics.js';
 import { emitTo } from './emit.js';
-import { endpointsOf, sameEndpoint } from './node-endpoints.js';
+import { endpointsOf, sameEndpoint, type NodeView } from './node-endpoints.js';
 
 export interface EndpointNews {
   /** New ones and those that differ, as they are now. */
@@ -50,12 +50,12 @@ export class EndpointRegistry {
   }
 
   /** The node's endpoints are these and no others. */
-  applyNode(state: NodeState, nodeSilent: boolean): void {
+  applyNode(state: NodeState, view: NodeView): void {
     const known = this.#idsByNode.get(state.node) ?? new Set<string>();
     const ids = new Set<string>();
     const changed: EndpointState[] = [];
     const evicted: { id: string; reason: string }[] = [];
-    for (const endpoint of endpointsOf(state, nodeSilent)) {
+    for (const endpoint of endpointsOf(state, view)) {
       const before = this.#endpoints.get(endpoint.id);
       ids.add(endpoint.id);
       if (before && sameEndpoint(before, endpoint)) continue;

@@ -4,6 +4,7 @@ import type { EndpointState } from '../domain/endpoint.js';
 import type { EngineLoad, EngineStatus } from '../domain/engine.js';
 import { worseHealth, type DeviceHealth } from '../domain/health.js';
 import type { NodeState } from '../domain/node-state.js';
+import { whyUnusable } from './engine-address.js';
 
 /** Block size of placement's chains and capacities, tokens. */
 const placementBlockTokens = 512;
@@ -14,9 +15,17 @@ const placementBlockTokens = 512;
  */
 const defaultMaxConcurrent = 256;
 
-export function endpointsOf(state: NodeState, nodeSilent: boolean): EndpointState[] {
+/** How the node's word reaches us; it colours every endpoint of the node alike. */
+export interface NodeView {
+  nodeSilent: boolean;
+  /** The agent runs on the coordinator's own machine, so that loopback URLs are good. */
+  sameMachine: boolean;
+}
+
+export function endpointsOf(state: NodeState, { nodeSilent, sameMachine }: NodeView): EndpointState[] {
   const devices = new Map(state.devices.map((device) => [device.identity.uuid, device]));
   return state.engines.map((engine) => {
+    const unusable = whyUnusable(engine.url, sameMachine);
     const used = engine.deviceUuids.map((uuid) => devices.get(uuid) ?? uuid);
     return {
       id: `${state.node}/${engine.id}`,
@@ -25,8 +34,8 @@ export function endpointsOf(state: NodeState, nodeSilent: boolean): EndpointStat
       incarnation: engine.incarnation,
       url: engine.url,
       servedModels: engine.servedModels,
-      engineState: engine.state,
-      engineReason: engine.reason,
+      engineState: unusable === null ? engine.state : 'failed',
+      engineReason: unusable ?? engine.reason,
       cordonHolders: cordonHolders(state, engine, used),
       ...worstDevice(used),
       evicting: engine.evicting,

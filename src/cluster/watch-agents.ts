@@ -26,12 +26,12 @@ export class AgentWatchers {
   readonly #claims = new NodeClaims();
   readonly #ticker: Timer;
   #watchers: AgentWatcher[] = [];
+  #lastCheckMs: number;
 
   constructor(options: WatchAgentsOptions) {
     this.#options = options;
-    this.#ticker = options.clock.every(silenceCheckMs, () => {
-      for (const watcher of this.#watchers) watcher.checkSilence();
-    });
+    this.#lastCheckMs = options.clock.monotonicMs();
+    this.#ticker = options.clock.every(silenceCheckMs, () => this.#checkSilence());
   }
 
   /** In the order of the configuration. */
@@ -59,6 +59,14 @@ export class AgentWatchers {
     this.#ticker.cancel();
     for (const watcher of this.#watchers) watcher.close();
     this.#watchers = [];
+  }
+
+  /** After a pause of this process the agents' messages wait in the sockets: they are read first, and judged after. */
+  #checkSilence(): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    const paused = nowMs - this.#lastCheckMs > 4 * silenceCheckMs;
+    this.#lastCheckMs = nowMs;
+    if (!paused) for (const watcher of this.#watchers) watcher.checkSilence();
   }
 
   #create(agent: AgentAddress): AgentWatcher {

@@ -3,11 +3,14 @@ import { Registry } from 'prom-client';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { ClusterMetrics } from '../../../src/cluster/cluster-metrics.js';
 import { EndpointRegistry, type EndpointNews } from '../../../src/cluster/endpoint-registry.js';
-import { endpointsOf } from '../../../src/cluster/node-endpoints.js';
+import { endpointsOf, type NodeView } from '../../../src/cluster/node-endpoints.js';
+import { isThisMachine } from '../../../src/cluster/engine-address.js';
 import { silentLogger } from '../../../src/runtime/logger.js';
 import { aNodeState } from '../../support/fake-agent.js';
 import { aDeviceStatus, anEngineStatus, deviceUuid } from '../../support/node-fixtures.js';
 
+const heard: NodeView = { nodeSilent: false, sameMachine: true };
+const silent: NodeView = { ...heard, nodeSilent: true };
 const cordon = (holder: string) => ({ holder, reason: '', sinceMs: 0 });
 
 describe('endpointsOf', () => {
@@ -28,7 +31,7 @@ describe('endpointsOf', () => {
           }),
         ],
       }),
-      false,
+      heard,
     );
     expect(endpoint).toMatchObject({
       id: 'gpu-a/chat-0',
@@ -47,12 +50,31 @@ describe('endpointsOf', () => {
   it('an engine without devices is healthy; one whose device is not listed is unknown', () => {
     const [none, missing] = endpointsOf(
       aNodeState({ engines: [anEngineStatus('a', { deviceUuids: [], load: null }), anEngineStatus('b')] }),
-      true,
+      silent,
     );
     expect(none).toMatchObject({ deviceHealth: 'healthy', capacityBlocks: null, nodeSilent: true });
     expect(missing).toMatchObject({ deviceHealth: 'unknown' });
     expect(missing?.deviceReason).toContain(deviceUuid(0));
   });
+});
+
+it.each([
+  ['http://127.0.0.1:8001', false, /leads nowhere from another machine/],
+  ['http://[::1]:8001', false, /leads nowhere from another machine/],
+  ['http://10.0.0.5:8001', false, null],
+  ['http://127.0.0.1:8001', true, null],
+  ['ftp://10.0.0.5', true, /not http/],
+  ['nonsense', true, /is not one/],
+])('the engine URL %s, agent on this machine: %s', (url, sameMachine, expected) => {
+  const state = aNodeState({ engines: [anEngineStatus('a', { url })] });
+  const [endpoint] = endpointsOf(state, { nodeSilent: false, sameMachine });
+  expect(endpoint?.engineState).toBe(expected === null ? 'ready' : 'failed');
+  if (expected) expect(endpoint?.engineReason).toMatch(expected);
+});
+
+it('loopback and own addresses are this machine, others are not', () => {
+  expect(['127.0.0.1:1', '[::1]:1', 'localhost:1'].map(isThisMachine)).toEqual([true, true, true]);
+  expect(['192.0.2.1:1', 'gpu-a.example:1', 'nonsense'].map(isThisMachine)).toEqual([false, false, false]);
 });
 
 describe('EndpointRegistry', () => {
@@ -67,10 +89,10 @@ describe('EndpointRegistry', () => {
   });
 
   it('one batch per state, with what differs and nothing else', () => {
-    registry.applyNode(aNodeState({ engines: [anEngineStatus('a'), anEngineStatus('b')] }), false);
+    registry.applyNode(aNodeState({ engines: [anEngineStatus('a'), anEngineStatus('b')] }), heard);
     registry.applyNode(
       aNodeState({ engines: [anEngineStatus('b', { state: 'draining' }), anEngineStatus('c')] }),
-      false,
+      heard,
     );
     expect(news.map(({ changed, removed }) => [ids(changed), ids(removed)])).toEqual([
       [['gpu-a/a', 'gpu-a/b'], []],
@@ -81,10 +103,10 @@ describe('EndpointRegistry', () => {
 
   it('says nothing when only readings moved', () => {
     const load = { running: 1, waiting: 0, kvCacheUsageRatio: 0.1, kvCacheBlocks: null, kvBlockTokens: null };
-    registry.applyNode(aNodeState({ engines: [anEngineStatus('a', { load })] }), false);
+    registry.applyNode(aNodeState({ engines: [anEngineStatus('a', { load })] }), heard);
     registry.applyNode(
       aNodeState({ engines: [anEngineStatus('a', { load: { ...load, running: 9 } })] }),
-      false,
+      heard,
     );
     expect(news).toHaveLength(1);
   });
@@ -94,15 +116,15 @@ describe('EndpointRegistry', () => {
       devices: [aDeviceStatus(0, { health: 'unhealthy', reason: 'Xid 79' })],
       engines: [anEngineStatus('a', { evicting: true })],
     });
-    registry.applyNode(aNodeState({ engines: [anEngineStatus('a')] }), false);
-    registry.applyNode(evicting, false);
-    registry.applyNode(evicting, true);
+    registry.applyNode(aNodeState({ engines: [anEngineStatus('a')] }), heard);
+    registry.applyNode(evicting, heard);
+    registry.applyNode(evicting, silent);
     expect(news.map(({ evicted }) => evicted)).toEqual([[], [{ id: 'gpu-a/a', reason: 'Xid 79' }], []]);
   });
 
   it('a node that leaves takes its endpoints and no others', () => {
-    registry.applyNode(aNodeState({ engines: [anEngineStatus('a')] }), false);
-    registry.applyNode(aNodeState({ node: 'gpu-b', engines: [anEngineStatus('a')] }), false);
+    registry.applyNode(aNodeState({ engines: [anEngineStatus('a')] }), heard);
+    registry.applyNode(aNodeState({ node: 'gpu-b', engines: [anEngineStatus('a')] }), heard);
     registry.removeNode('gpu-a');
     registry.removeNode('gpu-a');
     expect(ids([...registry.all()])).toEqual(['gpu-b/a']);
@@ -110,12 +132,12 @@ describe('EndpointRegistry', () => {
   });
 
   it('a listener that throws keeps no other one from hearing', () => {
-    const heard: EndpointNews[] = [];
+    const told: EndpointNews[] = [];
     registry.onNews(() => {
       throw new Error('broken listener');
     });
-    registry.onNews((batch) => heard.push(batch));
-    registry.applyNode(aNodeState({ engines: [anEngineStatus('a')] }), false);
-    expect(heard).toHaveLength(1);
+    registry.onNews((batch) => told.push(batch));
+    registry.applyNode(aNodeState({ engines: [anEngineStatus('a')] }), heard);
+    expect(told).toHaveLength(1);
   });
 });

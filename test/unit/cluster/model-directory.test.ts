@@ -40,7 +40,7 @@ function serve(engines: Record<string, string[]>, evicting = false): void {
   const list = Object.entries(engines).map(([id, servedModels]) =>
     anEngineStatus(id, { servedModels, evicting, deviceUuids: [] }),
   );
-  registry.applyNode(aNodeState({ engines: list }), false);
+  registry.applyNode(aNodeState({ engines: list }), { nodeSilent: false, sameMachine: true });
 }
 
 const members = (directory: ModelDirectory, name: string) => [
