@@ -25,7 +25,8 @@ export interface NodeView {
 export function endpointsOf(state: NodeState, { nodeSilent, sameMachine }: NodeView): EndpointState[] {
   const devices = new Map(state.devices.map((device) => [device.identity.uuid, device]));
   return state.engines.map((engine) => {
-    const unusable = whyUnusable(engine.url, sameMachine);
+    // Before its first start an engine has no address; that is no fault.
+    const unusable = engine.state === 'ready' ? whyUnusable(engine.url, sameMachine) : null;
     const used = engine.deviceUuids.map((uuid) => devices.get(uuid) ?? uuid);
     return {
       id: `${state.node}/${engine.id}`,
@@ -41,7 +42,7 @@ export function endpointsOf(state: NodeState, { nodeSilent, sameMachine }: NodeV
       evicting: engine.evicting,
       nodeSilent,
       capacityBlocks: capacityBlocks(engine.load),
-      maxConcurrent: defaultMaxConcurrent,
+      maxConcurrent: engine.maxConcurrentRequests ?? defaultMaxConcurrent,
     };
   });
 }

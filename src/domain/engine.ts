@@ -28,6 +28,8 @@ export interface EngineStatus {
   /** True when the work in flight will not finish: requests without a first byte reroute now, streams end with an error. */
   evicting: boolean;
   restarts: number;
+  /** Hard cap of concurrent requests; absent leaves it to the coordinator. */
+  maxConcurrentRequests?: number;
   load: EngineLoad | null;
 }
 

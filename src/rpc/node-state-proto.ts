@@ -118,6 +118,7 @@ export function engineToProto(engine: EngineStatus): Engine {
     evicting: engine.evicting,
     restarts: engine.restarts,
     load: engine.load && loadToProto(engine.load),
+    maxConcurrentRequests: engine.maxConcurrentRequests ?? 0,
   };
 }
 
@@ -245,6 +246,7 @@ export function engineFromProto(engine: Engine__Output): EngineStatus {
     evicting: engine.evicting,
     restarts: engine.restarts,
     load: engine.load && loadFromProto(engine.load),
+    ...(engine.maxConcurrentRequests > 0 ? { maxConcurrentRequests: engine.maxConcurrentRequests } : {}),
   };
 }
 

@@ -49,10 +49,20 @@ describe('endpointsOf', () => {
 
   it('an engine without devices is healthy; one whose device is not listed is unknown', () => {
     const [none, missing] = endpointsOf(
-      aNodeState({ engines: [anEngineStatus('a', { deviceUuids: [], load: null }), anEngineStatus('b')] }),
+      aNodeState({
+        engines: [
+          anEngineStatus('a', { deviceUuids: [], load: null, maxConcurrentRequests: 32 }),
+          anEngineStatus('b'),
+        ],
+      }),
       silent,
     );
-    expect(none).toMatchObject({ deviceHealth: 'healthy', capacityBlocks: null, nodeSilent: true });
+    expect(none).toMatchObject({
+      deviceHealth: 'healthy',
+      capacityBlocks: null,
+      maxConcurrent: 32,
+      nodeSilent: true,
+    });
     expect(missing).toMatchObject({ deviceHealth: 'unknown' });
     expect(missing?.deviceReason).toContain(deviceUuid(0));
   });
@@ -70,6 +80,13 @@ it.each([
   const [endpoint] = endpointsOf(state, { nodeSilent: false, sameMachine });
   expect(endpoint?.engineState).toBe(expected === null ? 'ready' : 'failed');
   if (expected) expect(endpoint?.engineReason).toMatch(expected);
+});
+
+it('an engine that was not started yet has no URL, and is what its node says', () => {
+  const state = aNodeState({
+    engines: [anEngineStatus('a', { url: '', state: 'stopped', reason: 'not started' })],
+  });
+  expect(endpointsOf(state, heard)[0]).toMatchObject({ engineState: 'stopped', engineReason: 'not started' });
 });
 
 it('loopback and own addresses are this machine, others are not', () => {

@@ -19,6 +19,7 @@ export interface Engine {
   'evicting'?: (boolean);
   'restarts'?: (number);
   'load'?: (_infernode_node_v1_EngineLoad | null);
+  'maxConcurrentRequests'?: (number);
 }
 
 export interface Engine__Output {
@@ -37,4 +38,5 @@ export interface Engine__Output {
   'evicting': (boolean);
   'restarts': (number);
   'load': (_infernode_node_v1_EngineLoad__Output | null);
+  'maxConcurrentRequests': (number);
 }
