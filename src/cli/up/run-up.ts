@@ -19,6 +19,8 @@ export interface RunUpOptions extends UpOptions {
 
 /** Weights of a real model may take minutes; a simulated engine takes seconds. */
 const enginesReadyTimeoutMs = 30 * 60_000;
+/** An engine that failed is started again by its agent; after this many times waiting longer is pointless. */
+const maxEngineRestarts = 3;
 const pollMs = 200;
 const tableIntervalMs = 1000;
 
@@ -137,7 +139,9 @@ class Cluster {
           )
         ).flat();
         const ready = engines.filter(({ engine }) => engine.state === 'ready').length;
-        const failed = engines.find(({ engine }) => engine.state === 'failed');
+        const failed = engines.find(
+          ({ engine }) => engine.state === 'failed' && engine.restarts >= maxEngineRestarts,
+        );
         if (failed)
           throw new InfernodeError(
             'internal',
