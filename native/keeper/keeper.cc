@@ -29,6 +29,7 @@ constexpr int kStuckStepMs = 1000;
 constexpr size_t kMaxListedPids = 1024;
 /// Output read per turn of the loop, so that a flood does not keep commands waiting.
 constexpr size_t kOutputPerTurn = 1 << 20;
+constexpr int kPipeBytes = 1 << 20;
 constexpr int kFlushLimitMs = 200;
 
 /// `SIGKILL`; the number where it has no name here. (sigabbrev_np would tie the binary to a newer libc.)
@@ -58,6 +59,8 @@ std::string Keeper::Start() {
   if (children_changed_ < 0 || pipe2(output, O_CLOEXEC) != 0) return std::string("no descriptors: ") + strerror(errno);
   output_ = output[0];
   fcntl(output_, F_SETFL, O_NONBLOCK);
+  // Room for a burst while the keeper is not scheduled; the default of 64 KiB stays where the system's limit is lower.
+  fcntl(output_, F_SETPIPE_SZ, kPipeBytes);
   if (options_.cgroup)
     group_ = EngineGroup::Create(std::to_string(getpid()) + "-" + StartTimeOf(getpid()));
   else

@@ -84,7 +84,7 @@ export class EndOfRun {
   async carryOut(): Promise<StopReport | null> {
     await this.#drain();
     if (this.#closed) return null;
-    const { clock, devicesReleased } = this.#context;
+    const { clock, devicesReleased, settings } = this.#context;
     this.#signalled = !this.#run.exit;
     if (this.#signalled) this.#callbacks.onSignal();
     this.#wake = new AbortController();
@@ -93,6 +93,7 @@ export class EndOfRun {
       devicesReleased,
       clock,
       hurry: this.#wake.signal,
+      releaseLimitMs: settings.releaseLimitMs,
     });
     return this.#closed ? null : report;
   }

@@ -27,6 +27,8 @@ export interface EngineSettings {
   stableMs: number;
   /** SIGTERM to SIGKILL where the device is dead and waiting helps nobody. */
   evictGraceMs: number;
+  /** Death of the last process to its memory gone from the devices; tearing down a large context takes up to about 5 s. */
+  releaseLimitMs: number;
   /** A stuck engine or device is looked at again after this. */
   stuckRecheckMs: number;
 }
@@ -38,5 +40,6 @@ export const defaultEngineSettings: EngineSettings = {
   backoffCapMs: 60_000,
   stableMs: 60_000,
   evictGraceMs: 1000,
+  releaseLimitMs: 15_000,
   stuckRecheckMs: 5000,
 };

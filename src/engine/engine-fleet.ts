@@ -130,7 +130,7 @@ export class EngineFleet implements Service {
     if (this.#closed) return;
     this.#closed = true;
     if (options.stopEngines) await this.stopAll();
-    await Promise.all([...this.#engines.values()].map((engine) => engine.close()));
+    await Promise.all([...this.#engines.values()].map(async (engine) => engine.close()));
   }
 
   /** Lets go at once; engines go on. */

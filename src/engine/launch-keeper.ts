@@ -39,8 +39,7 @@ export async function launchKeeper(request: LaunchRequest): Promise<void> {
   child.stdout?.destroy();
   child.stderr?.destroy();
   child.unref();
-  if (answer['ok'] !== true)
-    throw new InfernodeError('internal', String(answer['error'] ?? 'the keeper ended without a word'));
+  if (answer['ok'] !== true) throw new InfernodeError('internal', errorOf(answer));
 }
 
 export interface SweepResult {
@@ -66,7 +65,7 @@ export async function sweepRun(
   const answer = await firstAnswer(child, clock, sweepTimeoutMs);
   const list = (value: unknown): number[] => (Array.isArray(value) ? (value as number[]) : []);
   if (answer['ok'] !== true)
-    throw new InfernodeError('internal', `the sweep of ${runDir} failed: ${String(answer['error'])}`);
+    throw new InfernodeError('internal', `the sweep of ${runDir} failed: ${errorOf(answer)}`);
   return { killed: list(answer['killed']), remaining: list(answer['remaining']) };
 }
 
@@ -98,6 +97,10 @@ function firstAnswer(child: ChildProcess, clock: Clock, timeoutMs: number): Prom
       settle({ ok: false, error: stderr.trim() || `the keeper ended with ${signal ?? code} at once` }),
     );
   });
+}
+
+function errorOf({ error }: Record<string, unknown>): string {
+  return typeof error === 'string' ? error : 'the keeper gave no reason';
 }
 
 function parseAnswer(line: string): Record<string, unknown> {

@@ -25,20 +25,18 @@ export interface StopEngineOptions {
   clock: Clock;
   /** Ends the grace early: something worse has happened. */
   hurry?: AbortSignal;
-  /** Called when the signal is about to be sent. */
   killLimitMs?: number;
-  releaseLimitMs?: number;
+  /** Until the memory of dead processes is gone, ms. */
+  releaseLimitMs: number;
 }
 
 /** A process that hangs in the driver does not die; 10 s is the keeper's own limit for calling it stuck, plus a margin. */
 const defaultKillLimitMs = 12_000;
-/** The driver frees a dead process's memory within seconds; tearing down a large context takes up to about 5 s. */
-const defaultReleaseLimitMs = 15_000;
 const releasePollMs = 50;
 
 /** Also for an engine whose leader has died by itself: the remaining steps are the same. */
 export async function stopEngine(run: EngineRun, options: StopEngineOptions): Promise<StopReport> {
-  const { clock, killLimitMs = defaultKillLimitMs, releaseLimitMs = defaultReleaseLimitMs } = options;
+  const { clock, killLimitMs = defaultKillLimitMs, releaseLimitMs } = options;
   const beganMs = clock.monotonicMs();
   const report = (outcome: StopOutcome, detail = ''): StopReport => ({
     outcome,

@@ -15,6 +15,11 @@ import { eventually, processesOf } from './running-up.js';
 
 const fakeEngine = new URL('fake-engine.mjs', import.meta.url).pathname;
 
+/** Another build of the keeper, such as one with sanitizers, can be put under the same tests. */
+export function keeperPath(): string {
+  return process.env['INFERNODE_TEST_KEEPER'] ?? nativePath('infernode-keeper');
+}
+
 export interface FakePlan {
   readyAfterMs?: number;
   exit?: { afterMs: number; code: number };
@@ -73,12 +78,12 @@ function fleetIn(directory: string, plan: FakePlan, overrides: Partial<EngineFle
     clock: systemClock,
     logger: silentLogger(),
     metrics: new EngineMetrics(registry, 'node-a'),
-    keeperPath: nativePath('infernode-keeper'),
+    keeperPath: keeperPath(),
     resolveDevice: (ref) => (/^\d$/.test(ref) ? deviceUuid(Number(ref)) : ref),
     freeDevices: () => [0, 1, 2, 3].map(deviceUuid),
     devicesReleased: async () => true,
     ...overrides,
-    settings: { backoffBaseMs: 50, stuckRecheckMs: 50, ...overrides.settings },
+    settings: { backoffBaseMs: 50, stuckRecheckMs: 50, releaseLimitMs: 300, ...overrides.settings },
   });
   fleet.onChange((change) => history.push(change));
   const status = (id = 'chat-0'): EngineStatus => {
@@ -98,10 +103,12 @@ function fleetIn(directory: string, plan: FakePlan, overrides: Partial<EngineFle
     },
     until: (state, condition = () => true) =>
       eventually(
-        `engine is ${state}; last: ${JSON.stringify(fleet.list())}`,
+        `the engine is ${state}`,
         () => fleet.list().find((engine) => engine.state === state && condition(engine)),
-        15_000,
-      ),
+        30_000,
+      ).catch((error: unknown) => {
+        throw new Error(`last seen: ${JSON.stringify(fleet.list())}`, { cause: error });
+      }),
     runDir: (incarnation, id = 'chat-0') => join(directory, 'engines', id, 'runs', String(incarnation)),
     async metric(name) {
       const metric = await registry.getSingleMetric(name)?.get();

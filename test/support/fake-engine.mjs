@@ -25,7 +25,7 @@ if (plan.child) {
 }
 
 if (plan.flood) {
-  const line = `${'x'.repeat(1023)}\n`;
+  const line = `${'x'.repeat(1023)}\n`.repeat(64);
   for (let written = 0; written < plan.flood; written += line.length)
     if (!process.stdout.write(line)) await new Promise((resolve) => process.stdout.once('drain', resolve));
 }

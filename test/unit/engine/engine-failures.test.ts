@@ -1,0 +1,166 @@
+// Everything an engine can do wrong, with real processes: each ends in a state with a reason, an empty tree, and a restart
+// where one is due.
+import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { request } from 'undici';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { EngineStatus } from '../../../src/domain/engine.js';
+import { eventually } from '../../support/running-up.js';
+import {
+  aFleet,
+  aTemplate,
+  childPidOf,
+  isGone,
+  processesIn,
+  type FleetCase,
+} from '../../support/engine-fleet.js';
+
+let current: FleetCase | null = null;
+afterEach(async () => {
+  await current?.clear();
+  current = null;
+});
+
+function states({ history }: FleetCase): EngineStatus[] {
+  return history.filter((change): change is EngineStatus => 'state' in change);
+}
+
+describe('a start that cannot work', () => {
+  it('a missing program is named, and tried again later', async () => {
+    current = aFleet({}, { templates: { chat: aTemplate({}, { command: ['/nowhere/vllm'] }) } });
+    await current.fleet.start();
+    const failed = await current.until('failed');
+    expect(failed.reason).toMatch(/cannot start \/nowhere\/vllm: No such file or directory; next start in/);
+    await eventually('a second try', () => current?.status().incarnation === '2');
+  });
+
+  it('a program that is not executable is named', async () => {
+    current = aFleet();
+    const file = join(current.directory, 'vllm');
+    writeFileSync(file, '#!/bin/sh\n');
+    chmodSync(file, 0o644);
+    current.fleet.updateTemplates({ chat: aTemplate({}, { command: [file] }) });
+    await current.fleet.start();
+    expect((await current.until('failed')).reason).toContain(`cannot start ${file}: Permission denied`);
+  });
+
+  it('shell metacharacters are arguments, not commands', async () => {
+    const args = ['$(touch /tmp/never)', ';', '`id`', '&& false'];
+    current = aFleet({}, { templates: { chat: aTemplate({}, { args }) } });
+    await current.fleet.start();
+    const { pid } = await current.until('ready');
+    const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+    expect(words.slice(-5, -1)).toEqual(args);
+  });
+
+  it('an engine that is not ready in time is ended and started again', async () => {
+    const chat = aTemplate({ readyAfterMs: 60_000 }, { startTimeoutMs: 1000 });
+    current = aFleet({}, { templates: { chat } });
+    await current.fleet.start();
+    const failed = await current.until('failed');
+    expect(failed.reason).toMatch(/^it was not ready within 1 s/);
+    await eventually('a second try', () => current?.status().incarnation === '2');
+  });
+
+  it('the first error of the log is the reason', async () => {
+    current = aFleet({ exit: { afterMs: 10, code: 1 }, readyAfterMs: 5000 });
+    await current.fleet.start();
+    expect((await current.until('failed')).reason).toMatch(
+      /^exited with code 1: ValueError: the fake was told to end/,
+    );
+  });
+});
+
+describe('an engine that ends by itself', () => {
+  it('killed by SIGKILL: evicting at once, the orphan is gone, a new incarnation serves', async () => {
+    current = aFleet({ child: 'stubborn' });
+    await current.fleet.start();
+    const { pid } = await current.until('ready');
+    const child = childPidOf(current.runDir(1));
+    process.kill(pid!, 'SIGKILL');
+    const crashed = await eventually('news of the crash', () =>
+      states(current!).find((s) => s.state === 'failed'),
+    );
+    expect(crashed).toMatchObject({ evicting: true, pid: null, incarnation: '1' });
+    expect(crashed.reason).toMatch(/^killed by SIGKILL/);
+    const again = await current.until('ready', (s) => s.incarnation === '2');
+    expect(again).toMatchObject({ restarts: 1, evicting: false });
+    expect(isGone(child)).toBe(true);
+    const exit = JSON.parse(readFileSync(join(current.runDir(1), 'exit.json'), 'utf8')) as {
+      data: Record<string, unknown>;
+    };
+    expect(exit.data).toMatchObject({ code: null, signal: 'SIGKILL', requested: false });
+    expect(exit.data['treeEmptyAtUnixMs']).toEqual(expect.any(Number));
+  });
+
+  it('exit code 0 is a crash as well', async () => {
+    current = aFleet();
+    await current.fleet.start();
+    const { url } = await current.until('ready');
+    await request(`${url}/exit?code=0`).catch(() => undefined);
+    await current.until('ready', (s) => s.incarnation === '2');
+    expect(states(current).find((s) => s.state === 'failed')).toMatchObject({
+      reason: 'exited with code 0',
+      evicting: true,
+    });
+    expect(await current.metric('infernode_engine_crashes_total')).toBe(1);
+  });
+
+  it('a 503 without a body counts as dead although the process stands', async () => {
+    current = aFleet();
+    await current.fleet.start();
+    const { url } = await current.until('ready');
+    await request(`${url}/set?health=503`);
+    await current.until('ready', (s) => s.incarnation === '2');
+    expect(states(current).some((s) => s.evicting && s.reason.includes('/health says'))).toBe(true);
+  });
+
+  it('starts that fail again and again wait longer each time', async () => {
+    current = aFleet({ exit: { afterMs: 0, code: 3 }, readyAfterMs: 5000 });
+    await current.fleet.start();
+    await eventually('a third try', () => Number(current?.status().incarnation) >= 3);
+    const waits = states(current).flatMap((s) => /next start in ([\d.]+) s/.exec(s.reason)?.[1] ?? []);
+    expect(waits.length).toBeGreaterThanOrEqual(2);
+  });
+});
+
+describe('an engine that does not want to end', () => {
+  it('is killed with its child after the grace', async () => {
+    const chat = aTemplate({ ignoreTerm: true, child: 'stubborn' }, { stopGraceMs: 200 });
+    current = aFleet({}, { templates: { chat } });
+    await current.fleet.start();
+    await current.until('ready');
+    await current.fleet.stopEngine('chat-0');
+    await current.until('stopped');
+    expect(processesIn(current.directory)).toEqual([]);
+    const outcomes = await current.registry.getSingleMetric('infernode_engine_stop_outcome_total')?.get();
+    expect(outcomes?.values.map(({ labels }) => labels['outcome'])).toEqual(['killed']);
+  });
+
+  it('is not started on a device that still holds its memory, and says so', async () => {
+    let released = false;
+    current = aFleet({}, { devicesReleased: async () => released });
+    await current.fleet.start();
+    const { pid } = await current.until('ready');
+    process.kill(pid!, 'SIGKILL');
+    const stuck = await current.until('failed', (s) => s.reason.startsWith('stuck:'));
+    expect(stuck.reason).toContain('memory of the engine is still held');
+    expect(current.status().incarnation).toBe('1');
+    released = true;
+    await current.until('ready', (s) => s.incarnation === '2');
+  });
+});
+
+describe('an engine that floods its output', () => {
+  it('is neither blocked nor able to fill the disk', async () => {
+    const limit = 256 * 1024;
+    current = aFleet({ flood: 16 * 1024 * 1024 }, { settings: { logMaxBytes: limit } });
+    await current.fleet.start();
+    await current.until('ready');
+    const runDir = current.runDir(1);
+    const logs = readdirSync(runDir).filter((name) => name.startsWith('engine.log'));
+    expect(logs.sort()).toEqual(['engine.log', 'engine.log.1']);
+    const bytes = logs.reduce((sum, name) => sum + statSync(join(runDir, name)).size, 0);
+    expect(bytes).toBeLessThanOrEqual(limit);
+  });
+});
