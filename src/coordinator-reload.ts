@@ -24,9 +24,5 @@ export function compareCoordinatorConfigs(before: CoordinatorConfig, after: Coor
     needsRestart.push('gateway.limits.connectTimeoutMs');
   if (before.gateway.retry.budgetRatio !== after.gateway.retry.budgetRatio)
     needsRestart.push('gateway.retry.budgetRatio');
-  // A placement keeps its ring, loads and memory over a reload, and with them the strategy that they belong to.
-  for (const [model, { strategy }] of Object.entries(after.models))
-    if (before.models[model] && before.models[model].strategy !== strategy)
-      needsRestart.push(`models.${model}.strategy`);
   return { applied, needsRestart };
 }

@@ -15,7 +15,7 @@ import { ClusterMetrics } from './cluster/cluster-metrics.js';
 import { createClusterService } from './cluster/cluster-service.js';
 import { censusOf, describeCluster } from './cluster/describe-cluster.js';
 import { EndpointRegistry } from './cluster/endpoint-registry.js';
-import { ModelDirectory } from './cluster/model-directory.js';
+import { ModelDirectory, type DirectoryPlacement } from './cluster/model-directory.js';
 import { AgentWatchers } from './cluster/watch-agents.js';
 import { GatewayMetrics } from './gateway/gateway-metrics.js';
 import { Gateway } from './gateway/gateway-server.js';
@@ -23,7 +23,6 @@ import { createMetricsRegistry } from './metrics/metrics-registry.js';
 import { createMetricsServer } from './metrics/metrics-server.js';
 import { createProbeServer } from './metrics/probe-server.js';
 import { InMemoryModelPlacement } from './placement/model-placement.js';
-import type { ModelPlacement } from './placement/placement-types.js';
 import { createRpcServer, type RpcServer } from './rpc/create-rpc-server.js';
 import { clusterPackage, clusterProto } from './rpc/load-proto.js';
 import { sleep, type Clock } from './runtime/clock.js';
@@ -184,7 +183,7 @@ class Coordinator implements RunningCoordinator {
     void this.close();
   }
 
-  #createPlacement(strategy: ModelConfig['strategy']): ModelPlacement {
+  #createPlacement(strategy: ModelConfig['strategy']): DirectoryPlacement {
     const { loadFactor } = this.#config.placement;
     return new InMemoryModelPlacement({ strategy, constants: { loadFactor } });
   }

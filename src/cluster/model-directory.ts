@@ -12,11 +12,16 @@ import type { Logger } from '../runtime/logger.js';
 import { emitTo } from './emit.js';
 import type { EndpointNews, EndpointRegistry } from './endpoint-registry.js';
 
+/** A placement whose rule can change while it runs. */
+export interface DirectoryPlacement extends ModelPlacement {
+  useStrategy(strategy: ModelConfig['strategy']): void;
+}
+
 export interface ModelDirectoryOptions {
   models: Readonly<Record<string, ModelConfig>>;
   /** What holds for a model that is served and not configured. */
   unconfigured: ModelConfig;
-  createPlacement: (model: string, config: ModelConfig) => ModelPlacement;
+  createPlacement: (model: string, config: ModelConfig) => DirectoryPlacement;
   registry: EndpointRegistry;
   logger: Logger;
 }
@@ -25,7 +30,7 @@ export interface ModelDirectoryOptions {
 export interface DirectoryEntry {
   readonly model: string;
   readonly config: ModelConfig;
-  readonly placement: ModelPlacement;
+  readonly placement: DirectoryPlacement;
   readonly endpointIds: ReadonlySet<string>;
 }
 
@@ -97,11 +102,12 @@ export class ModelDirectory {
       .map(([name]) => name);
   }
 
-  /** Names and objectives change at once; placements, with their rings, loads and memory, stay. */
+  /** Names, strategies and objectives change at once; placements, with their rings, loads and memory, stay. */
   reconfigure(models: Readonly<Record<string, ModelConfig>>): void {
     this.#models = models;
     for (const entry of [...this.#entries.values()]) {
-      entry.config = { ...this.#configOf(entry.model), strategy: entry.config.strategy };
+      entry.config = this.#configOf(entry.model);
+      entry.placement.useStrategy(entry.config.strategy);
       this.#dropIfUnused(entry);
     }
     for (const model of Object.keys(models)) this.#entry(model);

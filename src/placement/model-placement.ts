@@ -42,7 +42,7 @@ interface Prepared {
  * Time comes in as `nowMs` (monotonic), so that a recorded log replays to the same decisions.
  */
 export class InMemoryModelPlacement implements ModelPlacement {
-  readonly #strategy: StrategyName;
+  #strategy: StrategyName;
   readonly #constants: PlacementConstants;
   readonly #breakerOptions: BreakerOptions;
   readonly #seed: number;
@@ -93,6 +93,11 @@ export class InMemoryModelPlacement implements ModelPlacement {
     this.#ring.remove(endpointId);
     this.#memory.removeSlot(member.slot);
     this.#keys.setMembers(this.#members.length);
+  }
+
+  /** Another rule from the next decision on; ring, loads, memory and breakers stay. */
+  useStrategy(strategy: StrategyName): void {
+    this.#strategy = strategy;
   }
 
   decide(request: PlacementRequest, nowMs: number): PlacementDecision {

@@ -223,7 +223,7 @@ it('a reload takes agents, models and limits, and names what needs a restart', a
   );
   expect(result).toEqual({
     applied: ['agents', 'models', 'gateway.limits'],
-    needsRestart: ['silentAfterMs', 'models.model.strategy'],
+    needsRestart: ['silentAfterMs'],
   });
   await eventually('the agent is watched', async () => (await client.getCluster()).endpoints.length === 1);
   const ask = (model: string, content: string) =>

@@ -119,7 +119,7 @@ it('unsubscribed listeners are told nothing', () => {
   expect(told).toEqual([]);
 });
 
-it('new names hold at once; the placement with its loads stays', () => {
+it('new names and strategies hold at once; the placement with its loads stays', () => {
   const directory = directoryWith({ llama: { aliases: ['chat'] } });
   serve({ a: ['llama'] });
   const { placement } = directory.resolve('chat')!;
@@ -131,5 +131,6 @@ it('new names hold at once; the placement with its loads stays', () => {
   expect(directory.resolve('chat')).toBeNull();
   expect(directory.resolve('assistant')?.placement).toBe(placement);
   expect([...placement.inFlight()]).toEqual([['gpu-a/a', 1]]);
-  expect(directory.entries()[0]?.config.strategy).toBe('chwbl');
+  expect(directory.entries()[0]?.config.strategy).toBe('round-robin');
+  expect(placement.explain({ id: 'x', tokens: 1, chain: [] }, 0).strategy).toBe('round-robin');
 });
