@@ -144,13 +144,13 @@ export class EngineSupervisor {
   reconcile(): void {
     if (this.#task || this.#ending === 'closed') return;
     if (this.#live) {
-      if (this.#live.end.intent || this.#live.run.exit) this.#begin(this.#windDown(this.#live));
+      if (this.#live.end.intent || this.#live.run.exit) this.#begin(this.#windDown.bind(this, this.#live));
       return;
     }
     const wanted = this.record.wanted === 'running' && this.#ending === 'no';
     if (!wanted || this.#hold || this.#restartTimer) return;
     const devices = this.#options.chooseDevices();
-    if ('uuids' in devices) this.#begin(this.#launch(devices.uuids));
+    if ('uuids' in devices) this.#begin(() => this.#launch(devices.uuids));
     else this.#showBlocked(devices.blocked);
   }
 
@@ -326,8 +326,10 @@ export class EngineSupervisor {
 
   // Small parts.
 
-  #begin(task: Promise<void>): void {
-    this.#task = task
+  /** A step tells others what it does before its first wait, and who hears it may reconcile: the task must stand by then. */
+  #begin(step: () => Promise<void>): void {
+    this.#task = Promise.resolve()
+      .then(step)
       .catch((error: unknown) => {
         // A defect of ours: the engine is shown as failed instead of being forgotten.
         this.#context.logger.error({ engine: this.id, err: error }, 'supervision failed');
