@@ -204,7 +204,7 @@ export class Admission {
       if ('release' in lease) {
         this.#remove(entry);
         const waitedMs = this.#options.clock.monotonicMs() - entry.sinceMs;
-        this.#options.metrics.queueWait.observe({ model: entry.request.model }, waitedMs / 1000);
+        this.#options.metrics.queueWait.observe(entry.request.model, waitedMs / 1000);
         entry.resolve(lease);
       } else if (entry.request.exclude.size > 0 && passedOver < maxPassedOver) {
         passedOver += 1;

@@ -37,6 +37,8 @@ export interface AttemptOptions {
   /** More tokens, `gapMs` after the ones before. */
   onMoreTokens: (gapMs: number) => void;
   onPause: () => void;
+  /** Events that were too large to be read in passing. */
+  onUnread: (events: number) => void;
 }
 
 /** Bodies of error answers are held up to this size; a longer one is relayed as it is. */
@@ -55,6 +57,8 @@ export class ForwardAttempt implements Dispatcher.DispatchHandler {
   /** Body held back: an error answer that may lead elsewhere, or the start of what may be an error event. */
   #held: Buffer[] | null = null;
   #heldBytes = 0;
+  /** Chunks of this turn of the event loop: an engine's burst of small events is read, counted and sent as one. */
+  #batch: Buffer[] = [];
   #relay: RelayStream | null = null;
   #tail: TailUsage | null = null;
   #firstByteTimer: Timer | null = null;
@@ -120,12 +124,16 @@ export class ForwardAttempt implements Dispatcher.DispatchHandler {
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#over) return;
+    if (this.#batch.push(chunk) > 1) return;
     this.#firstByteTimer?.cancel();
-    const writable = this.#held === null ? this.#write(chunk) : this.#hold(this.#held, chunk);
-    if (!writable && !this.#over) this.#pause(controller);
+    queueMicrotask(() => {
+      if (!this.#over && !this.#takeBatch() && !this.#over) this.#pause(controller);
+    });
   }
 
   onResponseEnd(): void {
+    if (this.#over) return;
+    this.#takeBatch();
     if (this.#over) return;
     if (this.#held !== null && this.#status !== 200) {
       this.#refuse(this.#held);
@@ -150,10 +158,20 @@ export class ForwardAttempt implements Dispatcher.DispatchHandler {
 
   onResponseError(_: Dispatcher.DispatchController | null, error: Error): void {
     if (this.#over) return;
+    this.#takeBatch();
+    if (this.#over) return;
     const { code, message } = classifyLoss(error);
     if (this.#relay !== null)
       this.#interrupt(code === 'endpoint-timeout' ? 'timeout' : 'upstream', message, error);
     else this.#lose(code, message, error);
+  }
+
+  #takeBatch(): boolean {
+    const batch = this.#batch;
+    if (batch.length === 0) return true;
+    this.#batch = [];
+    const chunk = batch.length === 1 ? (batch[0] as Buffer) : Buffer.concat(batch);
+    return this.#held === null ? this.#write(chunk) : this.#hold(this.#held, chunk);
   }
 
   #hold(held: Buffer[], chunk: Buffer): boolean {
@@ -271,6 +289,8 @@ export class ForwardAttempt implements Dispatcher.DispatchHandler {
     this.#firstByteTimer?.cancel();
     this.#stallTimer?.cancel();
     this.#held = null;
+    const unread = this.#relay?.observer?.skipped ?? 0;
+    if (unread > 0) this.#options.onUnread(unread);
     this.#resolve(end);
   }
 }

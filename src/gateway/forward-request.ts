@@ -22,14 +22,14 @@ export function forwardRequest(
   forwardable: Forwardable,
   context: ServeContext,
 ): Promise<RequestEnd> {
-  const { admission, budget, retry, clock, metrics, stopping } = context;
+  const { admission, budget, retry, clock, metrics, ended } = context;
   return rerouteRequest(client, {
     admission,
     budget,
     retry,
     clock,
     metrics,
-    stopping,
+    ended,
     attempt: (lease, options) => forward(client, forwardable, lease, options, context),
   });
 }
@@ -77,10 +77,11 @@ function forward(
     clock,
     onFirstToken: () => {
       lease.firstToken();
-      metrics.ttft.observe({ model }, (clock.monotonicMs() - client.startedMs) / 1000);
+      metrics.ttft.observe(model, (clock.monotonicMs() - client.startedMs) / 1000);
     },
-    onMoreTokens: (gapMs) => metrics.interToken.observe({ model }, gapMs / 1000),
+    onMoreTokens: (gapMs) => metrics.interToken.observe(model, gapMs / 1000),
     onPause: () => metrics.pauses.inc(),
+    onUnread: (events) => metrics.unreadEvents.inc(events),
   });
   context.track(attempt);
   return attempt;

@@ -1,4 +1,5 @@
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { Counter, Gauge, type Registry } from 'prom-client';
+import { FastHistogram } from './fast-histogram.js';
 
 /** Bucket boundaries as in vLLM's own histograms, so that both sides of a request can be laid over each other. */
 export const ttftBuckets = [
@@ -40,13 +41,13 @@ export class GatewayMetrics {
   readonly reroutes: Counter<'reason'>;
   readonly retries: Counter<'reason'>;
   readonly budgetDenied: Counter;
-  readonly ttft: Histogram<'model'>;
-  readonly interToken: Histogram<'model'>;
-  readonly endToEnd: Histogram<'model'>;
+  readonly ttft: FastHistogram;
+  readonly interToken: FastHistogram;
+  readonly endToEnd: FastHistogram;
   readonly inFlight: Gauge;
   readonly queued: Gauge<'model'>;
   readonly queueRejected: Counter<'reason'>;
-  readonly queueWait: Histogram<'model'>;
+  readonly queueWait: FastHistogram;
   readonly promptTokens: Counter<'model'>;
   readonly cachedTokens: Counter<'model'>;
   readonly completionTokens: Counter<'model'>;
@@ -59,14 +60,8 @@ export class GatewayMetrics {
     const registers = [registry];
     const counter = <L extends string>(what: string, help: string, labelNames: L[] = []): Counter<L> =>
       new Counter({ name: `infernode_gateway_${what}_total`, help, labelNames, registers });
-    const histogram = (what: string, help: string, buckets: number[]): Histogram<'model'> =>
-      new Histogram({
-        name: `infernode_gateway_${what}_seconds`,
-        help,
-        labelNames: ['model'],
-        buckets,
-        registers,
-      });
+    const histogram = (what: string, help: string, buckets: number[]): FastHistogram =>
+      new FastHistogram(`infernode_gateway_${what}_seconds`, help, buckets, registry);
     this.requests = counter('requests', 'Requests by how they ended', [
       'model',
       'route',

@@ -104,6 +104,7 @@ export class Gateway implements Service {
       exposePlacement: options.exposePlacement ?? isLoopback(options.listen.host),
       keys: () => this.#keys,
       stopping: () => this.#stopping,
+      ended: () => this.#destroyed,
       track: (attempt) => this.#track(attempt),
     };
   }
@@ -185,6 +186,7 @@ export class Gateway implements Service {
 
   async #drain(): Promise<void> {
     const { clock, limits, logger } = this.#options;
+    if (this.#server === null) this.destroy('closed before it started');
     if (this.#destroyed || this.#server === null) return;
     this.#stopping = true;
     const server = this.#server;

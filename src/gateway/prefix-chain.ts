@@ -17,6 +17,8 @@ export const blockTokenIds = 512;
 /** Longest chain: two million tokens, beyond any context. It bounds the hashing of a 16 MiB body to about 10 ms. */
 export const maxChainBlocks = 4096;
 
+const maxRememberedScopes = 256;
+
 export interface PromptChain {
   chain: number[];
   /** Estimate: a token per four code points; exact for token ids. */
@@ -28,14 +30,26 @@ export class PrefixHasher {
   /** Seed digest (32 bytes), previous value (8), block (UTF-8 takes at most 3 bytes per UTF-16 unit, 2 units per point). */
   readonly #scratch = Buffer.alloc(40 + blockCodePoints * 4 + 16);
 
+  /** Origins of the scopes seen last: nearly all requests of a gateway are for a few models without a salt. */
+  readonly #origins = new Map<string, number>();
+
   constructor(seed: string) {
     this.#seed = hash('sha256', `${chainVersion}\u0000${seed}`, 'buffer');
     this.#seed.copy(this.#scratch);
   }
 
   chainOf({ scope, text, tokenIds }: RenderedPrompt): PromptChain {
-    const origin = this.#digest(0, scopeKey(scope));
+    const origin = this.#originOf(scope);
     return tokenIds === null ? this.#chainText(origin, text) : this.#chainTokens(origin, tokenIds);
+  }
+
+  #originOf(scope: string): number {
+    const known = this.#origins.get(scope);
+    if (known !== undefined) return known;
+    const origin = this.#digest(0, scopeKey(scope));
+    if (this.#origins.size >= maxRememberedScopes) this.#origins.clear();
+    this.#origins.set(scope, origin);
+    return origin;
   }
 
   #chainText(origin: number, text: string): PromptChain {

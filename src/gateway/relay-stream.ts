@@ -39,7 +39,10 @@ export class RelayStream {
   write(chunk: Buffer): boolean {
     if (this.observer === null) return this.#send(chunk);
     const incomplete = this.observer.push(chunk);
-    if (incomplete === 0 && this.#heldBytes === 0) return this.#send(chunk);
+    if (incomplete === 0 && this.#heldBytes === 0) {
+      this.#midEvent = false;
+      return this.#send(chunk);
+    }
     return this.#holdTail(chunk, incomplete);
   }
 

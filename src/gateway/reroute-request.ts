@@ -39,7 +39,8 @@ export interface RerouteDependencies {
   retry: RetryOptions;
   clock: Clock;
   metrics: GatewayMetrics;
-  stopping: () => boolean;
+  /** The gateway has been destroyed: no more attempts. */
+  ended: () => boolean;
   attempt: (lease: Lease, options: { fresh: boolean; attempts: number }) => ForwardAttempt;
 }
 
@@ -67,6 +68,7 @@ export async function rerouteRequest(
     blame(lease, end);
     lease.release();
     if (end.kind !== 'lost' && end.kind !== 'refused') return end;
+    if (deps.ended()) return { kind: 'failed', code: 'shutting-down', message: 'the gateway ended' };
     if (!mayReroute(end, { request, tried, attempts }, deps)) return giveUp(end, attempts);
     deps.metrics.reroutes.inc({ reason: end.kind === 'lost' ? end.code : `status-${end.status}` });
     last = end;
@@ -108,12 +110,13 @@ async function attemptAt(
     // The news may have come between the decision and now.
     if (lease.endpoint === undefined || lease.endpoint.evicting)
       return { kind: 'lost', code: 'endpoint-evicted', message: evictionReason(lease), race: false };
+    if (request.clientGone) return { kind: 'client-gone' };
     const running = attempt(lease, { fresh, attempts }).start();
     request.onClientGone = () => running.cancel();
     const end = await running.ended;
     request.onClientGone = null;
     metrics.attempts.inc({ result: end.kind === 'lost' ? end.code : end.kind });
-    if (end.kind !== 'lost' || !end.race || fresh || request.clientGone) return end;
+    if (end.kind !== 'lost' || !end.race || fresh) return end;
     metrics.retries.inc({ reason: 'keep-alive-race' });
   }
 }
@@ -148,9 +151,9 @@ function blame(lease: Lease, end: AttemptEnd): void {
 function mayReroute(
   end: Unanswered,
   { request, tried, attempts }: { request: RoutableRequest; tried: ReadonlySet<string>; attempts: number },
-  { retry, admission, budget, metrics, stopping }: RerouteDependencies,
+  { retry, admission, budget, metrics }: RerouteDependencies,
 ): boolean {
-  if (attempts >= retry.maxAttempts || stopping()) return false;
+  if (attempts >= retry.maxAttempts) return false;
   if (end.kind === 'refused' && !end.engineDead && !refusingStatuses.has(end.status)) return false;
   // Neither budget nor back-off is spent on finding out that nobody is left.
   if (!admission.hasUntried({ ...request.admission, exclude: tried })) return false;

