@@ -145,7 +145,7 @@ class Coordinator implements RunningCoordinator {
   }
 
   async start(): Promise<void> {
-    await Promise.all([this.#control.start(), this.#metrics.start(), this.#probe.start()]);
+    await allStarted([this.#control.start(), this.#metrics.start(), this.#probe.start()]);
     this.#watchers.watch(this.#config.agents);
     await this.#untilFirstNews();
     await this.#gateway.start();
@@ -230,6 +230,13 @@ class Coordinator implements RunningCoordinator {
     ]);
     logger.info('coordinator has ended');
   }
+}
+
+/** Throws the first failure, but only when all have come to an end: one that still starts could not be closed. */
+async function allStarted(starts: Promise<void>[]): Promise<void> {
+  const results = await Promise.allSettled(starts);
+  const failure = results.find((result) => result.status === 'rejected');
+  if (failure) throw failure.reason;
 }
 
 async function settle(logger: Logger, what: string, work: Promise<void>): Promise<void> {
