@@ -55,12 +55,14 @@ DeviceReader::DeviceReader(const Symbols& symbols, CallSlot& slot, uint32_t inde
 void DeviceReader::Read(bool slow) {
   row_.error_code = kSuccess;
   row_.error_call = 0;
-  driver_gone_ = false;
+  driver_gone_ = answered_ = false;
+  first_failure_ = kSuccess;
   const bool first = handle_ == nullptr;
   if (first && !Open()) return Blank();
   RunSteps(slow || first);
   ReadFields(slow || first);
   if (slow || first) ReadProcesses();
+  CheckHandle();
   if (row_.error_code == kGpuIsLost) Blank();
   row_.sampled_ns = MonotonicNs();
 }
@@ -82,6 +84,8 @@ bool DeviceReader::Open() {
 
 void DeviceReader::ReadIdentity() {
   Identity& id = row_.identity;
+  id = Identity{};
+  id.minor_number = -1;
   const auto index = static_cast<int32_t>(index_);
   char text[kNameBufferSize] = "";
   if (INFERNODE_NVML(symbols_, slot_, index, nvmlDeviceGetUUID, handle_, text, kUuidBufferSize) == kSuccess)
@@ -107,7 +111,10 @@ void DeviceReader::RunSteps(bool slow) {
     const ReadStep& step = kReadSteps[i];
     if (unsupported_steps_[i] || (step.read_class == ReadClass::kSlow && !slow)) continue;
     const Return result = step.read(context);
-    if (result == kSuccess) continue;
+    if (result == kSuccess) {
+      answered_ = true;
+      continue;
+    }
     std::fill_n(row_.reading + static_cast<size_t>(step.first), step.columns, std::nan(""));
     if (IsUnsupported(result)) unsupported_steps_.set(i);
     if (!Judge(result, step.call)) return;
@@ -179,6 +186,17 @@ bool DeviceReader::ListProcesses(Call call, Return (*list)(Device, uint32_t*, Pr
   return false;
 }
 
+/// Nothing at all could be read, and not because the part lacks it: the handle is no good any more. The next round asks for
+/// a new one, which tells more (a device that fell off the bus answers UNKNOWN to everything).
+void DeviceReader::CheckHandle() {
+  if (answered_ || first_failure_ == kSuccess) return;
+  if (row_.error_code == kSuccess) {
+    row_.error_code = first_failure_;
+    row_.error_call = static_cast<uint32_t>(first_failed_);
+  }
+  handle_ = nullptr;
+}
+
 void DeviceReader::Blank() {
   std::fill(std::begin(row_.reading), std::end(row_.reading), std::nan(""));
   row_.process_count = -1;
@@ -187,6 +205,10 @@ void DeviceReader::Blank() {
 
 bool DeviceReader::Judge(Return result, Call call) {
   if (SpeaksOfDriver(result)) driver_gone_ = true;
+  if (!IsUnsupported(result) && first_failure_ == kSuccess) {
+    first_failure_ = result;
+    first_failed_ = call;
+  }
   if (SpeaksOfDevice(result) && row_.error_code == kSuccess) {
     row_.error_code = result;
     row_.error_call = static_cast<uint32_t>(call);

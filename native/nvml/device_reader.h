@@ -35,6 +35,7 @@ class DeviceReader {
   void ReadProcesses();
   bool ListProcesses(Call call, Return (*list)(Device, uint32_t*, ProcessInfo*), std::vector<ProcessInfo>* infos);
   void Blank();
+  void CheckHandle();
   /// Notes what a return code says of the device or the driver. True when reading on makes sense.
   bool Judge(Return result, Call call);
 
@@ -44,6 +45,10 @@ class DeviceReader {
   const int driver_branch_;
   Device handle_ = nullptr;
   bool driver_gone_ = false;
+  /// Of the reading under way: whether any call succeeded, and the first that failed for no reason we know.
+  bool answered_ = false;
+  Return first_failure_ = 0;
+  Call first_failed_ = Call::kNone;
   /// By step and by field: answered "not supported" once, never asked again until the driver is opened anew.
   std::bitset<kMaxSteps> unsupported_steps_;
   std::bitset<kMaxSteps> unsupported_fields_;

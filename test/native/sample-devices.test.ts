@@ -1,0 +1,122 @@
+/** What reaches the agent from healthy and sick GPUs, through a real sampler process over the simulated library. */
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { NodeSample } from '../../src/domain/device.js';
+import { eventually } from '../support/running-up.js';
+import { RunningSampler } from '../support/running-sampler.js';
+import { SimulatedGpus } from '../support/simulated-gpus.js';
+
+let gpus: SimulatedGpus;
+let running: RunningSampler;
+beforeEach(() => {
+  gpus = new SimulatedGpus(4);
+  running = new RunningSampler(gpus.libraryPath);
+});
+afterEach(async () => {
+  await running.end();
+  gpus.remove();
+});
+
+const uuidsOf = (sample: NodeSample): string[] => sample.devices.map((d) => d.identity.uuid);
+const first = (): Promise<NodeSample> => running.sampleWith(() => true);
+
+test('the first sample holds every device', async () => {
+  await running.sampler.start();
+  const sample = await first();
+  expect(sample.driver).toMatchObject({ state: 'ok', driverVersion: '580.65.06' });
+  expect(uuidsOf(sample)).toEqual(gpus.uuids);
+  expect(sample.stuck).toEqual([]);
+  expect(readdirSync(running.runDir)).toEqual([]);
+});
+
+test('a changed reading is in the next sample and in the metrics, and goes with its device', async () => {
+  await running.sampler.start();
+  gpus.edit(({ devices }) => (devices[2]!.set = { temperatureCelsius: 95 }));
+  await running.sampleWith(({ devices }) => devices[2]?.reading.temperatureCelsius === 95);
+  const name = 'infernode_device_temperature_celsius';
+  expect(await running.metric(name, { node: 'test', device: gpus.uuids[2]! })).toBe(95);
+  gpus.edit(({ devices }) => devices.splice(2, 2));
+  await running.sampleWith(({ devices }) => devices.length === 2);
+  expect(await running.metric(name, { device: gpus.uuids[2]! })).toBeUndefined();
+  expect(await running.metric(name, { device: gpus.uuids[1]! })).toBeTypeOf('number');
+});
+
+test('an Xid becomes an event', async () => {
+  await running.sampler.start();
+  await first();
+  // An event set hears only what happens after it was registered, which is a moment after the first reading.
+  await eventually('an event', () => {
+    gpus.raise('xid', 1, 79);
+    return running.events.length > 0;
+  });
+  expect(running.events[0]).toMatchObject({
+    deviceUuid: gpus.uuids[1],
+    kind: 'xid',
+    code: 79,
+    source: 'nvml',
+  });
+  expect(await running.metric('infernode_device_events_total', { kind: 'xid' })).toBeGreaterThan(0);
+});
+
+test('a lost device keeps its name and says so; the others are read on', async () => {
+  await running.sampler.start();
+  await first();
+  gpus.edit(({ devices }) => (devices[1]!.lost = true));
+  const sample = await running.sampleWith(({ devices }) => devices[1]?.error !== null);
+  expect(uuidsOf(sample)).toEqual(gpus.uuids);
+  expect(sample.devices[1]).toMatchObject({
+    error: { code: 'NVML_ERROR_GPU_IS_LOST' },
+    reading: { temperatureCelsius: null, memoryUsedBytes: null },
+  });
+  expect(sample.devices[2]?.reading.temperatureCelsius).toBeTypeOf('number');
+  gpus.edit(({ devices }) => (devices[1]!.lost = false));
+  await running.sampleWith(({ devices }) => devices[1]?.error === null);
+});
+
+test('a device that answers UNKNOWN to everything is in error', async () => {
+  await running.sampler.start();
+  await first();
+  gpus.edit(({ returns }) => returns.push({ call: '*', device: 3, code: 999 }));
+  const sample = await running.sampleWith(({ devices }) => devices[3]?.error != null);
+  expect(sample.devices[3]?.error?.code).toBe('NVML_ERROR_UNKNOWN');
+  expect(sample.devices[0]?.error).toBeNull();
+});
+
+test('a process that holds a device is seen at once when asked for', async () => {
+  await running.sampler.start();
+  await first();
+  const startTime = readStartTime(process.pid);
+  writeFileSync(
+    join(gpus.directory, 'processes', `${process.pid}.json`),
+    JSON.stringify({
+      pid: process.pid,
+      startTime,
+      name: 'VLLM::EngineCore',
+      devices: [{ uuid: gpus.uuids[0], bytes: 7_000_000_000 }],
+      releaseDelayMs: 0,
+    }),
+  );
+  await eventually('the process', async () => {
+    const sample = await running.sampler.sampleNow();
+    return sample?.devices[0]?.processes?.length === 1;
+  });
+  expect(running.sampler.processesOf(gpus.uuids[0]!)).toEqual([
+    { pid: process.pid, memoryBytes: 7_000_000_000 },
+  ]);
+  expect(running.sampler.processesOf(gpus.uuids[1]!)).toEqual([]);
+  expect(running.sampler.processesOf('GPU-unknown')).toBeNull();
+});
+
+test('a listener that throws does not keep the news from the next', async () => {
+  running.sampler.onSample(() => {
+    throw new Error('test');
+  });
+  await running.sampler.start();
+  await first();
+});
+
+function readStartTime(pid: number): string {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]!;
+}
