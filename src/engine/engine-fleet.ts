@@ -238,9 +238,12 @@ export class EngineFleet implements Service {
       logger.error({ engine: id, err: error }, 'the run of the engine before could not be judged');
       return null;
     });
-    const orphan = !config && !(usable.dynamic && this.#templates[usable.template]);
-    if (orphan || (!config && usable.wanted === 'stopped')) usable.wanted = 'stopped';
-    if (!run && !config && usable.wanted === 'stopped') return;
+    if (!config) {
+      // What is neither configured nor startable any more is only taken over to be ended in order.
+      if (!usable.dynamic || !this.#templates[usable.template]) usable.wanted = 'stopped';
+      usable.dynamic = true;
+      if (!run && usable.wanted === 'stopped') return;
+    }
     const engine = this.#add(this.#supervise(id, store, usable));
     if (!run) return;
     metrics.adopted();
@@ -302,7 +305,7 @@ export class EngineFleet implements Service {
 
   #add<T extends Engine>(engine: T): T {
     this.#engines.set(engine.id, engine);
-    this.#changed(engine.status);
+    this.#announce(engine.status);
     return engine;
   }
 
@@ -378,9 +381,13 @@ export class EngineFleet implements Service {
 
   // Small parts.
 
-  #changed(status: EngineStatus): void {
+  #announce(status: EngineStatus): void {
     this.#options.metrics.show(status);
     this.#emit(status);
+  }
+
+  #changed(status: EngineStatus): void {
+    this.#announce(status);
     const engine = this.#engines.get(status.id);
     if (engine instanceof EngineSupervisor && isDone(engine)) this.#remove(engine);
   }
@@ -424,7 +431,14 @@ function recordOf(config: SupervisedEngineConfig, stored: EngineRecord | null): 
   const wanted = config.autostart ? 'running' : 'stopped';
   const fresh: EngineRecord = { ...emptyRecord(config.template, devices), wanted };
   if (!stored) return fresh;
-  return { ...stored, template: config.template, devices, dynamic: false };
+  // What was wanted of an engine outside the configuration says nothing about the one that is in it now.
+  return {
+    ...stored,
+    template: config.template,
+    devices,
+    dynamic: false,
+    wanted: stored.dynamic ? wanted : stored.wanted,
+  };
 }
 
 function emptyRecord(template: string, devices: string[]): EngineRecord {

@@ -1,5 +1,5 @@
 /** Fleets with real keepers and real fake engines, in a directory of their own that leaves no process behind. */
-import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Registry } from 'prom-client';
@@ -134,6 +134,11 @@ export function childPidOf(runDir: string): number {
   return Number(match[1]);
 }
 
+/** Ended; a zombie that its new parent has not reaped yet holds nothing any more. */
 export function isGone(pid: number): boolean {
-  return !readdirSync('/proc').includes(String(pid));
+  try {
+    return /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return true;
+  }
 }
