@@ -17,7 +17,8 @@ import { PrefixMemory } from './prefix-memory.js';
 import type { Selection, SelectionView } from './select-endpoint.js';
 import { hashText } from './stable-hash.js';
 import { strategies, type StrategyName } from './strategies.js';
-import { emptyLoad, WorkLedger, type EndpointLoad } from './work-ledger.js';
+import { PrefillPace } from './prefill-pace.js';
+import { emptyLoad, WorkLedger, type EndpointLoad, type Lease } from './work-ledger.js';
 
 export interface ModelPlacementOptions {
   strategy?: StrategyName;
@@ -60,6 +61,8 @@ export class InMemoryModelPlacement implements ModelPlacement {
   #placedRequests = 0;
   #placedWork = 0;
   #lastPlaced: string | null = null;
+  /** Mean of the measured paces, tokens per ms; `null` before any. */
+  #meanPace: number | null = null;
 
   constructor(options: ModelPlacementOptions = {}) {
     this.#strategy = options.strategy ?? 'chwbl';
@@ -142,12 +145,20 @@ export class InMemoryModelPlacement implements ModelPlacement {
     this.#record(request, { member, depth, uncachedTokens, holdsOwn: false, rule: 'observed' }, nowMs);
   }
 
-  firstToken(requestId: string, _nowMs: number, _cachedTokens?: number): void {
-    this.#ledger.firstToken(requestId);
+  firstToken(requestId: string, nowMs: number, cachedTokens?: number): void {
+    const finished = this.#ledger.firstToken(requestId, nowMs);
+    if (!finished) return;
+    const { lease, elapsedMs } = finished;
+    const member = this.#byId.get(lease.endpointId);
+    if (member?.load !== lease.load) return;
+    const computed = cachedTokens === undefined ? lease.uncachedTokens : lease.tokens - cachedTokens;
+    if (cachedTokens !== undefined && lease.trace.depth > 0) this.#learnCapacity(member, lease, cachedTokens);
+    member.pace.add(Math.max(1, computed), elapsedMs);
+    this.#meanPace = meanPaceOf(this.#members);
   }
 
-  done(requestId: string, _nowMs: number): void {
-    const lease = this.#ledger.release(requestId);
+  done(requestId: string, nowMs: number): void {
+    const lease = this.#ledger.release(requestId, nowMs);
     if (!lease) return;
     this.#byId.get(lease.endpointId)?.breaker.ended(requestId);
     const departed = this.#departed.get(lease.endpointId);
@@ -171,6 +182,11 @@ export class InMemoryModelPlacement implements ModelPlacement {
     return this.#members;
   }
 
+  /** Blocks remembered, and those that found no room. */
+  memoryUse(): { blocks: number; dropped: number } {
+    return { blocks: this.#memory.size, dropped: this.#memory.dropped };
+  }
+
   #join(state: EndpointState, weight: number): void {
     const departed = this.#departed.get(state.id);
     const returns = departed?.incarnation === state.incarnation;
@@ -178,6 +194,7 @@ export class InMemoryModelPlacement implements ModelPlacement {
     const member: Member = {
       state,
       breaker: new EndpointBreaker(this.#breakerOptions),
+      pace: new PrefillPace(),
       load: returns ? departed.load : emptyLoad(),
       baseWeight: weight,
       weight,
@@ -198,6 +215,7 @@ export class InMemoryModelPlacement implements ModelPlacement {
       this.#memory.forget(member.slot);
       member.load = emptyLoad();
       member.breaker = new EndpointBreaker(this.#breakerOptions);
+      member.pace = new PrefillPace();
     }
     if (state.capacityBlocks !== member.state.capacityBlocks) {
       this.#memory.setCapacity(member.slot, this.#capacityOf(state));
@@ -213,10 +231,16 @@ export class InMemoryModelPlacement implements ModelPlacement {
   #prepare(request: PlacementRequest, nowMs: number): Prepared {
     const eligible: Member[] = [];
     const refused: Prepared['refused'] = [];
-    for (const member of this.#members) {
+    const eligibleFlags = new Uint8Array(this.#members.length);
+    for (let index = 0; index < this.#members.length; index += 1) {
+      const member = this.#members[index]!;
       const refusal = member.standing ?? refusalOf(member, request, nowMs);
-      if (refusal === null) eligible.push(member);
-      else refused.push({ member, refusal });
+      if (refusal !== null) {
+        refused.push({ member, refusal });
+        continue;
+      }
+      eligible.push(member);
+      eligibleFlags[index] = 1;
     }
     const prefix = request.chain.length > 0 ? this.#keys.keyOf(request.chain) : null;
     const key = request.sessionKey ? hashText(request.sessionKey) : (prefix?.key ?? null);
@@ -226,12 +250,15 @@ export class InMemoryModelPlacement implements ModelPlacement {
       view: {
         eligible,
         members: this.#members,
+        eligibleFlags,
         ring: this.#ring,
         key,
         sharedBlocks: prefix?.index ?? 0,
         tokens,
         depths: this.#depths,
         meanWork: this.#meanWork(tokens),
+        meanPace: this.#meanPace,
+        nowMs,
         placedRequests: this.#placedRequests,
         lastPlaced: this.#lastPlaced,
         seed: this.#seed,
@@ -265,9 +292,8 @@ export class InMemoryModelPlacement implements ModelPlacement {
       load: member.load,
       tokens,
       uncachedTokens,
+      trace: this.#memory.trace(member.slot, request.chain),
       placedAtMs: nowMs,
-      depth,
-      hasFirstToken: false,
     });
     if (request.chain.length > 0) {
       this.#memory.record(member.slot, request.chain, depth);
@@ -277,6 +303,12 @@ export class InMemoryModelPlacement implements ModelPlacement {
     this.#placedRequests += 1;
     this.#placedWork += uncachedTokens + this.#constants.contextWeight * tokens;
     this.#lastPlaced = member.state.id;
+  }
+
+  /** One block of tolerance: engines cache full blocks only, and the last one of a prompt rarely is. */
+  #learnCapacity(member: Member, { trace }: Lease, cachedTokens: number): void {
+    const wasCached = cachedTokens >= (trace.depth - 1) * this.#constants.blockTokens;
+    this.#memory.learn(member.slot, trace.age, wasCached);
   }
 
   /** Mean of u + tokens/4 over placed requests; without history the request's own. */
@@ -307,4 +339,16 @@ function refuse(refused: Prepared['refused']): { endpoint: null; outcome: Placem
   const more = refused.length > shown.length ? `; and ${refused.length - shown.length} more` : '';
   const reason = shown.length > 0 ? shown.join('; ') + more : 'no endpoint serves this model';
   return { endpoint: null, outcome: capped ? 'capped' : 'none-eligible', reason };
+}
+
+/** Per unit of weight, over the endpoints that were measured. */
+function meanPaceOf(members: readonly Member[]): number | null {
+  let [sum, weight] = [0, 0];
+  for (const member of members) {
+    const pace = member.pace.tokensPerMs;
+    if (pace === null) continue;
+    sum += pace;
+    weight += member.weight;
+  }
+  return weight > 0 ? sum / weight : null;
 }

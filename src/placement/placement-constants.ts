@@ -16,10 +16,16 @@ export interface PlacementConstants {
   contextWeight: number;
   /** Cost of an uncached token beside a queued one: it also spends cache and delays those who come later. */
   uncachedCost: number;
+  /** Added to `uncachedCost` per mean request that is queued on the mean endpoint beyond the first. */
+  pressureCost: number;
+  /** Most that pressure may add. */
+  pressureCostLimit: number;
   /** Cost of a prompt token in flight beside a queued one. */
   contextCost: number;
   /** Cost per step away from home where nothing is remembered, in shares of min(mean, u). */
   rankCost: number;
+  /** Tokens of expected pace that are mixed into an endpoint's measured one. */
+  pacePriorTokens: number;
   /** A block belongs to the shared part of prompts above this share, divided by the number of endpoints. */
   sharedPrefixShare: number;
   /** Requests over which shares are counted. */
@@ -44,8 +50,11 @@ export const defaultConstants: Readonly<PlacementConstants> = {
   boundFloorRequests: 2,
   contextWeight: 0.25,
   uncachedCost: 1.5,
+  pressureCost: 0.5,
+  pressureCostLimit: 6,
   contextCost: 0.02,
   rankCost: 0.1,
+  pacePriorTokens: 50_000,
   sharedPrefixShare: 0.5,
   shareWindowRequests: 4096,
   keyDepthBlocks: 64,

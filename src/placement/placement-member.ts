@@ -1,6 +1,7 @@
 import type { EndpointState } from '../domain/endpoint.js';
 import { EndpointBreaker } from './endpoint-breaker.js';
 import { standingRefusal, type Candidate, type Refusal } from './eligibility.js';
+import type { PrefillPace } from './prefill-pace.js';
 import type { EndpointLoad } from './work-ledger.js';
 
 /** One endpoint as placement keeps it. The load object belongs to one incarnation: leases of the former keep theirs. */
@@ -8,6 +9,7 @@ export interface Member extends Candidate {
   state: EndpointState;
   breaker: EndpointBreaker;
   load: EndpointLoad;
+  pace: PrefillPace;
   /** Weight as joined, before health. */
   baseWeight: number;
   /** Weight in the bound and in the costs. */

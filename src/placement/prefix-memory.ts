@@ -1,21 +1,40 @@
 import { hashInteger } from './stable-hash.js';
 
-const holdersPerBlock = 3;
+/** Three, as first tried, loses sight of who holds a popular prefix: see the table in README.md. */
+const holdersPerBlock = 8;
 const noBlock = -1;
 const noHolder = -1;
 const smallestTable = 1024;
+/** Entries stay this long beyond their lapse, in capacities, so that a capacity that was told too small can be learned. */
+const keepFactor = 2;
+/** Entries swept per block stamped, and per block newly taken in: dead ones stay below a quarter of the living. */
+const sweepPerStamp = 2;
+const sweepPerNewBlock = 8;
+/** Share of the way that one observation moves a learned capacity. */
+const learningRate = 1 / 8;
 
 interface SlotState {
   /** Blocks newly placed there so far. */
   clock: number;
+  /** Blocks the cache is thought to hold. */
   capacity: number;
-  /** Stamps up to here are of an engine that is gone. */
-  forgottenUpTo: number;
+  /** As the engine told it; the learned one stays within a quarter and twice of it. */
+  declaredCapacity: number;
+  /** Entries from before are of an engine that is gone. */
+  forgottenAt: number;
   used: boolean;
 }
 
+/** The deepest block of a chain that a slot ever took in, lapsed or not. */
+export interface Trace {
+  /** Its index + 1; 0 when there is none. */
+  depth: number;
+  /** New blocks the slot has taken in since. */
+  age: number;
+}
+
 /**
- * Remembers which endpoint computed a block, as (endpoint, stamp) with up to three endpoints per block. An entry holds
+ * Remembers which endpoint computed a block, as (endpoint, stamp) with up to eight endpoints per block. An entry holds
  * while the endpoint has taken in no more new blocks since than its cache has room for. Endpoints are small integers
  * (slots). Open addressing over typed arrays: no garbage, one probe per block, and bounded memory (`maxEntries`).
  */
@@ -23,8 +42,8 @@ export class PrefixMemory {
   readonly #maxEntries: number;
   readonly #slots: SlotState[] = [];
   #blocks: Float64Array;
-  #holders: Int32Array;
-  #stamps: Float64Array;
+  #holders: Int16Array;
+  #stamps: Uint32Array;
   #mask: number;
   #used = 0;
   #sweepAt = 0;
@@ -33,8 +52,8 @@ export class PrefixMemory {
   constructor(maxEntries: number) {
     this.#maxEntries = maxEntries;
     this.#blocks = new Float64Array(smallestTable).fill(noBlock);
-    this.#holders = new Int32Array(smallestTable * holdersPerBlock).fill(noHolder);
-    this.#stamps = new Float64Array(smallestTable * holdersPerBlock);
+    this.#holders = new Int16Array(smallestTable * holdersPerBlock).fill(noHolder);
+    this.#stamps = new Uint32Array(smallestTable * holdersPerBlock);
     this.#mask = smallestTable - 1;
   }
 
@@ -59,7 +78,13 @@ export class PrefixMemory {
       this.setCapacity(free, capacityBlocks);
       return free;
     }
-    this.#slots.push({ clock: 0, capacity: capacityBlocks, forgottenUpTo: -1, used: true });
+    this.#slots.push({
+      clock: 1,
+      capacity: capacityBlocks,
+      declaredCapacity: capacityBlocks,
+      forgottenAt: 0,
+      used: true,
+    });
     this.#reserve();
     return this.#slots.length - 1;
   }
@@ -70,15 +95,45 @@ export class PrefixMemory {
   }
 
   setCapacity(slot: number, capacityBlocks: number): void {
-    this.#slots[slot]!.capacity = capacityBlocks;
+    const state = this.#slots[slot]!;
+    state.capacity = capacityBlocks;
+    state.declaredCapacity = capacityBlocks;
     this.#reserve();
   }
 
   /** The engine restarted: what it held is gone. */
   forget(slot: number): void {
     const state = this.#slots[slot]!;
-    state.forgottenUpTo = state.clock;
+    state.forgottenAt = state.clock;
     state.clock += 1;
+    state.capacity = state.declaredCapacity;
+  }
+
+  /** Blocks that the slot's cache is thought to hold. */
+  capacityOf(slot: number): number {
+    return this.#slots[slot]!.capacity;
+  }
+
+  /** To be read before the chain is recorded; what the engine then reports goes to `learn`. */
+  trace(slot: number, chain: readonly number[]): Trace {
+    for (let index = chain.length - 1; index >= 0; index -= 1) {
+      const entry = this.#find(chain[index]!);
+      if (this.#blocks[entry] === noBlock) continue;
+      for (let h = entry * holdersPerBlock; h < (entry + 1) * holdersPerBlock; h += 1) {
+        if (this.#holders[h] !== slot) continue;
+        const age = this.#age(slot, this.#stamps[h]!);
+        if (this.#isOfThisEngine(slot, age)) return { depth: index + 1, age };
+      }
+    }
+    return { depth: 0, age: 0 };
+  }
+
+  /** The engine reported whether blocks of that age were still cached: the capacity moves towards what explains it. */
+  learn(slot: number, age: number, wasCached: boolean): void {
+    const state = this.#slots[slot]!;
+    if (wasCached === age <= state.capacity) return;
+    const moved = state.capacity + (age - state.capacity) * learningRate;
+    state.capacity = Math.min(2 * state.declaredCapacity, Math.max(state.declaredCapacity / 4, moved));
   }
 
   /**
@@ -104,12 +159,22 @@ export class PrefixMemory {
     const state = this.#slots[slot]!;
     state.clock += chain.length - depth;
     for (const block of chain) this.#stamp(block, slot, state.clock);
-    this.#sweep(2 * chain.length);
+    this.#sweep(sweepPerStamp * chain.length + sweepPerNewBlock * (chain.length - depth));
   }
 
   #holds(slot: number, stamp: number): boolean {
+    const age = this.#age(slot, stamp);
+    return age <= this.#slots[slot]!.capacity && this.#isOfThisEngine(slot, age);
+  }
+
+  /** Stamps are clocks modulo 2^32; ages are right as long as they stay below that. */
+  #age(slot: number, stamp: number): number {
+    return (this.#slots[slot]!.clock - stamp) >>> 0;
+  }
+
+  #isOfThisEngine(slot: number, age: number): boolean {
     const state = this.#slots[slot]!;
-    return stamp > state.forgottenUpTo && state.clock - stamp <= state.capacity;
+    return age < state.clock - state.forgottenAt;
   }
 
   /** Index of the block's entry, or of the empty place where it belongs. */
@@ -163,15 +228,15 @@ export class PrefixMemory {
     let wanted = 0;
     for (const slot of this.#slots) if (slot.used) wanted += Math.max(0, slot.capacity);
     let size = this.#blocks.length;
-    while (size < 2 * Math.min(wanted, this.#maxEntries)) size *= 2;
+    while (size < 3 * Math.min(wanted, this.#maxEntries) && size < 2 * this.#maxEntries) size *= 2;
     if (size > this.#blocks.length) this.#resize(size);
   }
 
   #resize(size: number): void {
     const [blocks, holders, stamps] = [this.#blocks, this.#holders, this.#stamps];
     this.#blocks = new Float64Array(size).fill(noBlock);
-    this.#holders = new Int32Array(size * holdersPerBlock).fill(noHolder);
-    this.#stamps = new Float64Array(size * holdersPerBlock);
+    this.#holders = new Int16Array(size * holdersPerBlock).fill(noHolder);
+    this.#stamps = new Uint32Array(size * holdersPerBlock);
     this.#mask = size - 1;
     this.#sweepAt = 0;
     for (let entry = 0; entry < blocks.length; entry += 1) {
@@ -179,7 +244,7 @@ export class PrefixMemory {
     }
   }
 
-  #move(blocks: Float64Array, holders: Int32Array, stamps: Float64Array, from: number, to: number): void {
+  #move(blocks: Float64Array, holders: Int16Array, stamps: Uint32Array, from: number, to: number): void {
     this.#blocks[to] = blocks[from]!;
     for (let h = 0; h < holdersPerBlock; h += 1) {
       this.#holders[to * holdersPerBlock + h] = holders[from * holdersPerBlock + h]!;
@@ -187,18 +252,21 @@ export class PrefixMemory {
     }
   }
 
-  /** Looks at a few entries and removes those that nobody holds; twice the pace of insertion, so it keeps up. */
+  /** Looks at a few entries and removes what nobody holds; several times the pace of insertion, so it keeps up. */
   #sweep(count: number): void {
     for (let step = 0; step < count; step += 1) {
-      if (this.#blocks[this.#sweepAt] !== noBlock && !this.#isHeld(this.#sweepAt))
+      if (this.#blocks[this.#sweepAt] !== noBlock && !this.#isWorthKeeping(this.#sweepAt))
         this.#remove(this.#sweepAt);
       else this.#sweepAt = (this.#sweepAt + 1) & this.#mask;
     }
   }
 
-  #isHeld(entry: number): boolean {
+  #isWorthKeeping(entry: number): boolean {
     for (let h = entry * holdersPerBlock; h < (entry + 1) * holdersPerBlock; h += 1) {
-      if (this.#holders[h] !== noHolder && this.#holds(this.#holders[h]!, this.#stamps[h]!)) return true;
+      const slot = this.#holders[h]!;
+      if (slot === noHolder) continue;
+      const age = this.#age(slot, this.#stamps[h]!);
+      if (age <= keepFactor * this.#slots[slot]!.capacity && this.#isOfThisEngine(slot, age)) return true;
     }
     return false;
   }

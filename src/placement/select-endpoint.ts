@@ -1,5 +1,6 @@
 import type { HashRing } from './hash-ring.js';
 import type { PlacementConstants } from './placement-constants.js';
+import { remainingTokens } from './prefill-pace.js';
 import { workOf, type Member } from './placement-member.js';
 import type { ExplainedCandidate } from './placement-types.js';
 
@@ -9,6 +10,8 @@ export interface SelectionView {
   eligible: readonly Member[];
   /** All members in name order, as the ring numbers them. */
   members: readonly Member[];
+  /** 1 where the member of that index is eligible. */
+  eligibleFlags: Uint8Array;
   ring: HashRing;
   /** Position of the request on the ring, or `null` when it has neither text nor session. */
   key: number | null;
@@ -19,6 +22,9 @@ export interface SelectionView {
   depths: Int32Array;
   /** Running mean of u + tokens/4 over placed requests. */
   meanWork: number;
+  /** Mean measured prefill pace per unit of weight, tokens per ms; `null` before any measurement. */
+  meanPace: number | null;
+  nowMs: number;
   /** Requests placed so far: cursor and seed of the strategies that need one. */
   placedRequests: number;
   lastPlaced: string | null;
@@ -64,11 +70,16 @@ export function* clockwise(view: SelectionView): Generator<Member> {
     yield* view.eligible;
     return;
   }
-  const pending = new Set(view.eligible);
-  const start = view.ring.startOf(view.key);
-  for (let step = 0; step < view.ring.points && pending.size > 0; step += 1) {
-    const member = view.members[view.ring.ownerAt((start + step) % view.ring.points)]!;
-    if (pending.delete(member)) yield member;
+  const { ring, members } = view;
+  const pending = view.eligibleFlags.slice();
+  const start = ring.startOf(view.key);
+  let left = view.eligible.length;
+  for (let step = 0; step < ring.points && left > 0; step += 1) {
+    const owner = ring.ownerAt((start + step) % ring.points);
+    if (pending[owner] === 0) continue;
+    pending[owner] = 0;
+    left -= 1;
+    yield members[owner]!;
   }
 }
 
@@ -93,7 +104,8 @@ export const chwblStrategy: Strategy = {
     }
     const bound = new WorkBound(view);
     const candidates = collectCandidates(view);
-    const costs = candidates.map(({ member, rank }) => weigh(view, bound, member, rank));
+    const { uncachedCost } = bound;
+    const costs = candidates.map(({ member, rank }) => weigh(view, bound, uncachedCost, member, rank));
     let best = -1;
     for (let i = 0; i < costs.length; i += 1) {
       if (costs[i]!.admitted && (best < 0 || costs[i]!.cost < costs[best]!.cost)) best = i;
@@ -141,15 +153,22 @@ function collectCandidates(view: SelectionView): Ranked[] {
   return found;
 }
 
-function weigh(view: SelectionView, bound: WorkBound, member: Member, rank: number): ExplainedCandidate {
+function weigh(
+  view: SelectionView,
+  bound: WorkBound,
+  uncachedCost: number,
+  member: Member,
+  rank: number,
+): ExplainedCandidate {
   const { constants } = view;
   const depth = view.depths[member.slot]!;
   const uncached = uncachedTokens(view, member);
   const holdsOwn = depth > Math.max(1, view.sharedBlocks);
-  const { queuedTokens, contextTokens } = member.load;
+  const { contextTokens } = member.load;
   const strangeness = holdsOwn ? 0 : constants.rankCost * rank * Math.min(view.meanWork, uncached);
+  const [queued, slowness] = paceOf(view, member);
   const cost =
-    queuedTokens + constants.uncachedCost * uncached + constants.contextCost * contextTokens + strangeness;
+    slowness * (queued + uncachedCost * uncached) + constants.contextCost * contextTokens + strangeness;
   return {
     endpoint: member.state.id,
     rank,
@@ -163,18 +182,39 @@ function weigh(view: SelectionView, bound: WorkBound, member: Member, rank: numb
   };
 }
 
+/** Prefill work left, and how much longer a token takes here than on the mean endpoint. */
+function paceOf(view: SelectionView, member: Member): [queued: number, slowness: number] {
+  if (view.meanPace === null) return [member.load.queuedTokens, 1];
+  const expected = view.meanPace * member.weight;
+  const pace = member.pace.blended(expected, view.constants.pacePriorTokens, member.load, view.nowMs);
+  return [remainingTokens(member.load, pace, view.nowMs), view.meanPace / pace];
+}
+
 /** W[r] + u + tokens/4 <= c (sum W + u + tokens/4) w[r] + 2 mean, with w[r] the share of r in the weights. */
 export class WorkBound {
   readonly #view: SelectionView;
   #totalWork = 0;
   #totalWeight = 0;
+  #totalQueued = 0;
 
   constructor(view: SelectionView) {
     this.#view = view;
     for (const member of view.eligible) {
       this.#totalWork += this.workOf(member);
       this.#totalWeight += member.weight;
+      this.#totalQueued += member.load.queuedTokens;
     }
+  }
+
+  /**
+   * Cost of an uncached token. It delays all who queue behind it, so it is dearer while everybody queues: this is what
+   * keeps throughput up at saturation, where every endpoint is within its bound and none is idle.
+   */
+  get uncachedCost(): number {
+    const { constants, eligible, meanWork } = this.#view;
+    const backlog = this.#totalQueued / (eligible.length * Math.max(1, meanWork));
+    const pressure = constants.pressureCost * Math.max(0, backlog - 1);
+    return constants.uncachedCost + Math.min(constants.pressureCostLimit, pressure);
   }
 
   workOf(member: Member): number {
@@ -185,7 +225,7 @@ export class WorkBound {
     const { constants, tokens, meanWork } = this.#view;
     const factor = holdsOwn ? constants.warmLoadFactor : constants.loadFactor;
     const total = this.#totalWork + uncached + constants.contextWeight * tokens;
-    return factor * total * (member.weight / this.#totalWeight) + constants.boundFloorRequests * meanWork;
+    return (factor * total * member.weight) / this.#totalWeight + constants.boundFloorRequests * meanWork;
   }
 
   admits(member: Member, uncached: number, holdsOwn: boolean): boolean {

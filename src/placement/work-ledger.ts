@@ -1,4 +1,6 @@
-/** Work in flight on one incarnation of an endpoint; all members are integers >= 0. */
+import type { Trace } from './prefix-memory.js';
+
+/** Work in flight on one incarnation of an endpoint; the three sums are integers >= 0. */
 export interface EndpointLoad {
   /** P: predicted uncached tokens of requests without a first token. */
   queuedTokens: number;
@@ -6,6 +8,10 @@ export interface EndpointLoad {
   contextTokens: number;
   /** Requests in flight. */
   requests: number;
+  /** Leases without a first token, in the order of placing: the first is what the engine is thought to work on. */
+  readonly waiting: Set<Lease>;
+  /** Since when the engine is thought to work on the first of them, ms. */
+  headSinceMs: number;
 }
 
 export interface Lease {
@@ -14,14 +20,19 @@ export interface Lease {
   readonly load: EndpointLoad;
   readonly tokens: number;
   readonly uncachedTokens: number;
+  /** What was known of the chain there when it was placed. */
+  readonly trace: Trace;
   readonly placedAtMs: number;
-  /** Leading blocks thought to be cached when placed. */
-  readonly depth: number;
-  hasFirstToken: boolean;
 }
 
 export function emptyLoad(): EndpointLoad {
-  return { queuedTokens: 0, contextTokens: 0, requests: 0 };
+  return { queuedTokens: 0, contextTokens: 0, requests: 0, waiting: new Set(), headSinceMs: 0 };
+}
+
+/** A prefill that ended. `elapsedMs` is `null` where it was not the first in line: the time is in the others' samples. */
+export interface FinishedPrefill {
+  lease: Lease;
+  elapsedMs: number | null;
 }
 
 /**
@@ -36,36 +47,47 @@ export class WorkLedger {
     return this.#leases.size;
   }
 
-  get(requestId: string): Lease | undefined {
-    return this.#leases.get(requestId);
-  }
-
   /** A request that is still recorded elsewhere under this id moves: its former lease is released first. */
   take(lease: Lease): void {
-    this.release(lease.requestId);
+    this.release(lease.requestId, lease.placedAtMs);
+    const { load } = lease;
     this.#leases.set(lease.requestId, lease);
-    lease.load.requests += 1;
-    lease.load.contextTokens += lease.tokens;
-    lease.load.queuedTokens += lease.uncachedTokens;
+    if (load.waiting.size === 0) load.headSinceMs = lease.placedAtMs;
+    load.waiting.add(lease);
+    load.requests += 1;
+    load.contextTokens += lease.tokens;
+    load.queuedTokens += lease.uncachedTokens;
   }
 
   /** The prefill is over; `null` when the lease is unknown or had its first token already. */
-  firstToken(requestId: string): Lease | null {
+  firstToken(requestId: string, nowMs: number): FinishedPrefill | null {
     const lease = this.#leases.get(requestId);
-    if (!lease || lease.hasFirstToken) return null;
-    lease.hasFirstToken = true;
-    lease.load.queuedTokens -= lease.uncachedTokens;
-    return lease;
+    if (!lease?.load.waiting.has(lease)) return null;
+    const elapsedMs = headOf(lease.load) === lease ? Math.max(0, nowMs - lease.load.headSinceMs) : null;
+    this.#endWaiting(lease, nowMs);
+    return { lease, elapsedMs };
   }
 
   /** `null` when there is nothing to release (any more). */
-  release(requestId: string): Lease | null {
+  release(requestId: string, nowMs: number): Lease | null {
     const lease = this.#leases.get(requestId);
     if (!lease) return null;
     this.#leases.delete(requestId);
     lease.load.requests -= 1;
     lease.load.contextTokens -= lease.tokens;
-    if (!lease.hasFirstToken) lease.load.queuedTokens -= lease.uncachedTokens;
+    if (lease.load.waiting.has(lease)) this.#endWaiting(lease, nowMs);
     return lease;
   }
+
+  #endWaiting(lease: Lease, nowMs: number): void {
+    const { load } = lease;
+    if (headOf(load) === lease) load.headSinceMs = nowMs;
+    load.waiting.delete(lease);
+    load.queuedTokens -= lease.uncachedTokens;
+  }
+}
+
+export function headOf(load: EndpointLoad): Lease | undefined {
+  for (const lease of load.waiting) return lease;
+  return undefined;
 }

@@ -83,12 +83,16 @@ describe('one model', () => {
             placement.upsert(endpointState(endpoint, { incarnation: String((incarnation += 1)) }));
           }
           for (const { load } of placement.members()) {
-            for (const part of Object.values(load) as number[]) expect(part).toBeGreaterThanOrEqual(0);
+            for (const part of [load.queuedTokens, load.contextTokens, load.requests]) {
+              expect(part).toBeGreaterThanOrEqual(0);
+            }
+            expect(load.waiting.size).toBeLessThanOrEqual(load.requests);
           }
         }
         for (let i = 0; i <= 12; i += 1) placement.done(`r${i}`, 1e6);
         for (const { load } of placement.members()) {
-          expect(load).toEqual({ queuedTokens: 0, contextTokens: 0, requests: 0 });
+          expect(load).toMatchObject({ queuedTokens: 0, contextTokens: 0, requests: 0 });
+          expect(load.waiting.size).toBe(0);
         }
       }),
     );

@@ -1,0 +1,116 @@
+import { Counter, Gauge, type Registry } from 'prom-client';
+import type { Clock } from '../runtime/clock.js';
+import type { InMemoryModelPlacement } from './model-placement.js';
+import type { PlacementObserver } from './placement-types.js';
+
+const breakerStates = ['closed', 'open', 'half-open'] as const;
+
+/** What placement decides, counted; and its view of the load, read when scraped. Only the roots create it. */
+export class PlacementMetrics {
+  readonly #decisions: Counter<'model' | 'outcome'>;
+  readonly #refusals: Counter<'model' | 'refusal'>;
+  readonly #placements = new Map<string, InMemoryModelPlacement>();
+
+  constructor(registry: Registry, clock: Pick<Clock, 'monotonicMs'>) {
+    const registers = [registry];
+    this.#decisions = new Counter({
+      name: 'infernode_placement_decisions_total',
+      help: 'Placement decisions by outcome: home, remembered, spilled, capped, none-eligible',
+      labelNames: ['model', 'outcome'],
+      registers,
+    });
+    this.#refusals = new Counter({
+      name: 'infernode_placement_refusals_total',
+      help: 'Endpoints that were not considered for a request, by reason',
+      labelNames: ['model', 'refusal'],
+      registers,
+    });
+    this.#addEndpointGauges(registry);
+    this.#addBreakerGauge(registry, clock);
+    this.#addMemoryGauges(registry);
+  }
+
+  /** Given to the placement of that model when it is made. */
+  observerFor(model: string): PlacementObserver {
+    return {
+      decided: (outcome) => this.#decisions.inc({ model, outcome }),
+      refused: (refusal) => this.#refusals.inc({ model, refusal }),
+    };
+  }
+
+  /** Shows the model's load from now on. */
+  watch(model: string, placement: InMemoryModelPlacement): void {
+    this.#placements.set(model, placement);
+  }
+
+  #addEndpointGauges(registry: Registry): void {
+    const placements = this.#placements;
+    const parts = [
+      ['infernode_placement_requests', 'Requests in flight as placement counts them', 'requests'],
+      [
+        'infernode_placement_queued_tokens',
+        'Predicted uncached prompt tokens of requests without a first token',
+        'queuedTokens',
+      ],
+      ['infernode_placement_context_tokens', 'Prompt tokens of requests in flight', 'contextTokens'],
+    ] as const;
+    for (const [name, help, part] of parts) {
+      new Gauge({
+        name,
+        help,
+        labelNames: ['model', 'endpoint'],
+        registers: [registry],
+        collect() {
+          // Anew each time: the series of an endpoint that left must not stay.
+          this.reset();
+          for (const [model, placement] of placements) {
+            for (const { state, load } of placement.members()) {
+              this.set({ model, endpoint: state.id }, load[part]);
+            }
+          }
+        },
+      });
+    }
+  }
+
+  #addBreakerGauge(registry: Registry, clock: Pick<Clock, 'monotonicMs'>): void {
+    const placements = this.#placements;
+    new Gauge({
+      name: 'infernode_placement_breaker_state',
+      help: 'State of the circuit breaker per endpoint: 1 for the present state, else 0',
+      labelNames: ['model', 'endpoint', 'state'],
+      registers: [registry],
+      collect() {
+        this.reset();
+        const nowMs = clock.monotonicMs();
+        for (const [model, placement] of placements) {
+          for (const member of placement.members()) {
+            const present = member.breaker.state(nowMs);
+            for (const state of breakerStates) {
+              this.set({ model, endpoint: member.state.id, state }, state === present ? 1 : 0);
+            }
+          }
+        }
+      },
+    });
+  }
+
+  #addMemoryGauges(registry: Registry): void {
+    const placements = this.#placements;
+    const parts = [
+      ['infernode_placement_memory_blocks', 'Prompt blocks whose endpoints are remembered', 'blocks'],
+      ['infernode_placement_memory_dropped_blocks', 'Blocks not remembered for want of room', 'dropped'],
+    ] as const;
+    for (const [name, help, part] of parts) {
+      new Gauge({
+        name,
+        help,
+        labelNames: ['model'],
+        registers: [registry],
+        collect() {
+          for (const [model, placement] of placements) this.set({ model }, placement.memoryUse()[part]);
+        },
+      });
+    }
+  }
+}
