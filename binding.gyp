@@ -25,6 +25,17 @@
       "sources": ["<!@(sed -n 's|^keeper |native/|p' native/sources.txt)"]
     },
     {
+      "target_name": "infernode_kv",
+      "type": "shared_library",
+      "product_dir": "<(PRODUCT_DIR)",
+      "sources": ["<!@(sed -n 's|^kv |native/|p' native/sources.txt)"]
+    },
+    {
+      "target_name": "infernode-kv-bench",
+      "type": "executable",
+      "sources": ["<!@(sed -n 's/^kv\\(_bench\\)\\? /native\\//p' native/sources.txt)"]
+    },
+    {
       "target_name": "infernode_nvml_sim",
       "type": "shared_library",
       "product_dir": "<(PRODUCT_DIR)",

@@ -11,11 +11,16 @@ namespace infernode::kv {
 static inline bool IsFp8(const infernode_kv_format& f) { return f.code == INFERNODE_KV_E4M3 || f.code == INFERNODE_KV_E5M2; }
 static inline bool IsFourBit(const infernode_kv_format& f) { return f.code == INFERNODE_KV_INT4S || f.code == INFERNODE_KV_INT4A; }
 
-static inline size_t CodeBytes(const infernode_kv_format& f, size_t elements) { return IsFourBit(f) ? (elements + 1) / 2 : elements; }
+static inline bool IsRaw(const infernode_kv_format& f) { return f.code == INFERNODE_KV_RAW; }
+
+static inline size_t CodeBytes(const infernode_kv_format& f, size_t elements) {
+  return IsRaw(f) ? 2 * elements : IsFourBit(f) ? (elements + 1) / 2 : elements;
+}
 
 static inline size_t RunsPerRow(const infernode_kv_format& f, const infernode_kv_shape& s) { return (s.dim + f.run - 1) / f.run; }
 
 static inline size_t GroupsPerHead(const infernode_kv_format& f, const infernode_kv_shape& s) {
+  if (IsRaw(f)) return 0;
   switch (f.grouping) {
     case INFERNODE_KV_HEAD: return 1;
     case INFERNODE_KV_TOK: return s.tokens;
@@ -62,24 +67,10 @@ static inline size_t CodeOffset(const infernode_kv_format& f, const infernode_kv
 
 /// Bytes of codes of one head; each group starts on a byte.
 static inline size_t CodeBytesPerHead(const infernode_kv_format& f, const infernode_kv_shape& s) {
+  if (IsRaw(f)) return CodeBytes(f, size_t{s.tokens} * s.dim);
   if (f.grouping != INFERNODE_KV_RUN) return GroupsPerHead(f, s) * CodeBytes(f, GroupAt(f, s, 0).elements());
   const size_t full = s.dim / f.run, tail = s.dim % f.run;
   return s.tokens * (full * CodeBytes(f, f.run) + CodeBytes(f, tail));
-}
-
-/// Calls `visit(g, group, code offset)` for every group of a head in order, without a division per group.
-template <class Visit>
-static inline void ForEachGroup(const infernode_kv_format& f, const infernode_kv_shape& s, const Visit& visit) {
-  const size_t groups = GroupsPerHead(f, s);
-  Group group = GroupAt(f, s, 0);
-  size_t offset = 0;
-  for (size_t g = 0; g < groups; ++g) {
-    visit(g, group, offset);
-    offset += CodeBytes(f, group.elements());
-    group.dim += group.dims;
-    if (group.dim >= s.dim) group.dim = 0, group.token += group.tokens;
-    if (f.grouping == INFERNODE_KV_RUN) group.dims = s.dim - group.dim < f.run ? s.dim - group.dim : f.run;
-  }
 }
 
 }  // namespace infernode::kv

@@ -1,0 +1,24 @@
+// Checks that every entry point makes before it touches data.
+#pragma once
+
+#include <cstdint>
+
+#include "kvquant/infernode_kv.h"
+
+namespace infernode::kv {
+
+/// Format and shape together; either may be null.
+infernode_kv_result CheckShape(const infernode_kv_format* f, const infernode_kv_shape* s);
+
+/// A section, and the shape of its records as if they lay contiguously.
+infernode_kv_result CheckSection(const infernode_kv_section* section, infernode_kv_shape* record);
+
+/// Elements from the first to past the last of a block.
+inline int64_t ExtentOf(const infernode_kv_shape& s) { return (s.tokens - 1) * s.token_stride + (s.heads - 1) * s.head_stride + s.dim; }
+
+/// The same block with `tokens` tokens, rows of all heads of a token together.
+inline infernode_kv_shape Contiguous(const infernode_kv_shape& s, uint32_t tokens) {
+  return {s.dtype, tokens, s.heads, s.dim, int64_t{s.heads} * s.dim, s.dim};
+}
+
+}  // namespace infernode::kv
