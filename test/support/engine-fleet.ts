@@ -122,9 +122,14 @@ function fleetIn(directory: string, plan: FakePlan, overrides: Partial<EngineFle
   };
 }
 
-/** Processes that were started for a run, by the mark in their environment or their command line. */
+/** Processes of runs in the directory, keepers included, by command line, working directory or the mark of the run. */
 export function processesIn(directory: string): number[] {
   return processesOf(directory);
+}
+
+/** A keeper ends itself a moment after it has told that its tree is empty. */
+export async function noProcessLeft(directory: string): Promise<void> {
+  await eventually(`no process of ${directory} is left`, () => processesOf(directory).length === 0, 10_000);
 }
 
 /** Pid of the child that a fake engine started, from its log. */

@@ -6,7 +6,14 @@ import { join } from 'node:path';
 import { request } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
 import { eventually } from '../../support/running-up.js';
-import { aFleet, childPidOf, isGone, processesIn, type FleetCase } from '../../support/engine-fleet.js';
+import {
+  aFleet,
+  childPidOf,
+  isGone,
+  noProcessLeft,
+  processesIn,
+  type FleetCase,
+} from '../../support/engine-fleet.js';
 
 let current: FleetCase | null = null;
 afterEach(async () => {
@@ -40,7 +47,7 @@ describe('an agent that comes back', () => {
     expect(await current.metric('infernode_engine_adopted_total')).toBe(1);
     await current.fleet.stopEngine('chat-0');
     await current.until('stopped');
-    expect(processesIn(current.directory)).toEqual([]);
+    await noProcessLeft(current.directory);
   });
 
   it('hears of a crash of an engine that it took over', async () => {
@@ -76,7 +83,7 @@ describe('an agent that comes back', () => {
   it('stopping all engines with the agent does not mean that they stay down', async () => {
     const before = await running();
     await before.fleet.close({ stopEngines: true });
-    expect(processesIn(before.directory)).toEqual([]);
+    await noProcessLeft(before.directory);
     current = await before.nextAgent();
     await current.fleet.start();
     expect((await current.until('ready')).incarnation).toBe('2');
@@ -88,7 +95,7 @@ describe('an agent that comes back', () => {
     await current.fleet.start();
     await eventually('it leaves the list', () => current?.fleet.list().length === 0);
     expect(current.history).toContainEqual({ removed: 'chat-0' });
-    expect(processesIn(current.directory)).toEqual([]);
+    await noProcessLeft(current.directory);
   });
 });
 

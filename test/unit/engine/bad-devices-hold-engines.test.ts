@@ -7,7 +7,13 @@ import type { EngineStatus } from '../../../src/domain/engine.js';
 import type { Fault } from '../../../src/domain/health.js';
 import { systemClock } from '../../../src/runtime/clock.js';
 import { aDeviceStatus, deviceUuid } from '../../support/node-fixtures.js';
-import { aFleet, aTemplate, processesIn, type FakePlan, type FleetCase } from '../../support/engine-fleet.js';
+import {
+  aFleet,
+  aTemplate,
+  noProcessLeft,
+  type FakePlan,
+  type FleetCase,
+} from '../../support/engine-fleet.js';
 
 let current: FleetCase | null = null;
 afterEach(async () => {
@@ -63,7 +69,7 @@ describe('a device that turns unhealthy', () => {
     expect(latest(test).reason).toContain('Xid 79');
     const stopped = await test.until('stopped');
     expect(stopped.reason).toContain('Xid 79');
-    expect(processesIn(test.directory)).toEqual([]);
+    await noProcessLeft(test.directory);
     test.fleet.applyDeviceStatus([{ ...healthy, cordons: fatal.cordons }]);
     test.fleet.applyDeviceStatus([aDeviceStatus(0, { health: 'unknown' })]);
     expect(test.status()).toMatchObject({ state: 'stopped', incarnation: '1' });
@@ -106,7 +112,7 @@ describe('a device that turns unhealthy', () => {
     current.fleet.applyDeviceStatus([fatal]);
     await current.fleet.start();
     await current.until('stopped');
-    expect(processesIn(current.directory)).toEqual([]);
+    await noProcessLeft(current.directory);
     expect(current.status().incarnation).toBe('1');
   });
 

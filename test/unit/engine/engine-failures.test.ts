@@ -11,7 +11,7 @@ import {
   aTemplate,
   childPidOf,
   isGone,
-  processesIn,
+  noProcessLeft,
   type FleetCase,
 } from '../../support/engine-fleet.js';
 
@@ -132,7 +132,7 @@ describe('an engine that does not want to end', () => {
     await current.until('ready');
     await current.fleet.stopEngine('chat-0');
     await current.until('stopped');
-    expect(processesIn(current.directory)).toEqual([]);
+    await noProcessLeft(current.directory);
     const outcomes = await current.registry.getSingleMetric('infernode_engine_stop_outcome_total')?.get();
     expect(outcomes?.values.map(({ labels }) => labels['outcome'])).toEqual(['killed']);
   });

@@ -8,7 +8,7 @@ import {
   aTemplate,
   childPidOf,
   isGone,
-  processesIn,
+  noProcessLeft,
   type FleetCase,
 } from '../../support/engine-fleet.js';
 
@@ -38,7 +38,7 @@ describe('an engine of the configuration', () => {
     const stopped = await current.until('stopped');
     expect(stopped).toMatchObject({ reason: 'stopped on request', pid: null });
     expect(isGone(child)).toBe(true);
-    expect(processesIn(current.directory)).toEqual([]);
+    await noProcessLeft(current.directory);
     expect(await current.metric('infernode_engine_stop_outcome_total')).toBe(1);
   });
 

@@ -9,7 +9,7 @@ import { KeeperClient, type KeeperEvent } from '../../../src/engine/keeper-clien
 import { launchKeeper, type LaunchRequest } from '../../../src/engine/launch-keeper.js';
 import { readBootId, startTimeOf } from '../../../src/engine/process-identity.js';
 import { systemClock } from '../../../src/runtime/clock.js';
-import { isGone, keeperPath, processesIn } from '../../support/engine-fleet.js';
+import { isGone, keeperPath, noProcessLeft, processesIn } from '../../support/engine-fleet.js';
 import { eventually } from '../../support/running-up.js';
 
 let directory: string;
@@ -92,7 +92,7 @@ describe.each(['auto', 'off'] as const)('the tree with --cgroup %s', (cgroup) =>
     const pid = Number(/stray (\d+)/.exec(readFileSync(join(runDir, 'engine.log'), 'utf8'))?.[1]);
     expect(isGone(pid)).toBe(true);
     expect(record('exit.json')).toMatchObject({ signal: 'SIGKILL' });
-    expect(processesIn(directory)).toEqual([]);
+    await noProcessLeft(directory);
   });
 
   it('is killed on command, and its group is removed', async () => {
