@@ -127,7 +127,8 @@ void ProcessTable::ReadEntry(const std::string& path, Entry* entry) {
   if (!ParseJson(ReadSmall(path.c_str()), &json, &error)) return;
   const Json *pid = json.Find("pid"), *start = json.Find("startTime"), *name = json.Find("name"), *devices = json.Find("devices");
   const Json* delay = json.Find("releaseDelayMs");
-  if (!pid || !pid->IsNumber() || pid->number < 1 || pid->number > 4'194'304 || !start || !start->IsString() || !devices) return;
+  if (!pid || !pid->IsNumber() || pid->number < 1 || pid->number > 4'194'304 || !start || !start->IsString() || !devices || !devices->IsArray())
+    return;
   entry->pid = static_cast<u32>(pid->number);
   entry->start_time = start->string;
   entry->name = name && name->IsString() ? name->string : "";

@@ -1,0 +1,323 @@
+/**
+ * `infernode sim gpu`: faults for simulated GPUs, on a laptop or in a test. Each command edits the node's scenario.json and
+ * returns; the library and the simulated engines notice by themselves.
+ */
+import { dirname, join } from 'node:path';
+import { Argument, Command, InvalidArgumentError } from 'commander';
+import {
+  addEccErrors,
+  addEvent,
+  addXid,
+  addXidEffects,
+  delayCall,
+  findDevice,
+  forceReturn,
+  hangCall,
+  loseDevice,
+  releaseCalls,
+  resetDevice,
+  resetNode,
+} from '../sim/gpu-edits.js';
+import { editScenario, readScenario, scenarioFile, type GpuScenario } from '../sim/gpu-scenario.js';
+import {
+  isNodeSetting,
+  nodeSettingNames,
+  parseValue,
+  setDeviceSetting,
+  setNodeSetting,
+} from '../sim/gpu-set-path.js';
+import {
+  deviceSettingNames,
+  deviceTextNames,
+  gpuEventTypes,
+  linkSettingNames,
+  type GpuEventType,
+} from '../sim/gpu-settings.js';
+import { nvmlReturnCodes } from '../sim/nvml-return-codes.js';
+import { checkCall, invalid, positionOf, returnCode, wholeNumber } from './sim-gpu-arguments.js';
+import { describeScenario } from './sim-gpu-show.js';
+
+export interface SimGpuTarget {
+  scenario?: string;
+  node?: string;
+}
+
+interface TargetOptions extends SimGpuTarget {
+  gpu?: string;
+  json?: boolean;
+}
+
+/** Finds the directory of the simulated node that the options mean; throws a typed error when there is none. */
+export type ResolveNodeDir = (options: SimGpuTarget) => string;
+
+/** What a command did: a sentence for people, and members for `--json`. */
+interface Outcome {
+  message: string;
+  [member: string]: unknown;
+}
+
+export function addSimGpuCommands(parent: Command, resolveNodeDir: ResolveNodeDir): void {
+  const gpu = parent
+    .command('gpu')
+    .description(
+      'faults and readings of the simulated GPUs of a running `infernode up`, or of any simulated node',
+    )
+    .addHelpText('after', topExamples);
+  const commands = new SimGpuCommands(gpu, resolveNodeDir);
+  commands.addEvents();
+  commands.addDevices();
+  commands.addCalls();
+  commands.addSettings();
+}
+
+const topExamples = `
+Examples:
+  infernode sim gpu xid 79 --gpu 0                  an Xid event, as the driver reports it
+  infernode sim gpu xid 79 --gpu 0 --effects        and the GPU is lost, as after a real one
+  infernode sim gpu temp 95 --gpu 1 --node node-1   hot enough to throttle
+  infernode sim gpu hang nvmlDeviceGetMemoryInfo_v2 --gpu 3
+  infernode sim gpu unhang                          lets every hung call go
+  infernode sim gpu reset                           all GPUs as new
+`;
+
+class SimGpuCommands {
+  constructor(
+    private readonly gpu: Command,
+    private readonly resolveNodeDir: ResolveNodeDir,
+  ) {}
+
+  addEvents(): void {
+    this.#command('xid', 'report an Xid of a GPU', 'required')
+      .argument('<code>', 'Xid code', wholeNumber('an Xid code', 1, 9999))
+      .option(
+        '--effects',
+        'also leave behind what such an Xid leaves: 79 loses the GPU, 63 makes a row remap pending...',
+      )
+      .option('--dropped', 'NVML does not tell of it, as happens to real ones')
+      .action((code: number, options: TargetOptions & { effects?: boolean; dropped?: boolean }) =>
+        this.#editGpu(options, (scenario, position) => {
+          const seq = addXid(scenario, position, code, options.dropped ? { dropped: true } : {});
+          const known = options.effects === true && addXidEffects(scenario, position, code);
+          const effects = options.effects ? (known ? ' with its effects' : ' (no effects known)') : '';
+          return { message: `Xid ${code}${effects}`, xid: code, seq, effects: known };
+        }),
+      );
+    this.#command('event', 'report another event of a GPU', 'required')
+      .addArgument(new Argument('<type>', 'event type').choices(gpuEventTypes))
+      .action((type: GpuEventType, options: TargetOptions) =>
+        this.#editGpu(options, (scenario, position) => {
+          const seq = addEvent(scenario, position, type);
+          return { message: `event ${type}`, type, seq };
+        }),
+      );
+    this.#command('ecc', 'count memory errors, with the event of uncorrected ones', 'required')
+      .option('--uncorrected <n>', 'uncorrectable errors to add', wholeNumber('a count', 1, 1e9))
+      .option('--corrected <n>', 'corrected errors to add', wholeNumber('a count', 1, 1e9))
+      .action((options: TargetOptions & { uncorrected?: number; corrected?: number }) => {
+        const { uncorrected = 0, corrected = 0 } = options;
+        if (uncorrected + corrected === 0)
+          throw new InvalidArgumentError('expected --uncorrected N, --corrected N or both, got neither');
+        this.#editGpu(options, (scenario, position) => {
+          addEccErrors(scenario, position, { uncorrected, corrected });
+          return {
+            message: `${uncorrected} uncorrected and ${corrected} corrected ECC errors more`,
+            uncorrected,
+            corrected,
+          };
+        });
+      });
+  }
+
+  addDevices(): void {
+    this.#command('temp', 'set the temperature of a GPU; it throttles above its own limits', 'required')
+      .argument('<celsius>', 'temperature of the GPU, °C', wholeNumber('a temperature', 0, 200))
+      .option('--memory <celsius>', 'temperature of its memory, °C', wholeNumber('a temperature', 0, 200))
+      .action((celsius: number, options: TargetOptions & { memory?: number }) =>
+        this.#editGpu(options, (scenario, position) => {
+          const settings = {
+            temperatureCelsius: celsius,
+            ...(options.memory && { memoryTemperatureCelsius: options.memory }),
+          };
+          Object.assign(scenario.devices[position]!.set, settings);
+          return { message: `temperature ${celsius} °C`, ...settings };
+        }),
+      );
+    this.#command('lost', 'lose a GPU: every call on it answers GPU_IS_LOST', 'required')
+      .option('--vanish', 'the driver no longer counts it either; the GPUs behind it move up')
+      .action((options: TargetOptions & { vanish?: boolean }) =>
+        this.#editGpu(options, (scenario, position) => {
+          loseDevice(scenario, position, options.vanish);
+          return { message: options.vanish ? 'lost, and no longer counted' : 'lost', lost: true };
+        }),
+      );
+    this.#command('found', 'bring a lost GPU back', 'required').action((options: TargetOptions) =>
+      this.#editGpu(options, (scenario, position) => {
+        findDevice(scenario, position);
+        return { message: 'back', lost: false };
+      }),
+    );
+  }
+
+  addCalls(): void {
+    const call = (): Argument => new Argument('<call>', 'full name of an NVML function, or "*" for all');
+    this.#command('hang', 'make an NVML call hang for ever, on one GPU or all', 'optional')
+      .addArgument(call())
+      .action((name: string, options: TargetOptions) =>
+        this.#edit(options, (scenario, position, directory) => {
+          hangCall(scenario, checkCall(name, directory), position);
+          return { message: `${name} hangs`, call: name };
+        }),
+      );
+    this.#command('unhang', 'let hung calls go: of one name and GPU, or all', 'optional')
+      .argument('[call]', 'full name of an NVML function; all when not given')
+      .action((name: string | undefined, options: TargetOptions) =>
+        this.#edit(options, (scenario, position) => {
+          const released = releaseCalls(scenario, name, position);
+          return { message: `${released} hang${released === 1 ? '' : 's'} released`, released };
+        }),
+      );
+    this.#command('delay', 'make an NVML call slow, on one GPU or all', 'optional')
+      .addArgument(call())
+      .argument('<us>', 'microseconds per call; 0 ends it', wholeNumber('microseconds', 0, 1e10))
+      .action((name: string, us: number, options: TargetOptions) =>
+        this.#edit(options, (scenario, position, directory) => {
+          delayCall(scenario, checkCall(name, directory), us, position);
+          return { message: us > 0 ? `${name} takes ${us} µs` : `${name} is quick again`, call: name, us };
+        }),
+      );
+    this.#command('return', 'make an NVML call fail, on one GPU or all', 'optional')
+      .addArgument(call())
+      .argument(
+        '<code>',
+        `return code by number or name (${Object.keys(nvmlReturnCodes).slice(0, 4).join(', ')}...); 0 ends it`,
+        returnCode,
+      )
+      .option('--times <n>', 'only so many times', wholeNumber('a count', 1, 1e9))
+      .action((name: string, code: number, options: TargetOptions & { times?: number }) =>
+        this.#edit(options, (scenario, position, directory) => {
+          const limits = {
+            ...(position !== undefined && { device: position }),
+            ...(options.times && { times: options.times }),
+          };
+          forceReturn(scenario, checkCall(name, directory), code, limits);
+          return {
+            message: code === 0 ? `${name} works again` : `${name} answers ${code}`,
+            call: name,
+            code,
+          };
+        }),
+      );
+  }
+
+  addSettings(): void {
+    this.#command('set', 'set any reading of a GPU, or a property of the whole driver', 'optional')
+      .argument(
+        '<key>',
+        'a setting, fields.ID[:SCOPE], links.N.NAME, rates.NAME (growth per second) or p2p.N',
+      )
+      .argument('<value>', 'a number, true, false, text, null (not supported) or default (as if never set)')
+      .addHelpText('after', setHelp)
+      .action((key: string, value: string, options: TargetOptions) =>
+        this.#edit(options, (scenario, position) => {
+          const parsed = parseValue(value);
+          if (isNodeSetting(key)) setNodeSetting(scenario, key, parsed);
+          else if (position === undefined) throw invalid(`expected --gpu for ${key}, which belongs to a GPU`);
+          else setDeviceSetting(scenario.devices[position]!.set, key, parsed, Date.now());
+          return { message: `${key} = ${value}`, key, value: parsed ?? null };
+        }),
+      );
+    this.#command('show', 'what is set, lost, hung or forced now', 'optional').action(
+      (options: TargetOptions) => {
+        const directory = this.#directory(options);
+        const scenario = readScenario(directory);
+        const position = options.gpu === undefined ? undefined : positionOf(scenario, options.gpu);
+        const path = join(directory, scenarioFile);
+        process.stdout.write(
+          options.json
+            ? `${JSON.stringify({ scenario: path, ...scenario })}\n`
+            : describeScenario(path, scenario, position),
+        );
+      },
+    );
+    this.#command('reset', 'one GPU or the whole node as new', 'optional').action((options: TargetOptions) =>
+      this.#edit(options, (scenario, position) => {
+        if (position === undefined) resetNode(scenario);
+        else resetDevice(scenario, position);
+        return { message: 'as new' };
+      }),
+    );
+  }
+
+  #command(name: string, description: string, gpu: 'required' | 'optional'): Command {
+    const command = this.gpu.command(name).description(description);
+    const text = 'a GPU by its place in the scenario or the beginning of its UUID';
+    if (gpu === 'required') command.requiredOption('--gpu <gpu>', text);
+    else command.option('--gpu <gpu>', `${text}; all when not given`);
+    return command
+      .option('--node <name>', 'node of the running `infernode up` (default: the first)')
+      .option('--scenario <path>', 'scenario.json of a simulated node, instead of a running `up`')
+      .option('--json', 'print the outcome as one JSON line');
+  }
+
+  #directory({ scenario, node }: TargetOptions): string {
+    if (scenario !== undefined) return scenario.endsWith('.json') ? dirname(scenario) : scenario;
+    return this.resolveNodeDir(node === undefined ? {} : { node });
+  }
+
+  /** An edit of one GPU; commander has seen to it that --gpu is there. */
+  #editGpu(options: TargetOptions, edit: (scenario: GpuScenario, position: number) => Outcome): void {
+    this.#edit(options, (scenario, position) => {
+      if (position === undefined) throw invalid('expected --gpu, got none');
+      return edit(scenario, position);
+    });
+  }
+
+  /** Edits and says what came of it; `position` is that of --gpu. */
+  #edit(
+    options: TargetOptions,
+    edit: (scenario: GpuScenario, position: number | undefined, directory: string) => Outcome,
+  ): void {
+    const directory = this.#directory(options);
+    let outcome: Outcome = { message: '' };
+    let gpu: { gpu?: number; uuid?: string } = {};
+    editScenario(directory, (scenario) => {
+      const position = options.gpu === undefined ? undefined : positionOf(scenario, options.gpu);
+      if (position !== undefined) gpu = { gpu: position, uuid: scenario.devices[position]!.uuid };
+      outcome = edit(scenario, position, directory);
+    });
+    const subject = gpu.uuid === undefined ? 'all GPUs' : `GPU ${gpu.gpu} (${gpu.uuid})`;
+    const line = options.json
+      ? JSON.stringify({ scenario: join(directory, scenarioFile), ...gpu, ...outcome })
+      : `${subject}: ${outcome.message}`;
+    process.stdout.write(`${line}\n`);
+  }
+}
+
+const setHelp = `
+Settings of a GPU:
+  ${wrap(deviceSettingNames)}
+Texts of a GPU:
+  ${wrap(deviceTextNames)}
+Settings of one NVLink, as links.3.NAME:
+  ${wrap(linkSettingNames)}
+Settings of the driver, without --gpu:
+  ${wrap(nodeSettingNames)}
+
+Examples:
+  infernode sim gpu set pcieLinkWidth 8 --gpu 0
+  infernode sim gpu set links.3.active false --gpu 0
+  infernode sim gpu set fields.230 2 --gpu 1              any NVML field id
+  infernode sim gpu set rates.eccCorrectedVolatile 5 --gpu 1
+  infernode sim gpu set powerWatts null --gpu 2           the part cannot tell its power
+  infernode sim gpu set globalLock true                   one hung call blocks all
+`;
+
+function wrap(names: readonly string[]): string {
+  const lines = [''];
+  for (const name of names) {
+    const last = lines.at(-1) ?? '';
+    if (last.length + name.length > 100) lines.push(name);
+    else lines[lines.length - 1] = last === '' ? name : `${last} ${name}`;
+  }
+  return lines.join('\n  ');
+}
