@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { InfernodeError, messageOf } from '../domain/error-codes.js';
 import { addAgentCommand } from './agent-command.js';
 import { addConfigCommand } from './config-command.js';
+import { addCordonCommands } from './cordon-command.js';
 import { addCoordinatorCommand } from './coordinator-command.js';
 import { addDoctorCommand } from './doctor-command.js';
 import { packageVersion } from './package-version.js';
@@ -25,6 +26,7 @@ export async function runCli(argv: readonly string[]): Promise<void> {
     .configureHelp({ sortSubcommands: false });
   addUpCommand(program);
   addStatusCommand(program);
+  addCordonCommands(program);
   addDoctorCommand(program);
   addPlanCommand(program);
   addKvCommand(program);

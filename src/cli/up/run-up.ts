@@ -236,3 +236,11 @@ async function showTable(client: ClusterServiceClient, signal: AbortSignal): Pro
     await sleep(systemClock, tableIntervalMs, signal);
   }
 }
+
+/** A line that wraps would make the table taller than it counts, and leave its head behind at the next draw. */
+function cutLines(text: string, columns: number): string {
+  return text
+    .split('\n')
+    .map((line) => line.slice(0, Math.max(1, columns - 1)))
+    .join('\n');
+}
