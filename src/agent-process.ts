@@ -34,6 +34,8 @@ export async function runAgentProcess(options: AgentProcessOptions): Promise<voi
   if (options.readyJson) process.stdout.write(`${JSON.stringify({ listening: agent.addresses })}\n`);
   await ended;
   clearInterval(alive);
+  // A parent that has not closed its end would hold this process otherwise.
+  if (options.withParent) process.stdin.destroy();
 }
 
 function reloadAgent(agent: RunningAgent, loadConfig: () => AgentConfig, logger: Logger): void {

@@ -22,12 +22,15 @@ const fakeEngine = new URL('../support/fake-engine.mjs', import.meta.url).pathna
 let stateDir: string;
 let gpus: SimulatedGpus;
 const closers: (() => Promise<void> | void)[] = [];
+/** Engines outlive their agent, and must not outlive a test that fails. */
+const enginePids: number[] = [];
 beforeEach(() => {
   stateDir = mkdtempSync(join(tmpdir(), 'infernode-agent-'));
   gpus = new SimulatedGpus(2);
 });
 afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
+  for (const pid of enginePids.splice(0)) endProcess(pid);
   gpus.remove();
   rmSync(stateDir, { recursive: true, force: true });
 });
@@ -53,9 +56,22 @@ async function startAgent(nvml: Record<string, unknown> = {}) {
   );
   const until = (what: string, holds: (state: NodeState) => boolean) =>
     eventually(what, async () => holds((await client.getNode()).state));
-  const ready = () =>
-    until('both engines are ready', ({ engines }) => engines.filter((e) => e.state === 'ready').length === 2);
+  const ready = async () => {
+    await until(
+      'both engines are ready',
+      ({ engines }) => engines.filter((e) => e.state === 'ready').length === 2,
+    );
+    for (const { pid } of await client.listEngines()) if (pid !== null) enginePids.push(pid);
+  };
   return { agent, client, until, ready };
+}
+
+function endProcess(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // Gone, as it should be.
+  }
 }
 
 /** The first delta of a new stream that holds an unhealthy device. */
@@ -135,7 +151,7 @@ it('a driver call that hangs makes its device unknown; the other is read on and 
     const known = devices[0]?.health === 'healthy' && devices[0].sampleAgeMs < 1000;
     return known && devices[1]?.health === 'unknown' && engines.every((e) => e.state === 'ready');
   });
-  await agent.close();
+  await agent.close({ stopEngines: true });
 });
 
 it('without the library the agent runs and says so', async () => {
