@@ -224,9 +224,10 @@ async function showTable(client: ClusterServiceClient, signal: AbortSignal): Pro
   const live = process.stdout.isTTY;
   let shown = '';
   while (!signal.aborted) {
-    const text = await client
+    const table = await client
       .getCluster()
       .then(renderStatus, (error: unknown) => `coordinator: ${String(error)}`);
+    const text = live ? cutLines(table, process.stdout.columns) : table;
     if (live) {
       // Back up over the last table and clear to the end of the screen: the announcement above stays.
       const up = shown === '' ? '' : `\x1b[${shown.split('\n').length}A\x1b[0J`;
