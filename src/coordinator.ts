@@ -23,6 +23,7 @@ import { createMetricsRegistry } from './metrics/metrics-registry.js';
 import { createMetricsServer } from './metrics/metrics-server.js';
 import { createProbeServer } from './metrics/probe-server.js';
 import { InMemoryModelPlacement } from './placement/model-placement.js';
+import { PlacementMetrics } from './placement/placement-metrics.js';
 import { createRpcServer, type RpcServer } from './rpc/create-rpc-server.js';
 import { clusterPackage, clusterProto } from './rpc/load-proto.js';
 import { sleep, type Clock } from './runtime/clock.js';
@@ -74,6 +75,7 @@ export async function runCoordinator(
 class Coordinator implements RunningCoordinator {
   readonly #options: RunCoordinatorOptions;
   readonly #watchers: AgentWatchers;
+  readonly #placementMetrics: PlacementMetrics;
   readonly #directory: ModelDirectory;
   readonly #gateway: Gateway;
   readonly #control: RpcServer;
@@ -102,10 +104,11 @@ class Coordinator implements RunningCoordinator {
       logger,
       metrics,
     });
+    this.#placementMetrics = new PlacementMetrics(prometheus, clock);
     this.#directory = new ModelDirectory({
       models: config.models,
       unconfigured: defaultModelConfig,
-      createPlacement: (_model, { strategy }) => this.#createPlacement(strategy),
+      createPlacement: (model, { strategy }) => this.#createPlacement(model, strategy),
       registry,
       logger,
     });
@@ -183,9 +186,12 @@ class Coordinator implements RunningCoordinator {
     void this.close();
   }
 
-  #createPlacement(strategy: ModelConfig['strategy']): DirectoryPlacement {
+  #createPlacement(model: string, strategy: ModelConfig['strategy']): DirectoryPlacement {
     const { loadFactor } = this.#config.placement;
-    return new InMemoryModelPlacement({ strategy, constants: { loadFactor } });
+    const observer = this.#placementMetrics.observerFor(model);
+    const placement = new InMemoryModelPlacement({ strategy, constants: { loadFactor }, observer });
+    this.#placementMetrics.watch(model, placement);
+    return placement;
   }
 
   #createGateway(prometheus: Registry): Gateway {

@@ -131,6 +131,7 @@ it('serves a completion, and says in status, metrics and probe what it knows', a
   const { text } = await get(coordinator.addresses.metrics, '/metrics');
   expect(text).toContain('infernode_cluster_nodes{state="watching"} 1');
   expect(text).toContain('infernode_cluster_endpoints{model="model",state="ready"} 1');
+  expect(text).toContain('infernode_placement_decisions_total{model="model",outcome="home"} 1');
   expect((await get(coordinator.addresses.probe, '/readyz')).status).toBe(200);
 });
 
