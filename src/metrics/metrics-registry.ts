@@ -1,12 +1,19 @@
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 
 /**
+ * How often the lag of the event loop is looked at. prom-client's own 10 ms woke an idle agent a hundred times per second,
+ * half of all that it cost (0.4 % of one core, 8 simulated GPUs, no engines). The quantiles `nodejs_eventloop_lag_*` start
+ * at this figure, not at 0.
+ */
+const loopLagPrecisionMs = 100;
+
+/**
  * One registry per process: build information, and the usual series of a Node process (`process_*`, `nodejs_*`, the names
  * that dashboards already know). Folders are handed this registry and declare their own instruments in it.
  */
 export function createMetricsRegistry(process: 'agent' | 'coordinator', version: string): Registry {
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: loopLagPrecisionMs });
   new Gauge({
     name: 'infernode_build_info',
     help: 'Always 1; the labels say which program this is',
