@@ -37,7 +37,9 @@ export class EndpointBreaker {
   readonly #options: BreakerOptions;
   #openedAtMs: number | null = null;
   #waitMs: number;
+  /** The request whose outcome decides; stays when it ends before its outcome is reported. */
   #probe: string | null = null;
+  #probeUnderWay = false;
   #inARow = 0;
   /** Two half windows, so that old outcomes leave without a list of them. */
   #current = { requests: 0, failures: 0 };
@@ -57,17 +59,19 @@ export class EndpointBreaker {
   /** Whether a request may go now: closed, or half-open without a probe under way. */
   admits(nowMs: number): boolean {
     if (this.#openedAtMs === null) return true;
-    return this.#probe === null && nowMs - this.#openedAtMs >= this.#waitMs;
+    return !this.#probeUnderWay && nowMs - this.#openedAtMs >= this.#waitMs;
   }
 
   /** A request was placed; in half-open it is the probe. */
   placed(requestId: string, nowMs: number): void {
-    if (this.#openedAtMs !== null && this.admits(nowMs)) this.#probe = requestId;
+    if (this.#openedAtMs === null || !this.admits(nowMs)) return;
+    this.#probe = requestId;
+    this.#probeUnderWay = true;
   }
 
   /** The probe ended without an outcome (client gone): the next request may probe. */
   ended(requestId: string): void {
-    if (this.#probe === requestId) this.#probe = null;
+    if (this.#probe === requestId) this.#probeUnderWay = false;
   }
 
   /** Without a request id the outcome counts as the probe's when there is one. */
@@ -124,6 +128,7 @@ export class EndpointBreaker {
     this.#openedAtMs = null;
     this.#waitMs = this.#options.openMs;
     this.#probe = null;
+    this.#probeUnderWay = false;
     this.#inARow = 0;
     this.#current = { requests: 0, failures: 0 };
     this.#previous = { requests: 0, failures: 0 };

@@ -1,6 +1,6 @@
 import type { EndpointState } from '../domain/endpoint.js';
 import { defaultBreakerOptions, EndpointBreaker, type BreakerOptions } from './endpoint-breaker.js';
-import { explainRefusal, refusalOf, type Refusal } from './eligibility.js';
+import { explainRefusal, refusalOf } from './eligibility.js';
 import { compareNames, HashRing } from './hash-ring.js';
 import { defaultConstants, type PlacementConstants } from './placement-constants.js';
 import { applyState, type Member } from './placement-member.js';
@@ -9,9 +9,9 @@ import type {
   PlacementDecision,
   PlacementExplanation,
   PlacementObserver,
-  PlacementOutcome,
   PlacementRequest,
 } from './placement-types.js';
+import { outcomeOf, refuse, type RefusedMember } from './placement-outcome.js';
 import { PrefixKeyFinder } from './prefix-key.js';
 import { PrefixMemory } from './prefix-memory.js';
 import type { Selection, SelectionView } from './select-endpoint.js';
@@ -34,7 +34,7 @@ interface Prepared {
   view: SelectionView;
   keyIndex: number | null;
   home: string | null;
-  refused: { member: Member; refusal: Refusal }[];
+  refused: RefusedMember[];
 }
 
 /**
@@ -145,15 +145,17 @@ export class InMemoryModelPlacement implements ModelPlacement {
     this.#record(request, { member, depth, uncachedTokens, holdsOwn: false, rule: 'observed' }, nowMs);
   }
 
+  /** May be called again with the cached tokens, which a stream tells only at its end. */
   firstToken(requestId: string, nowMs: number, cachedTokens?: number): void {
+    const lease = this.#ledger.get(requestId);
+    const member = lease && this.#byId.get(lease.endpointId);
     const finished = this.#ledger.firstToken(requestId, nowMs);
+    // An endpoint that left or restarted meanwhile learns nothing from what its predecessor did.
+    if (!lease || member?.load !== lease.load) return;
+    if (cachedTokens !== undefined) this.#learnCapacity(member, lease, cachedTokens);
     if (!finished) return;
-    const { lease, elapsedMs } = finished;
-    const member = this.#byId.get(lease.endpointId);
-    if (member?.load !== lease.load) return;
     const computed = cachedTokens === undefined ? lease.uncachedTokens : lease.tokens - cachedTokens;
-    if (cachedTokens !== undefined && lease.trace.depth > 0) this.#learnCapacity(member, lease, cachedTokens);
-    member.pace.add(Math.max(1, computed), elapsedMs);
+    member.pace.add(Math.max(1, computed), finished.elapsedMs);
     this.#meanPace = meanPaceOf(this.#members);
   }
 
@@ -230,7 +232,7 @@ export class InMemoryModelPlacement implements ModelPlacement {
 
   #prepare(request: PlacementRequest, nowMs: number): Prepared {
     const eligible: Member[] = [];
-    const refused: Prepared['refused'] = [];
+    const refused: RefusedMember[] = [];
     const eligibleFlags = new Uint8Array(this.#members.length);
     for (let index = 0; index < this.#members.length; index += 1) {
       const member = this.#members[index]!;
@@ -294,6 +296,7 @@ export class InMemoryModelPlacement implements ModelPlacement {
       uncachedTokens,
       trace: this.#memory.trace(member.slot, request.chain),
       placedAtMs: nowMs,
+      hasTaught: false,
     });
     if (request.chain.length > 0) {
       this.#memory.record(member.slot, request.chain, depth);
@@ -306,7 +309,10 @@ export class InMemoryModelPlacement implements ModelPlacement {
   }
 
   /** One block of tolerance: engines cache full blocks only, and the last one of a prompt rarely is. */
-  #learnCapacity(member: Member, { trace }: Lease, cachedTokens: number): void {
+  #learnCapacity(member: Member, lease: Lease, cachedTokens: number): void {
+    const { trace } = lease;
+    if (trace.depth === 0 || lease.hasTaught) return;
+    lease.hasTaught = true;
     const wasCached = cachedTokens >= (trace.depth - 1) * this.#constants.blockTokens;
     this.#memory.learn(member.slot, trace.age, wasCached);
   }
@@ -325,20 +331,6 @@ export class InMemoryModelPlacement implements ModelPlacement {
 /** Integers, so that sums of what was taken and given back are exact. */
 function tokensOf(request: PlacementRequest): number {
   return Number.isFinite(request.tokens) ? Math.max(0, Math.round(request.tokens)) : 0;
-}
-
-function outcomeOf(selection: Selection, home: string | null): PlacementOutcome {
-  if (home === null || selection.member.state.id === home) return 'home';
-  return selection.holdsOwn ? 'remembered' : 'spilled';
-}
-
-/** `capped` only where waiting helps: at least one endpoint would take the request but for its cap. */
-function refuse(refused: Prepared['refused']): { endpoint: null; outcome: PlacementOutcome; reason: string } {
-  const capped = refused.some(({ refusal }) => refusal === 'at-hard-cap');
-  const shown = refused.slice(0, 3).map(({ member, refusal }) => explainRefusal(refusal, member.state));
-  const more = refused.length > shown.length ? `; and ${refused.length - shown.length} more` : '';
-  const reason = shown.length > 0 ? shown.join('; ') + more : 'no endpoint serves this model';
-  return { endpoint: null, outcome: capped ? 'capped' : 'none-eligible', reason };
 }
 
 /** Per unit of weight, over the endpoints that were measured. */

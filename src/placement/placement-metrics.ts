@@ -27,7 +27,7 @@ export class PlacementMetrics {
     });
     this.#addEndpointGauges(registry);
     this.#addBreakerGauge(registry, clock);
-    this.#addMemoryGauges(registry);
+    this.#addMemoryMetrics(registry);
   }
 
   /** Given to the placement of that model when it is made. */
@@ -95,22 +95,25 @@ export class PlacementMetrics {
     });
   }
 
-  #addMemoryGauges(registry: Registry): void {
+  #addMemoryMetrics(registry: Registry): void {
     const placements = this.#placements;
-    const parts = [
-      ['infernode_placement_memory_blocks', 'Prompt blocks whose endpoints are remembered', 'blocks'],
-      ['infernode_placement_memory_dropped_blocks', 'Blocks not remembered for want of room', 'dropped'],
-    ] as const;
-    for (const [name, help, part] of parts) {
-      new Gauge({
-        name,
-        help,
-        labelNames: ['model'],
-        registers: [registry],
-        collect() {
-          for (const [model, placement] of placements) this.set({ model }, placement.memoryUse()[part]);
-        },
-      });
-    }
+    const labels = { labelNames: ['model'] as const, registers: [registry] };
+    new Gauge({
+      name: 'infernode_placement_memory_blocks',
+      help: 'Prompt blocks whose endpoints are remembered',
+      ...labels,
+      collect() {
+        for (const [model, placement] of placements) this.set({ model }, placement.memoryUse().blocks);
+      },
+    });
+    new Counter({
+      name: 'infernode_placement_memory_dropped_blocks_total',
+      help: 'Prompt blocks not remembered because the memory was full',
+      ...labels,
+      collect() {
+        this.reset();
+        for (const [model, placement] of placements) this.inc({ model }, placement.memoryUse().dropped);
+      },
+    });
   }
 }

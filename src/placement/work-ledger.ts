@@ -23,6 +23,8 @@ export interface Lease {
   /** What was known of the chain there when it was placed. */
   readonly trace: Trace;
   readonly placedAtMs: number;
+  /** Its cached tokens were reported and taken in. */
+  hasTaught: boolean;
 }
 
 export function emptyLoad(): EndpointLoad {
@@ -31,7 +33,6 @@ export function emptyLoad(): EndpointLoad {
 
 /** A prefill that ended. `elapsedMs` is `null` where it was not the first in line: the time is in the others' samples. */
 export interface FinishedPrefill {
-  lease: Lease;
   elapsedMs: number | null;
 }
 
@@ -45,6 +46,10 @@ export class WorkLedger {
 
   get size(): number {
     return this.#leases.size;
+  }
+
+  get(requestId: string): Lease | undefined {
+    return this.#leases.get(requestId);
   }
 
   /** A request that is still recorded elsewhere under this id moves: its former lease is released first. */
@@ -65,7 +70,7 @@ export class WorkLedger {
     if (!lease?.load.waiting.has(lease)) return null;
     const elapsedMs = headOf(lease.load) === lease ? Math.max(0, nowMs - lease.load.headSinceMs) : null;
     this.#endWaiting(lease, nowMs);
-    return { lease, elapsedMs };
+    return { elapsedMs };
   }
 
   /** `null` when there is nothing to release (any more). */

@@ -1,0 +1,122 @@
+/**
+ * `node bench/placement/run-placement.mjs [--trace FILE] [--quick] [--out DIR]`: simulates the policies on the public
+ * conversation trace (or a generated workload) and prints the ratios. Needs `npm run build` first. About two minutes.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { loadTrace } from '../trace/read-trace.mjs';
+import { measureDecisions } from './measure-decisions.mjs';
+import { coordinators, kubeAi, leastOutstanding, oracle, ours, roundRobin } from './policies.mjs';
+import { mainScenarios, otherScenarios, saturationScenarios } from './scenarios.mjs';
+import { simulate } from './simulate.mjs';
+
+const { values: flags } = parseArgs({
+  options: {
+    trace: { type: 'string' },
+    seed: { type: 'string', default: '1' },
+    quick: { type: 'boolean', default: false },
+    out: { type: 'string', default: resolve(dirname(fileURLToPath(import.meta.url)), '../results') },
+  },
+});
+
+const policies = {
+  leastOutstanding: leastOutstanding(),
+  kubeAi: kubeAi(),
+  oracle: oracle(),
+  roundRobin: roundRobin(),
+  chwblClassic: ours({ strategy: 'chwbl-classic' }),
+  ours: ours(),
+};
+
+function compare(scenario, chosen = policies) {
+  const results = {};
+  for (const [name, policy] of Object.entries(chosen)) results[name] = simulate({ ...scenario, policy });
+  process.stderr.write(`done: ${scenario.name}\n`);
+  return { scenario: scenario.name, results };
+}
+
+const ratio = (value, base) => (value / base).toFixed(2);
+const percent = (share) => `${(share * 100).toFixed(1)} %`;
+
+function ttftRow({ scenario, results }) {
+  const { ours: own, leastOutstanding: lor, kubeAi: kube, oracle: best } = results;
+  const mean = (of) => ratio(own.meanTtftMs, of.meanTtftMs);
+  return [
+    scenario,
+    `${mean(lor)} / ${mean(kube)} / ${mean(best)}`,
+    ratio(own.p99TtftMs, lor.p99TtftMs),
+    own.meanTtftMs.toFixed(0),
+    [own, lor, kube, best].map((r) => percent(r.hitRate)).join(' / '),
+  ];
+}
+
+function table(head, rows) {
+  const line = (cells) => `| ${cells.join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+const ttftHead = [
+  'scenario',
+  'mean TTFT to LOR / KubeAI / oracle',
+  'p99 to LOR',
+  'mean TTFT, ms',
+  'hit rate ours / LOR / KubeAI / oracle',
+];
+
+const { source, requests } = loadTrace({ path: flags.trace, seed: Number(flags.seed) });
+const main = mainScenarios(requests).map((s) => compare(s));
+const others = flags.quick ? [] : otherScenarios(requests).map((s) => compare(s));
+const { roundRobin: _r, chwblClassic: _c, oracle: _o, ...throughputPolicies } = policies;
+const saturation = flags.quick
+  ? []
+  : saturationScenarios(requests).map((s) => compare(s, throughputPolicies));
+const shared = flags.quick
+  ? []
+  : [
+      [1, 0],
+      [2, 50],
+      [4, 50],
+      [2, Infinity],
+    ].map(([count, delayMs]) => ({
+      count,
+      delayMs: delayMs === Infinity ? 'never' : delayMs,
+      ...simulate({ ...mainScenarios(requests)[0], policy: coordinators(count, delayMs) }),
+    }));
+const decisions = measureDecisions(requests, { endpoints: 64 });
+
+const parts = [
+  `Workload: ${source}.`,
+  table(ttftHead, main.map(ttftRow)),
+  table(ttftHead, others.map(ttftRow)),
+  table(
+    ['saturation', 'prompt tokens/s ours / LOR / KubeAI', 'ours to LOR'],
+    saturation.map(({ scenario, results: r }) => [
+      scenario,
+      [r.ours, r.leastOutstanding, r.kubeAi].map((x) => x.tokensPerSecond.toFixed(0)).join(' / '),
+      ratio(r.ours.tokensPerSecond, r.leastOutstanding.tokensPerSecond),
+    ]),
+  ),
+  table(
+    ['coordinators', 'news of the others after', 'mean TTFT, ms', 'to one coordinator'],
+    shared.map((r) => [
+      r.count,
+      r.delayMs === 'never' ? 'never' : `${r.delayMs} ms`,
+      r.meanTtftMs.toFixed(0),
+      ratio(r.meanTtftMs, shared[0].meanTtftMs),
+    ]),
+  ),
+  table(
+    ['decision at 64 endpoints', 'p50, us', 'p99, us'],
+    [['chwbl', decisions.p50Us.toFixed(1), decisions.p99Us.toFixed(1)]],
+  ),
+];
+const markdown = parts.filter((part) => part.split('\n').length !== 2).join('\n\n');
+process.stdout.write(`${markdown}\n`);
+mkdirSync(flags.out, { recursive: true });
+writeFileSync(resolve(flags.out, 'placement.md'), `${markdown}\n`);
+writeFileSync(
+  resolve(flags.out, 'placement.json'),
+  `${JSON.stringify({ source, main, others, saturation, shared, decisions }, null, 2)}\n`,
+);
