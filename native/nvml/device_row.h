@@ -31,7 +31,7 @@ enum class Column : uint32_t {
 constexpr uint32_t kColumnCount = static_cast<uint32_t>(Column::kCount);
 
 /// More processes than this on one GPU are counted, not listed.
-constexpr uint32_t kMaxProcesses = 64;
+constexpr uint32_t kMaxProcesses = 128;
 
 struct Identity {
   /// Empty when the handle could not be had.

@@ -3,8 +3,8 @@ import type { DeviceEvent, DeviceReading, DeviceSample, DriverState, NodeSample 
 
 const megahertz = 1e6;
 
-/** Gauges by name: help, and the value of a sample in the base unit; `null` leaves the series out. */
-const gauges: Record<string, { help: string; value: (reading: DeviceReading) => number | null }> = {
+/** Gauges by name: help, and the value of a reading in the base unit; `null` leaves the series out. */
+const readings: Record<string, { help: string; value: (reading: DeviceReading) => number | null }> = {
   temperature_celsius: { help: 'Temperature of the GPU die', value: (r) => r.temperatureCelsius },
   memory_temperature_celsius: {
     help: 'Temperature of the GPU memory',
@@ -41,6 +41,15 @@ const gauges: Record<string, { help: string; value: (reading: DeviceReading) => 
   },
 };
 
+const eventKinds: readonly DeviceEvent['kind'][] = [
+  'xid',
+  'single-bit-ecc',
+  'double-bit-ecc',
+  'recovery-action',
+  'unavailable',
+  'other',
+];
+
 const driverStates: readonly DriverState['state'][] = [
   'ok',
   'library-absent',
@@ -50,43 +59,23 @@ const driverStates: readonly DriverState['state'][] = [
   'released',
 ];
 
-type DeviceLabels = 'node' | 'device';
-
-/** A device's series appear with its first sample and go when it is no longer listed. */
+/**
+ * A device's series are there while the driver lists it. Gauges are filled from the newest sample when they are read: a
+ * scrape comes each 15 s, a sample each second.
+ */
 export class DeviceMetrics {
   readonly #node: string;
-  readonly #readings: { gauge: Gauge<DeviceLabels>; value: (reading: DeviceReading) => number | null }[];
-  readonly #age: Gauge<DeviceLabels>;
-  readonly #stuck: Gauge<DeviceLabels>;
-  readonly #driver: Gauge<'node' | 'state'>;
-  readonly #stuckSamplers: Gauge<'node'>;
   readonly #counters: Record<SamplerCount, Counter<'node'>>;
   readonly #events: Counter<'node' | 'kind'>;
-  #shown = new Set<string>();
+  #sample: NodeSample | null = null;
+  #stuckSamplers = 0;
 
   constructor(registry: Registry, node: string) {
     const registers = [registry];
-    const gauge = <L extends string>(name: string, help: string, labelNames: readonly L[]): Gauge<L> =>
-      new Gauge({ name: `infernode_device_${name}`, help, labelNames, registers });
     const counter = <L extends string>(name: string, help: string, labelNames: readonly L[]): Counter<L> =>
       new Counter({ name: `infernode_device_${name}_total`, help, labelNames, registers });
-    const perDevice = ['node', 'device'] as const;
     this.#node = node;
-    this.#readings = Object.entries(gauges).map(([name, { help, value }]) => ({
-      gauge: gauge(name, help, perDevice),
-      value,
-    }));
-    this.#age = gauge('sample_age_seconds', 'Age of the newest reading of a device', perDevice);
-    this.#stuck = gauge(
-      'call_stuck_seconds',
-      'How long a driver call on the device has not returned',
-      perDevice,
-    );
-    this.#driver = gauge('driver_state', 'One series per state of the driver, 1 for the current one', [
-      'node',
-      'state',
-    ]);
-    this.#stuckSamplers = gauge('samplers_stuck', 'Abandoned samplers that have not ended yet', ['node']);
+    this.#createGauges(registry);
     this.#events = counter('events', 'Events reported by the driver', ['node', 'kind']);
     this.#counters = {
       restarts: counter('sampler_restarts', 'Samplers started after the first', ['node']),
@@ -96,7 +85,7 @@ export class DeviceMetrics {
       garbage: counter('event_lines_invalid', 'Lines of the event pipe that could not be read', ['node']),
     };
     for (const name of Object.keys(this.#counters) as SamplerCount[]) this.count(name, 0);
-    this.showStuckSamplers(0);
+    for (const kind of eventKinds) this.#events.inc({ node, kind }, 0);
   }
 
   count(what: SamplerCount, by = 1): void {
@@ -104,41 +93,59 @@ export class DeviceMetrics {
   }
 
   showStuckSamplers(now: number): void {
-    this.#stuckSamplers.set({ node: this.#node }, now);
+    this.#stuckSamplers = now;
   }
 
   countEvent(kind: DeviceEvent['kind']): void {
     this.#events.inc({ node: this.#node, kind });
   }
 
-  show({ driver, devices, stuck }: NodeSample): void {
-    for (const state of driverStates)
-      this.#driver.set({ node: this.#node, state }, driver.state === state ? 1 : 0);
-    const present = new Set(devices.map(({ identity }) => identity.uuid));
-    for (const uuid of this.#shown) if (!present.has(uuid)) this.#forget(uuid);
-    this.#shown = present;
-    for (const device of devices)
-      this.#showDevice(device, stuck.find((s) => s.deviceUuid === device.identity.uuid)?.forMs ?? 0);
+  show(sample: NodeSample): void {
+    this.#sample = sample;
   }
 
-  #showDevice({ identity, reading, ageMs }: DeviceSample, stuckForMs: number): void {
-    const labels = { node: this.#node, device: identity.uuid };
-    for (const { gauge, value } of this.#readings) {
-      const number = value(reading);
-      if (number === null) gauge.remove(labels);
-      else gauge.set(labels, number);
-    }
-    this.#age.set(labels, ageMs / 1000);
-    this.#stuck.set(labels, stuckForMs / 1000);
+  #createGauges(registry: Registry): void {
+    const node = this.#node;
+    const gauge = (name: string, help: string, label: string | null, values: () => Values): void => {
+      const labelNames = label === null ? ['node'] : ['node', label];
+      const gauge: Gauge = new Gauge({
+        name: `infernode_device_${name}`,
+        help,
+        labelNames,
+        registers: [registry],
+        collect: () => {
+          gauge.reset();
+          for (const [key, value] of values())
+            if (value !== null) gauge.set(label === null ? { node } : { node, [label]: key }, value);
+        },
+      });
+    };
+    const perDevice = (name: string, help: string, value: (device: DeviceSample) => number | null): void =>
+      gauge(name, help, 'device', () =>
+        (this.#sample?.devices ?? []).map((device) => [device.identity.uuid, value(device)]),
+      );
+    for (const [name, { help, value }] of Object.entries(readings))
+      perDevice(name, help, ({ reading }) => value(reading));
+    perDevice('sample_age_seconds', 'Age of the newest reading of a device', ({ ageMs }) => ageMs / 1000);
+    perDevice(
+      'call_stuck_seconds',
+      'How long a driver call on the device has not returned; 0 while none hangs',
+      ({ identity }) => this.#stuckForMs(identity.uuid) / 1000,
+    );
+    gauge('driver_state', 'One series per state of the driver, 1 for the current one', 'state', () =>
+      driverStates.map((state) => [state, this.#sample?.driver.state === state ? 1 : 0]),
+    );
+    gauge('samplers_stuck', 'Abandoned samplers that have not ended yet', null, () => [
+      ['', this.#stuckSamplers],
+    ]);
   }
 
-  #forget(uuid: string): void {
-    const labels = { node: this.#node, device: uuid };
-    for (const { gauge } of this.#readings) gauge.remove(labels);
-    this.#age.remove(labels);
-    this.#stuck.remove(labels);
+  #stuckForMs(uuid: string): number {
+    return this.#sample?.stuck.find(({ deviceUuid }) => deviceUuid === uuid)?.forMs ?? 0;
   }
 }
+
+type Values = [key: string, value: number | null][];
 
 export type SamplerCount = 'restarts' | 'crashes' | 'abandoned' | 'eventsDropped' | 'garbage';
 

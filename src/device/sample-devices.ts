@@ -93,13 +93,20 @@ export class DeviceSampler implements Service {
     return () => this.#eventListeners.delete(listener);
   }
 
-  /** Has everything read now, process lists too; resolves with the newest sample when that is done or cannot be. */
+  /**
+   * Has everything read now, process lists too. Resolves with a sample that holds only devices read after the question, so
+   * that it proves something; `null` before the first sample. A call that hangs costs the wait of its deadline.
+   */
   async sampleNow(): Promise<NodeSample | null> {
+    const askedAtMs = this.#options.clock.monotonicMs();
     const { current } = this.#lineup;
     const number = current?.askForSample() ?? 0;
     if (current)
       await this.#until((raw) => (raw?.samplesAnswered ?? 0) >= number, this.#options.callDeadlineMs);
-    return this.latest();
+    const sample = this.latest();
+    if (!sample) return null;
+    const { devices, takenAtMs } = sample;
+    return { ...sample, devices: devices.filter(({ ageMs }) => takenAtMs - ageMs >= askedAtMs) };
   }
 
   /**

@@ -78,7 +78,7 @@ test('a device that answers UNKNOWN to everything is in error', async () => {
   await running.sampler.start();
   await first();
   gpus.edit(({ returns }) => returns.push({ call: '*', device: 3, code: 999 }));
-  const sample = await running.sampleWith(({ devices }) => devices[3]?.error != null);
+  const sample = await running.sampleWith(({ devices }) => Boolean(devices[3]?.error));
   expect(sample.devices[3]?.error?.code).toBe('NVML_ERROR_UNKNOWN');
   expect(sample.devices[0]?.error).toBeNull();
 });
@@ -106,6 +106,16 @@ test('a process that holds a device is seen at once when asked for', async () =>
   ]);
   expect(running.sampler.processesOf(gpus.uuids[1]!)).toEqual([]);
   expect(running.sampler.processesOf('GPU-unknown')).toBeNull();
+});
+
+test('a sample on demand holds only what was read after the question', async () => {
+  await running.sampler.start();
+  await first();
+  gpus.edit(({ hangs }) => hangs.push({ call: 'nvmlDeviceGetPowerUsage', device: 2 }));
+  await running.sampleWith(({ stuck }) => stuck.length > 0);
+  const sample = await running.sampler.sampleNow();
+  expect(sample?.devices.map((d) => d.identity.index)).toEqual([0, 1, 3]);
+  expect(running.sampler.latest()?.devices).toHaveLength(4);
 });
 
 test('a listener that throws does not keep the news from the next', async () => {

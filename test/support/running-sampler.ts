@@ -59,7 +59,7 @@ export class RunningSampler {
   async metric(name: string, labels: Record<string, string> = {}): Promise<number | undefined> {
     const metric = await this.registry.getSingleMetric(name)?.get();
     return metric?.values.find((v) =>
-      Object.entries(labels).every(([key, value]) => v.labels[key as keyof typeof v.labels] === value),
+      Object.entries(labels).every(([key, value]) => v.labels[key] === value),
     )?.value;
   }
 
