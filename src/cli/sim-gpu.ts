@@ -3,6 +3,7 @@
  * returns; the library and the simulated engines notice by themselves.
  */
 import { dirname, join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { Argument, Command, InvalidArgumentError } from 'commander';
 import {
   addEccErrors,
@@ -36,6 +37,9 @@ import {
 import { nvmlReturnCodes } from '../sim/nvml-return-codes.js';
 import { checkCall, invalid, positionOf, returnCode, wholeNumber } from './sim-gpu-arguments.js';
 import { describeScenario } from './sim-gpu-show.js';
+
+/** Longer than the agent's default sample interval, so that the loss is seen. */
+const resetTakesMs = 1500;
 
 export interface SimGpuTarget {
   scenario?: string;
@@ -239,13 +243,23 @@ class SimGpuCommands {
         );
       },
     );
-    this.#command('reset', 'one GPU or the whole node as new', 'optional').action((options: TargetOptions) =>
-      this.#edit(options, (scenario, position) => {
-        if (position === undefined) resetNode(scenario);
-        else resetDevice(scenario, position);
-        return { message: 'as new' };
-      }),
-    );
+    this.#command(
+      'reset',
+      'one GPU or the whole node as new, after the moment off the bus that a reset takes',
+      'optional',
+    )
+      .option('--instant', 'without that moment: whoever watches does not see that a reset happened')
+      .action(async (options: TargetOptions & { instant?: boolean }) => {
+        if (!options.instant) {
+          this.#offTheBus(options);
+          await setTimeout(resetTakesMs);
+        }
+        this.#edit(options, (scenario, position) => {
+          if (position === undefined) resetNode(scenario);
+          else resetDevice(scenario, position);
+          return { message: 'as new' };
+        });
+      });
   }
 
   #command(name: string, description: string, gpu: 'required' | 'optional'): Command {
@@ -257,6 +271,17 @@ class SimGpuCommands {
       .option('--node <name>', 'node of the running `infernode up` (default: the first)')
       .option('--scenario <path>', 'scenario.json of a simulated node, instead of a running `up`')
       .option('--json', 'print the outcome as one JSON line');
+  }
+
+  /** Only what has something to be reset from goes away: the other GPUs of a node keep serving. */
+  #offTheBus(options: TargetOptions): void {
+    editScenario(this.#directory(options), (scenario) => {
+      const only = options.gpu === undefined ? undefined : positionOf(scenario, options.gpu);
+      for (const position of scenario.devices.keys()) {
+        const faulted = scenario.events.some(({ device }) => device === position);
+        if (faulted && (only === undefined || only === position)) loseDevice(scenario, position);
+      }
+    });
   }
 
   #directory({ scenario, node }: TargetOptions): string {

@@ -68,12 +68,10 @@ test('50 streams survive the fault or say why they did not', async () => {
   expect(lost?.devices).toContain(device?.identity.uuid);
 });
 
-test('`sim gpu reset` and an acknowledgement bring the device and its engine back', async () => {
+test('`sim gpu reset` brings the device and its engine back without a restart of anything', async () => {
   const { infernode, ready } = up;
   expect((await infernode('sim', 'gpu', 'reset', '--gpu', '0', '--node', 'node-0')).code).toBe(0);
   const client = new NodeServiceClient({ address: ready.agents[0]?.grpc ?? '' });
-  const first = (await client.getNode()).state.devices[0]?.identity.uuid ?? '';
-  await client.uncordonDevice({ device: first, holder: 'health:xid' }).catch(() => undefined);
   await eventually('the engine is ready again', async () => {
     const { state } = await client.getNode();
     return (
@@ -81,4 +79,39 @@ test('`sim gpu reset` and an acknowledgement bring the device and its engine bac
     );
   });
   client.close();
+});
+
+test('a cordon by hand takes a device out of service, and only its holder takes it back', async () => {
+  const { infernode, ready } = up;
+  const cordon = await infernode(
+    'cordon',
+    '0',
+    '--node',
+    'node-1',
+    '--holder',
+    'operator:test',
+    '--reason',
+    'maintenance',
+  );
+  expect(cordon.stdout).toMatch(/cordoned by operator:test/);
+  await eventually('requests avoid the cordoned engine', async () =>
+    /3\/4 endpoints eligible/.test((await infernode('status')).stdout),
+  );
+  const results = await Promise.all(
+    Array.from(
+      { length: 8 },
+      (_, i) =>
+        openStream(ready.gateway, {
+          model: 'chat',
+          messages: [{ role: 'user', content: `after ${i}` }],
+          max_tokens: 2,
+        }).result,
+    ),
+  );
+  expect(results.map(({ endpoint }) => endpoint)).not.toContain('node-1/engine-0');
+  await infernode('uncordon', '0', '--node', 'node-1', '--holder', 'operator:other');
+  expect((await infernode('status')).stdout).toMatch(/operator:test/);
+  expect((await infernode('uncordon', '0', '--node', 'node-1', '--holder', 'operator:test')).stdout).toMatch(
+    /not cordoned/,
+  );
 });
