@@ -48,9 +48,9 @@ class Reader {
 
   bool Read(const Json& root, std::string* error) {
     const Json* devices = root.Find("devices");
-    const double schema = NumberOf(root, "schema", 1);
+    const int schema = IntOf(root, "schema", 1);
     if (!root.IsObject()) error_ = "expected an object";
-    else if (schema != 1) error_ = "expected schema 1, got " + std::to_string(static_cast<int>(schema));
+    else if (schema != 1) error_ = "expected schema 1, got " + std::to_string(schema);
     else if (!devices || !devices->IsArray()) error_ = "expected \"devices\" to be a list";
     else if (devices->items.size() > kMaxDevices) error_ = "expected at most " + std::to_string(kMaxDevices) + " devices";
     else ReadParts(root, *devices);
@@ -68,6 +68,10 @@ class Reader {
     const Json* value = object.Find(name);
     if (!value) return otherwise;
     return value->IsNumber() ? value->number : value->type == Json::Type::kBool ? value->boolean : otherwise;
+  }
+
+  static int IntOf(const Json& object, const char* name, int otherwise) {
+    return static_cast<int>(std::clamp(NumberOf(object, name, otherwise), -2147483648.0, 2147483647.0));
   }
 
   static std::string TextOf(const Json& object, const char* name) {
@@ -94,7 +98,7 @@ class Reader {
     out_.branch = static_cast<u32>(std::max(0, std::atoi(out_.driver_version.c_str())));
     const DriverBranch& known = FindDriverBranch(out_.branch);
     out_.api_version = known.apiVersion;
-    out_.cuda_version = static_cast<int>(NumberOf(root, "cudaDriverVersion", known.cudaVersion));
+    out_.cuda_version = IntOf(root, "cudaDriverVersion", known.cudaVersion);
     out_.latency_us = Unsigned<u64>(NumberOf(root, "latencyUs", 0));
     out_.global_lock = NumberOf(root, "globalLock", 0) != 0;
     out_.drop_events = NumberOf(root, "dropEvents", 0) != 0;
@@ -232,9 +236,9 @@ class Reader {
         Warn(std::string("unknown function \"") + call + "\" in " + kind + " ignored");
         continue;
       }
-      rule.device = static_cast<int>(std::clamp(NumberOf(json, "device", -1), -1.0, 1e6));
+      rule.device = std::max(-1, IntOf(json, "device", -1));
       rule.delay_us = Unsigned<u64>(NumberOf(json, "us", 0));
-      rule.code = static_cast<Return>(NumberOf(json, "code", kUnknown));
+      rule.code = IntOf(json, "code", kUnknown);
       rule.times = Unsigned<u64>(NumberOf(json, "times", 0));
       rule.identity = call + "/" + std::to_string(rule.device) + "/" + std::to_string(rule.code) + "/" +
                       std::to_string(Unsigned<u64>(NumberOf(json, "seq", 0)));

@@ -78,7 +78,7 @@ test('lost, found and reset', async () => {
   await sim('temp 95 --gpu 1');
   await sim('temp 95 --gpu 2');
   await sim('xid 79 --gpu 2');
-  const one = await sim('reset --gpu 2');
+  const one = await sim('reset --gpu 2 --instant');
   expect([one.devices[2]?.set, one.devices[1]?.set, one.events]).toEqual([
     {},
     { temperatureCelsius: 95 },
@@ -86,7 +86,14 @@ test('lost, found and reset', async () => {
   ]);
   // Numbers never fall, or the next event would look like an old one.
   expect((await sim('xid 13 --gpu 0')).events).toMatchObject([{ seq: 2, code: 13 }]);
-  expect((await sim('reset')).devices.every(({ set }) => Object.keys(set).length === 0)).toBe(true);
+  expect((await sim('reset --instant')).devices.every(({ set }) => Object.keys(set).length === 0)).toBe(true);
+});
+
+test('a reset takes a GPU with events off the bus for a moment, and leaves the others alone', async () => {
+  await sim('xid 79 --gpu 2');
+  const done = sim('reset');
+  expect(readScenario(directory).devices.map(({ lost }) => lost)).toEqual([false, false, true, false]);
+  expect((await done).devices.map(({ lost }) => lost)).toEqual([false, false, false, false]);
 });
 
 test('hang, unhang, delay and return make and remove rules', async () => {
