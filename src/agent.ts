@@ -30,6 +30,7 @@ import { createRpcServer } from './rpc/create-rpc-server.js';
 import { nodePackage, nodeProto } from './rpc/load-proto.js';
 import type { Clock } from './runtime/clock.js';
 import type { Logger } from './runtime/logger.js';
+import { allStarted } from './runtime/service.js';
 
 export interface RunAgentOptions {
   clock: Clock;
@@ -195,7 +196,7 @@ class Agent implements RunningAgent {
     const { logger } = this.#options;
     this.#wire();
     this.#publish();
-    await Promise.all([this.#control.start(), this.#metrics.start(), this.#probe.start()]);
+    await allStarted([this.#control.start(), this.#metrics.start(), this.#probe.start()]);
     await this.#sampler.start();
     this.#health.start();
     await this.#untilFirstSample();

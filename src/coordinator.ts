@@ -28,6 +28,7 @@ import { createRpcServer, type RpcServer } from './rpc/create-rpc-server.js';
 import { clusterPackage, clusterProto } from './rpc/load-proto.js';
 import { sleep, type Clock } from './runtime/clock.js';
 import type { Logger } from './runtime/logger.js';
+import { allStarted } from './runtime/service.js';
 
 export interface RunCoordinatorOptions {
   clock: Clock;
@@ -236,13 +237,6 @@ class Coordinator implements RunningCoordinator {
     ]);
     logger.info('coordinator has ended');
   }
-}
-
-/** Throws the first failure, but only when all have come to an end: one that still starts could not be closed. */
-async function allStarted(starts: Promise<void>[]): Promise<void> {
-  const results = await Promise.allSettled(starts);
-  const failure = results.find((result) => result.status === 'rejected');
-  if (failure) throw failure.reason;
 }
 
 async function settle(logger: Logger, what: string, work: Promise<void>): Promise<void> {
