@@ -128,16 +128,18 @@ function build() {
     (way) =>
       way.usable && (!process.env.INFERNODE_BUILD_WITH || process.env.INFERNODE_BUILD_WITH === way.name),
   );
-  for (const { name, build: buildWith } of ways) {
-    say(`building the native part with ${name} (about a minute)`);
-    if (buildWith() && loads(release)) {
+  const [way] = ways;
+  if (way) {
+    say(`building the native part with ${way.name} (about a minute)`);
+    if (way.build() && loads(release)) {
       mkdirSync(path.dirname(stampFile), { recursive: true });
       writeFileSync(stampFile, stamp);
-      return say(
-        `native part built${has('nvcc') ? '' : '; no nvcc here: the committed CUDA images are used as they are'}`,
-      );
+      return say('native part built');
     }
-    say(`the ${name} build failed`);
+    // No second way behind a failed first one: node-gyp begins by wiping the build directory, and the error above is the news.
+    say(`the ${way.name} build failed; the lines above say why`);
+    process.exitCode = 1;
+    return;
   }
   say(
     'the native part needs a C++17 compiler and CMake: on Debian `apt-get install g++ make cmake`, then `npm run build:native`',
