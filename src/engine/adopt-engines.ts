@@ -20,7 +20,10 @@ const socketName = 'keeper.sock';
 const recordAttempts = 10;
 const recordPauseMs = 100;
 
-/** The run to take over, or `null`: then nothing of the engine is left and it starts cold. */
+/**
+ * The run to take over, or `null`: then nothing of the engine is left and it starts cold. Rejects when that cannot be told
+ * or brought about; the engine must not start then.
+ */
 export async function adoptEngine(
   context: EngineContext,
   store: EngineStore,
@@ -144,13 +147,10 @@ async function endLeftover(
 }
 
 async function sweep(context: EngineContext, runDir: string, record: KeeperRecord | null): Promise<void> {
-  try {
-    const { killed, remaining } = await sweepRun(context.keeperPath, runDir, record, context.clock);
-    if (killed.length > 0)
-      context.logger.warn({ runDir, killed, remaining }, 'an engine without keeper was ended');
-  } catch (error) {
-    context.logger.error({ runDir, err: error }, 'the sweep failed');
-  }
+  const { killed, remaining } = await sweepRun(context.keeperPath, runDir, record, context.clock);
+  if (killed.length > 0)
+    context.logger.warn({ runDir, killed, remaining }, 'an engine without keeper was ended');
+  if (remaining.length > 0) throw new Error(`processes ${remaining.join(', ')} of an earlier run do not end`);
 }
 
 function setAside(context: EngineContext, runDir: string, reason: string): void {

@@ -4,27 +4,12 @@
  */
 import { sleep } from '../runtime/clock.js';
 import { drainEngine } from './drain-engine.js';
+import { isMoreUrgent, type EndIntent } from './end-intent.js';
 import type { EngineContext } from './engine-context.js';
 import type { EngineRun } from './engine-run.js';
-import type { ExitCause } from './explain-exit.js';
 import type { EngineProbe } from './probe-engine.js';
 import { startTimeOf } from './process-identity.js';
 import { stopEngine, untilReleased, type StopReport } from './stop-engine.js';
-
-const urgencies = ['drain', 'stop', 'evict'] as const;
-
-export interface EndIntent {
-  urgency: (typeof urgencies)[number];
-  reason: string;
-  /** How long running requests are waited for, ms. */
-  drainMs: number;
-  /** SIGTERM to SIGKILL, ms. */
-  graceMs: number;
-  /** Reason of the state `stopped` that follows. */
-  stoppedReason: string;
-  /** Set when the run ends because it failed: a new one follows. */
-  failure: ExitCause | null;
-}
 
 export interface EndCallbacks {
   onDraining: (reason: string) => void;
@@ -41,6 +26,7 @@ export class EndOfRun {
   #intent: EndIntent | null = null;
   #signalled = false;
   #closed = false;
+  #stuck = false;
   #wake = new AbortController();
 
   constructor(run: EngineRun, probe: EngineProbe, context: EngineContext, callbacks: EndCallbacks) {
@@ -61,8 +47,7 @@ export class EndOfRun {
 
   /** False when something at least as urgent is under way. */
   propose(intent: EndIntent): boolean {
-    const before = this.#intent;
-    if (before && urgencies.indexOf(intent.urgency) <= urgencies.indexOf(before.urgency)) return false;
+    if (this.#intent && !isMoreUrgent(intent, this.#intent)) return false;
     this.#intent = intent;
     this.#wake.abort();
     return true;
@@ -71,6 +56,11 @@ export class EndOfRun {
   /** The leader has ended: whatever waits for it goes on. */
   noteExit(): void {
     this.#wake.abort();
+  }
+
+  /** What is stuck is not waited for any more; what still goes its way does so. */
+  giveUpWaiting(): void {
+    if (this.#stuck) this.#closed = true;
   }
 
   /** Gives up without touching the engine. */
@@ -101,6 +91,7 @@ export class EndOfRun {
   /** Nothing may start on a device that still carries this run: looked at slowly, until it is over or closed. */
   async untilUnstuck(detail: string): Promise<void> {
     const { clock, devicesReleased, settings } = this.#context;
+    this.#stuck = true;
     this.#callbacks.onStuck(detail);
     while (!this.#closed) {
       await sleep(clock, settings.stuckRecheckMs);

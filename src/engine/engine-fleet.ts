@@ -15,14 +15,24 @@ import type { Logger } from '../runtime/logger.js';
 import type { Service } from '../runtime/service.js';
 import { adoptEngine } from './adopt-engines.js';
 import { AttachedEngine } from './attached-engine.js';
-import { chooseDevices, type DeviceChoice } from './choose-devices.js';
+import { DeviceClaims, type Engine } from './device-claims.js';
 import { defaultEngineSettings, type EngineContext, type EngineSettings } from './engine-context.js';
 import type { EngineMetrics } from './engine-metrics.js';
+import {
+  engineAttached,
+  engineIdInvalid,
+  engineUnknown,
+  requireTemplate,
+  templateUnknown,
+} from './engine-errors.js';
 import { EngineStore, type EngineRecord } from './engine-record.js';
+import type { EngineRun } from './engine-run.js';
+import { EngineRoster, type EngineListener } from './engine-roster.js';
 import { EngineSupervisor } from './engine-supervisor.js';
 import { holdOf } from './hold-engine.js';
 import { PortReservation } from './port-reservation.js';
 import { readBootId } from './process-identity.js';
+import { emptyRecord, recordOf, unknownTemplate } from './restore-record.js';
 import type { DevicesReleased } from './stop-engine.js';
 
 export interface EngineFleetOptions {
@@ -45,8 +55,6 @@ export interface EngineFleetOptions {
   settings?: Partial<EngineSettings>;
 }
 
-export type EngineChange = EngineStatus | { removed: string };
-
 export interface StartEngineRequest {
   engineId: string;
   /** Empty or absent: the engine's own. */
@@ -54,8 +62,6 @@ export interface StartEngineRequest {
   /** UUIDs or indices; empty or absent: the engine's own, else free ones. */
   devices?: readonly string[];
 }
-
-type Engine = EngineSupervisor | AttachedEngine;
 
 /** Adoption waits for the first look at each engine, but a hung one must not hold up the others' news. */
 const firstLookMs = 1000;
@@ -66,12 +72,13 @@ const idPattern = /^\w[\w.-]{0,127}$/;
 export class EngineFleet implements Service {
   readonly #options: EngineFleetOptions;
   readonly #context: EngineContext;
+  readonly #claims: DeviceClaims;
   readonly #bootId: string;
   readonly #stateDir: string;
-  readonly #engines = new Map<string, Engine>();
-  readonly #listeners = new Set<(change: EngineChange) => void>();
+  readonly #roster: EngineRoster;
+  /** Why an engine may not start although it is down. */
+  readonly #unjudged = new Map<string, string>();
   #templates: AgentConfig['templates'];
-  #devices: readonly DeviceStatus[] = [];
   #started = false;
   #closed = false;
 
@@ -79,6 +86,8 @@ export class EngineFleet implements Service {
     const { clock, logger, metrics, keeperPath, devicesReleased, settings } = options;
     this.#options = options;
     this.#templates = options.templates;
+    this.#roster = new EngineRoster(metrics, logger);
+    this.#claims = new DeviceClaims(options, () => this.#roster.all);
     this.#bootId = options.bootId ?? readBootId();
     this.#stateDir = resolve(options.stateDir);
     this.#context = {
@@ -94,12 +103,12 @@ export class EngineFleet implements Service {
 
   /** Empty before `start()`. */
   list(): EngineStatus[] {
-    return [...this.#engines.values()].map((engine) => engine.status);
+    return this.#roster.all.map((engine) => engine.status);
   }
 
   /** Called in the turn of the event loop in which something changed. */
-  onChange(listener: (change: EngineChange) => void): void {
-    this.#listeners.add(listener);
+  onChange(listener: EngineListener): void {
+    this.#roster.listen(listener);
   }
 
   /** Takes over what still runs, then starts the rest. Resolves when every running engine has been looked at once. */
@@ -109,9 +118,14 @@ export class EngineFleet implements Service {
     const supervised = configured.filter((engine) => engine.origin === 'supervised');
     const looks = attached.map((config) => {
       const { clock } = this.#options;
-      const deviceUuids = this.#resolveAll(config.devices.map(String));
-      const engine = new AttachedEngine({ config, deviceUuids, clock, onChange: (s) => this.#changed(s) });
-      return this.#add(engine).start();
+      const deviceUuids = this.#claims.resolveAll(config.devices.map(String));
+      const engine = new AttachedEngine({
+        config,
+        deviceUuids,
+        clock,
+        onChange: (s) => this.#roster.changed(s),
+      });
+      return this.#roster.add(engine).start();
     });
     const known = new Set(configured.map(({ id }) => id));
     await Promise.all([
@@ -122,7 +136,7 @@ export class EngineFleet implements Service {
         .map((id) => this.#restore(id, null)),
     ]);
     this.#started = true;
-    this.applyDeviceStatus([...this.#devices]);
+    this.applyDeviceStatus([...this.#claims.devices]);
   }
 
   /** Leaves engines running unless told otherwise. Idempotent. */
@@ -130,7 +144,7 @@ export class EngineFleet implements Service {
     if (this.#closed) return;
     this.#closed = true;
     if (options.stopEngines) await this.stopAll();
-    await Promise.all([...this.#engines.values()].map(async (engine) => engine.close()));
+    await Promise.all(this.#roster.all.map(async (engine) => engine.close()));
   }
 
   /** Lets go at once; engines go on. */
@@ -141,7 +155,7 @@ export class EngineFleet implements Service {
 
   /** Ends every supervised engine and proves it; what is wanted of them after the next start stays as it is. */
   async stopAll(): Promise<void> {
-    await Promise.all(this.#supervisors().map((engine) => engine.shutDown()));
+    await Promise.all(this.#roster.supervised.map((engine) => engine.shutDown()));
   }
 
   /**
@@ -149,26 +163,17 @@ export class EngineFleet implements Service {
    * `engine-wrong-state`, `engine-attached`, `device-unknown`, `device-in-use`, `argument-invalid`.
    */
   async startEngine({ engineId, template = '', devices = [] }: StartEngineRequest): Promise<EngineStatus> {
-    const existing = this.#engines.get(engineId);
+    const existing = this.#roster.get(engineId);
     if (existing instanceof AttachedEngine) return this.#undrain(existing);
     const engine = existing ?? this.#create(engineId, template);
+    const { devices: before } = engine.record;
     try {
-      if (existing) this.#changePlan(existing, template);
-      const { refs, owner } = {
-        refs: devices.length > 0 ? [...devices] : engine.record.devices,
-        owner: engine,
-      };
-      if (!engine.run) this.#requireDevices(owner, refs);
-      const before = engine.record.devices;
-      engine.record.devices = refs;
-      try {
-        engine.start();
-      } catch (error) {
-        engine.record.devices = before;
-        throw error;
-      }
+      requireTemplate(engineId, engine.record.template, template);
+      if (!engine.run) this.#giveDevices(engine, devices);
+      engine.start();
     } catch (error) {
-      if (!existing) this.#remove(engine);
+      engine.record.devices = before;
+      if (!existing) this.#roster.remove(engine);
       throw error;
     }
     return engine.status;
@@ -177,7 +182,7 @@ export class EngineFleet implements Service {
   /** Throws `engine-unknown`, `engine-attached`. Answers when the stop has begun; `onChange` tells of its end. */
   async stopEngine(engineId: string): Promise<EngineStatus> {
     const engine = this.#find(engineId);
-    if (engine instanceof AttachedEngine) throw attachedError(engineId, 'stopped');
+    if (engine instanceof AttachedEngine) throw engineAttached(engineId, 'stopped');
     engine.stop();
     return engine.status;
   }
@@ -201,19 +206,19 @@ export class EngineFleet implements Service {
 
   /** Synchronous: what a bad device does to its engines shows before this returns. */
   applyDeviceStatus(devices: DeviceStatus[]): void {
-    this.#devices = devices;
+    this.#claims.devices = devices;
     if (!this.#started || this.#closed) return;
-    for (const engine of this.#engines.values()) {
-      if (engine instanceof AttachedEngine) engine.updateDevices(this.#resolveAll(engine.refs));
-      engine.setHold(holdOf(this.#devicesOf(engine), engine.hold));
+    for (const engine of this.#roster.all) {
+      if (engine instanceof AttachedEngine) engine.updateDevices(this.#claims.resolveAll(engine.refs));
+      engine.setHold(holdOf(this.#claims.devicesOf(engine), engine.hold));
     }
-    for (const engine of this.#supervisors()) engine.reconcile();
+    for (const engine of this.#roster.supervised) engine.reconcile();
   }
 
   /** A fault that wants a new process gets one: of the engine it names by pid, else of all on the device. */
   applyFault({ drain, deviceUuid, pid, reason, observedAtMs }: Fault): void {
     if (drain !== 'restart-engine' || deviceUuid === null) return;
-    const onDevice = this.#supervisors().filter((engine) => engine.run?.deviceUuids.includes(deviceUuid));
+    const onDevice = this.#roster.supervised.filter((engine) => engine.run?.deviceUuids.includes(deviceUuid));
     const named = pid === null ? [] : onDevice.filter((engine) => engine.run?.pids.has(pid));
     for (const engine of named.length > 0 ? named : onDevice)
       // News of an incident that the present process has not seen are about its predecessor.
@@ -234,20 +239,42 @@ export class EngineFleet implements Service {
     const record = config ? recordOf(config, stored) : stored;
     // Without a configuration and without a usable record nobody knows what it was; its processes are still ended.
     const usable = record ?? { ...emptyRecord('', []), dynamic: true };
-    const run = await adoptEngine(this.#context, store, usable, id).catch((error: unknown) => {
-      logger.error({ engine: id, err: error }, 'the run of the engine before could not be judged');
-      return null;
-    });
+    let run: EngineRun | null = null;
+    let unjudged: unknown = null;
+    try {
+      run = await adoptEngine(this.#context, store, usable, id);
+    } catch (error) {
+      unjudged = error;
+    }
     if (!config) {
       // What is neither configured nor startable any more is only taken over to be ended in order.
       if (!usable.dynamic || !this.#templates[usable.template]) usable.wanted = 'stopped';
       usable.dynamic = true;
       if (!run && usable.wanted === 'stopped') return;
     }
-    const engine = this.#add(this.#supervise(id, store, usable));
+    const engine = this.#roster.add(this.#supervise(id, store, usable));
+    if (unjudged !== null) this.#judgeLater(engine, store, messageOf(unjudged));
     if (!run) return;
     metrics.adopted();
     await this.#within(engine.adopt(run));
+  }
+
+  /** While nobody can say what became of the run before, a second one beside it would be the greater harm. */
+  #judgeLater(engine: EngineSupervisor, store: EngineStore, reason: string): void {
+    const { clock, logger, settings } = this.#context;
+    logger.error({ engine: engine.id, reason }, 'the run before could not be judged; the engine stays down');
+    this.#unjudged.set(engine.id, reason);
+    clock.after(settings.stuckRecheckMs, () => {
+      if (this.#closed) return;
+      adoptEngine(this.#context, store, engine.record, engine.id).then(
+        (run) => {
+          this.#unjudged.delete(engine.id);
+          if (run) void engine.adopt(run);
+          else engine.reconcile();
+        },
+        (error: unknown) => this.#judgeLater(engine, store, messageOf(error)),
+      );
+    });
   }
 
   #supervise(id: string, store: EngineStore, record: EngineRecord): EngineSupervisor {
@@ -259,24 +286,20 @@ export class EngineFleet implements Service {
       store,
       record,
       template,
-      chooseDevices: () => this.#chooseFor(id, record.devices, template().gpus),
-      onChange: (status) => this.#changed(status),
+      chooseDevices: () => {
+        const blocked = this.#unjudged.get(id);
+        if (blocked !== undefined) return { blocked, code: 'engine-wrong-state' };
+        return this.#claims.choose(id, record.devices, template().gpus);
+      },
+      onChange: (status) => this.#roster.changed(status),
     });
   }
 
   #create(id: string, template: string): EngineSupervisor {
-    if (template === '') throw unknownEngine(id);
-    if (!this.#templates[template])
-      throw new InfernodeError(
-        'template-unknown',
-        `expected a template of this node (${Object.keys(this.#templates).join(', ') || 'none'}), got "${template.slice(0, 80)}"`,
-      );
-    if (!idPattern.test(id))
-      throw new InfernodeError(
-        'argument-invalid',
-        `expected an engine id of letters, digits, dot, dash or underscore, got "${id.slice(0, 80)}"`,
-      );
-    if (this.#supervisors().filter(({ record }) => record.dynamic).length >= maxDynamicEngines)
+    if (template === '') throw engineUnknown(id);
+    if (!this.#templates[template]) throw templateUnknown(template, Object.keys(this.#templates));
+    if (!idPattern.test(id)) throw engineIdInvalid(id);
+    if (this.#roster.supervised.filter(({ record }) => record.dynamic).length >= maxDynamicEngines)
       throw new InfernodeError(
         'queue-full',
         `expected at most ${maxDynamicEngines} engines beside the configured ones`,
@@ -285,45 +308,19 @@ export class EngineFleet implements Service {
     const before = store.read(this.#options.metrics);
     const record = { ...emptyRecord(template, []), dynamic: true };
     record.incarnation = Math.max(before?.incarnation ?? 0, store.runs()[0] ?? 0);
-    return this.#add(this.#supervise(id, store, record));
-  }
-
-  /** A configured engine has its template from the configuration; one made through the API may change it while down. */
-  #changePlan(engine: EngineSupervisor, template: string): void {
-    if (template === '' || template === engine.record.template) return;
-    throw new InfernodeError(
-      'engine-exists',
-      `engine "${engine.id}" exists with template "${engine.record.template}"; choose another id for "${template.slice(0, 80)}"`,
-    );
+    return this.#roster.add(this.#supervise(id, store, record));
   }
 
   #undrain(engine: AttachedEngine): EngineStatus {
-    if (engine.status.state !== 'draining') throw attachedError(engine.id, 'started');
+    if (engine.status.state !== 'draining') throw engineAttached(engine.id, 'started');
     engine.setDrained(false);
     return engine.status;
   }
 
-  #add<T extends Engine>(engine: T): T {
-    this.#engines.set(engine.id, engine);
-    this.#announce(engine.status);
-    return engine;
-  }
-
-  #remove(engine: Engine): void {
-    this.#engines.delete(engine.id);
-    void engine.close();
-    this.#options.metrics.remove(engine.id);
-    this.#emit({ removed: engine.id });
-  }
-
   #find(id: string): Engine {
-    const engine = this.#engines.get(id);
-    if (!engine) throw unknownEngine(id);
+    const engine = this.#roster.get(id);
+    if (!engine) throw engineUnknown(id);
     return engine;
-  }
-
-  #supervisors(): EngineSupervisor[] {
-    return [...this.#engines.values()].filter((engine) => engine instanceof EngineSupervisor);
   }
 
   #updateCordons(id: string, change: (set: readonly Cordon[]) => Cordon[]): EngineStatus {
@@ -332,75 +329,16 @@ export class EngineFleet implements Service {
     return engine.status;
   }
 
-  // Devices.
-
-  #requireDevices(engine: EngineSupervisor, refs: string[]): void {
-    const gpus = this.#templates[engine.record.template]?.gpus ?? 0;
-    const choice = this.#chooseFor(engine.id, refs, gpus);
+  /** Checked here, so that the caller hears why not instead of finding a stopped engine. */
+  #giveDevices({ id, record }: EngineSupervisor, devices: readonly string[]): void {
+    const refs = devices.length > 0 ? [...devices] : record.devices;
+    const choice = this.#claims.choose(id, refs, this.#templates[record.template]?.gpus ?? 0);
     if ('code' in choice)
-      throw new InfernodeError(choice.code, `engine "${engine.id}" cannot start: ${choice.blocked}`);
-  }
-
-  #chooseFor(id: string, refs: readonly string[], gpus: number): DeviceChoice {
-    return chooseDevices({
-      refs,
-      gpus,
-      resolve: (ref) => this.#options.resolveDevice(ref),
-      free: () => this.#options.freeDevices(),
-      ownerOf: (uuid) => this.#ownerOf(uuid, id),
-      statusOf: (uuid) => this.#devices.find((device) => device.identity.uuid === uuid),
-    });
-  }
-
-  /** Who else has the device now, or is configured for it. */
-  #ownerOf(uuid: string, besides: string): string | null {
-    for (const engine of this.#engines.values()) {
-      if (engine.id === besides) continue;
-      const { state, deviceUuids } = engine.status;
-      const has = state !== 'stopped' && deviceUuids.includes(uuid);
-      if (
-        has ||
-        (engine instanceof EngineSupervisor && this.#resolveAll(engine.record.devices).includes(uuid))
-      )
-        return engine.id;
-    }
-    return null;
-  }
-
-  /** A stopped engine is judged by the devices that it would get. */
-  #devicesOf(engine: Engine): DeviceStatus[] {
-    const run = engine instanceof EngineSupervisor ? engine.run?.deviceUuids : engine.status.deviceUuids;
-    const named = engine instanceof EngineSupervisor ? this.#resolveAll(engine.record.devices) : [];
-    const uuids = run ?? (named.length > 0 ? named : engine.status.deviceUuids);
-    return this.#devices.filter((device) => uuids.includes(device.identity.uuid));
-  }
-
-  #resolveAll(refs: readonly string[]): string[] {
-    return refs.map((ref) => this.#options.resolveDevice(ref)).filter((uuid) => uuid !== null);
+      throw new InfernodeError(choice.code, `engine "${id}" cannot start: ${choice.blocked}`);
+    record.devices = refs;
   }
 
   // Small parts.
-
-  #announce(status: EngineStatus): void {
-    this.#options.metrics.show(status);
-    this.#emit(status);
-  }
-
-  #changed(status: EngineStatus): void {
-    this.#announce(status);
-    const engine = this.#engines.get(status.id);
-    if (engine instanceof EngineSupervisor && isDone(engine)) this.#remove(engine);
-  }
-
-  #emit(change: EngineChange): void {
-    for (const listener of this.#listeners) {
-      try {
-        listener(change);
-      } catch (error) {
-        this.#context.logger.error({ reason: messageOf(error) }, 'a listener of engine changes failed');
-      }
-    }
-  }
 
   #idsOnDisk(): string[] {
     try {
@@ -413,71 +351,4 @@ export class EngineFleet implements Service {
   async #within(work: Promise<unknown>): Promise<void> {
     await Promise.race([work, sleep(this.#options.clock, firstLookMs)]);
   }
-}
-
-/** Made through the API, stopped on request, nothing left: it leaves the list. */
-function isDone({ record, run, status }: EngineSupervisor): boolean {
-  return (
-    record.dynamic &&
-    record.wanted === 'stopped' &&
-    !run &&
-    status.state === 'stopped' &&
-    record.incarnation > 0
-  );
-}
-
-function recordOf(config: SupervisedEngineConfig, stored: EngineRecord | null): EngineRecord {
-  const devices = config.devices.map(String);
-  const wanted = config.autostart ? 'running' : 'stopped';
-  const fresh: EngineRecord = { ...emptyRecord(config.template, devices), wanted };
-  if (!stored) return fresh;
-  // What was wanted of an engine outside the configuration says nothing about the one that is in it now.
-  return {
-    ...stored,
-    template: config.template,
-    devices,
-    dynamic: false,
-    wanted: stored.dynamic ? wanted : stored.wanted,
-  };
-}
-
-function emptyRecord(template: string, devices: string[]): EngineRecord {
-  return {
-    template,
-    devices,
-    dynamic: false,
-    wanted: 'running',
-    incarnation: 0,
-    restarts: 0,
-    cordons: [],
-    run: null,
-  };
-}
-
-/** For an engine that outlived its configuration and is only to be ended. */
-function unknownTemplate(name: string): TemplateConfig {
-  return {
-    adapter: 'vllm',
-    model: name,
-    servedModelNames: [],
-    command: ['vllm'],
-    args: [],
-    env: {},
-    gpus: 0,
-    maxConcurrentRequests: 1,
-    startTimeoutMs: 60_000,
-    drainTimeoutMs: 0,
-    stopGraceMs: 20_000,
-  };
-}
-
-function unknownEngine(id: string): InfernodeError {
-  return new InfernodeError('engine-unknown', `expected an engine of this node, got "${id.slice(0, 80)}"`);
-}
-
-function attachedError(id: string, what: string): InfernodeError {
-  return new InfernodeError(
-    'engine-attached',
-    `engine "${id}" is attached: it is run by somebody else and cannot be ${what} from here`,
-  );
 }

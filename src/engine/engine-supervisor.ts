@@ -8,12 +8,13 @@
  */
 import type { TemplateConfig } from '../config/agent-config.js';
 import type { EngineStatus } from '../domain/engine.js';
-import { InfernodeError, messageOf } from '../domain/error-codes.js';
+import { messageOf } from '../domain/error-codes.js';
 import type { Timer } from '../runtime/clock.js';
-import type { EndIntent } from './end-of-run.js';
+import { IntentMaker, type EndIntent } from './end-intent.js';
 import type { DeviceChoice } from './choose-devices.js';
 import { adapterOf } from './engine-adapter.js';
 import type { EngineContext } from './engine-context.js';
+import { engineWrongState } from './engine-errors.js';
 import type { EngineRecord, EngineStore } from './engine-record.js';
 import type { EngineRun, RunExit } from './engine-run.js';
 import { EngineView, statusOfRecord } from './engine-view.js';
@@ -41,6 +42,7 @@ export class EngineSupervisor {
   readonly #context: EngineContext;
   readonly #view: EngineView;
   readonly #backoff: RestartBackoff;
+  readonly #intents: IntentMaker;
   #live: LiveRun | null = null;
   /** The launch or the end of a run that is under way. */
   #task: Promise<void> | null = null;
@@ -61,6 +63,7 @@ export class EngineSupervisor {
     this.#options = options;
     this.#context = context;
     this.#backoff = new RestartBackoff({ baseMs: backoffBaseMs, capMs: backoffCapMs, stableMs });
+    this.#intents = new IntentMaker(template, context.settings);
     const status = statusOfRecord(id, record, this.#models(template()), context.clock);
     this.#view = new EngineView(status, context.clock, options.onChange);
   }
@@ -80,7 +83,7 @@ export class EngineSupervisor {
 
   /** Throws `engine-wrong-state` when it runs or is about to end. */
   start(): void {
-    if (this.#live || this.#task) throw this.#wrongState('be stopped or failed');
+    if (this.#live || this.#task) throw engineWrongState(this.status, 'be stopped or failed');
     this.#want('running');
     this.#backoff.reset();
     this.#startsAgain = false;
@@ -91,36 +94,31 @@ export class EngineSupervisor {
   /** Idempotent. */
   stop(): void {
     this.#want('stopped');
-    this.#end(this.#stopIntent('stop requested', 'stopped on request'));
+    this.#end(this.#intents.stop('stop requested', 'stopped on request'));
   }
 
   /** `null`: the template's deadline. Throws `engine-wrong-state` when there is nothing to drain. */
   drain(deadlineMs: number | null): void {
-    if (!this.#live) throw this.#wrongState('run');
+    if (!this.#live) throw engineWrongState(this.status, 'run');
     this.#want('stopped');
-    const drainMs = deadlineMs ?? this.#options.template().drainTimeoutMs;
-    this.#end({
-      ...this.#stopIntent('drain requested', 'drained on request'),
-      urgency: 'drain',
-      drainMs,
-    });
+    this.#end(this.#intents.drain('drain requested', 'drained on request', deadlineMs));
   }
 
   /** A fault wants a new process: everything in flight is lost anyway. Without a run there is nothing to do. */
   restart(reason: string): void {
     if (!this.#live || this.#live.end.intent) return;
     const failure: ExitCause = { class: 'cuda-error', text: `restarted: ${reason}` };
-    this.#end({ ...this.#evictIntent(reason), failure });
+    this.#end({ ...this.#intents.evict(reason), failure });
   }
 
   /** `null` lets it run again. */
   setHold(hold: Hold | null): void {
     const before = this.#hold;
     this.#hold = hold;
-    if (hold && hold.kind !== before?.kind) this.#end(this.#holdIntent(hold));
+    if (hold && hold.kind !== before?.kind) this.#end(this.#intents.hold(hold));
     if (hold || !before) return;
     this.#backoff.reset();
-    this.#startsAgain = true;
+    this.#startsAgain = this.record.incarnation > 0;
     this.#cancelRestart();
     this.reconcile();
   }
@@ -136,7 +134,7 @@ export class EngineSupervisor {
     this.#context.ports.adopt(run.port);
     const looked = this.#attach(run, 'taken over from the agent before');
     if (this.record.wanted === 'stopped') this.stop();
-    else if (this.#hold) this.#end(this.#holdIntent(this.#hold));
+    else if (this.#hold) this.#end(this.#intents.hold(this.#hold));
     await looked;
   }
 
@@ -157,7 +155,8 @@ export class EngineSupervisor {
   /** Ends the run and starts no other; what is wanted after the agent's next start stays. Resolves when proven, or stuck. */
   async shutDown(): Promise<void> {
     this.#ending = 'stopping';
-    this.#end(this.#stopIntent('the agent stops its engines', 'stopped with the agent'));
+    this.#live?.end.giveUpWaiting();
+    this.#end(this.#intents.stop('the agent stops its engines', 'stopped with the agent'));
     while (this.#task) await this.#task;
   }
 
@@ -208,7 +207,7 @@ export class EngineSupervisor {
       onReady: (afterMs) => this.#becameReady(live, afterMs),
       onLoad: (load) => this.#view.update({ load }),
       onUnclear: () => this.#context.metrics.unclearProbe(this.id),
-      onGone: (why) => this.#end({ ...this.#evictIntent(why), failure: { class: 'unknown', text: why } }),
+      onGone: (why) => this.#end({ ...this.#intents.evict(why), failure: { class: 'unknown', text: why } }),
       onDraining: (why) => this.#view.show('draining', why),
       onSignal: () => this.#view.update({ evicting: true }),
       onStuck: (detail) => this.#showStuck(live, detail),
@@ -306,24 +305,6 @@ export class EngineSupervisor {
     });
   }
 
-  // Intents.
-
-  #stopIntent(reason: string, stoppedReason: string): EndIntent {
-    const graceMs = this.#options.template().stopGraceMs;
-    return { urgency: 'stop', reason, drainMs: 0, graceMs, stoppedReason, failure: null };
-  }
-
-  #evictIntent(reason: string): EndIntent {
-    const graceMs = Math.min(this.#context.settings.evictGraceMs, this.#options.template().stopGraceMs);
-    return { urgency: 'evict', reason, drainMs: 0, graceMs, stoppedReason: reason, failure: null };
-  }
-
-  #holdIntent({ kind, reason }: Hold): EndIntent {
-    if (kind === 'evict') return this.#evictIntent(reason);
-    const drainMs = this.#options.template().drainTimeoutMs;
-    return { ...this.#stopIntent(reason, reason), urgency: 'drain', drainMs };
-  }
-
   // Small parts.
 
   /** A step tells others what it does before its first wait, and who hears it may reconcile: the task must stand by then. */
@@ -370,12 +351,5 @@ export class EngineSupervisor {
 
   #models(template: TemplateConfig): string[] {
     return adapterOf(template).servedModels(template);
-  }
-
-  #wrongState(expected: string): InfernodeError {
-    return new InfernodeError(
-      'engine-wrong-state',
-      `expected engine "${this.id}" to ${expected}, it is ${this.status.state}`,
-    );
   }
 }

@@ -49,7 +49,7 @@ const echoes =
 
 /** vLLM's prefixes: speaker, level, time, place. */
 const linePrefix = /^(\([\w .=:-]+\)\s*)?((ERROR|CRITICAL)\s+[\d-]+ [\d:]+ \[[^\]]*\]\s?)?/;
-const errorLine = /^(\([\w .=:-]+\)\s*)?(ERROR|CRITICAL)\b|^[\w. -]*\berror: |^\w*(Error|Exception): /;
+const errorLine = /^(\([\w .=:-]+\)\s*)?(ERROR|CRITICAL)\b|^[\w .:-]*\berror: |^\w*(Error|Exception): /;
 const traceback = 'Traceback (most recent call last):';
 
 /** The tail holds the last run's errors; a cause further back has scrolled out behind a flood. */

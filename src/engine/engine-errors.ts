@@ -1,0 +1,43 @@
+/** Refusals of this folder in the project's sentence form; what came from outside is cut short. */
+import type { EngineStatus } from '../domain/engine.js';
+import { InfernodeError } from '../domain/error-codes.js';
+
+const shown = (text: string): string => text.slice(0, 80);
+
+export function engineUnknown(id: string): InfernodeError {
+  return new InfernodeError('engine-unknown', `expected an engine of this node, got "${shown(id)}"`);
+}
+
+export function engineAttached(id: string, what: string): InfernodeError {
+  return new InfernodeError(
+    'engine-attached',
+    `engine "${id}" is attached: it is run by somebody else and cannot be ${what} from here`,
+  );
+}
+
+export function engineWrongState({ id, state }: EngineStatus, expected: string): InfernodeError {
+  return new InfernodeError('engine-wrong-state', `expected engine "${id}" to ${expected}, it is ${state}`);
+}
+
+export function engineIdInvalid(id: string): InfernodeError {
+  return new InfernodeError(
+    'argument-invalid',
+    `expected an engine id of letters, digits, dot, dash or underscore, got "${shown(id)}"`,
+  );
+}
+
+export function templateUnknown(template: string, known: readonly string[]): InfernodeError {
+  return new InfernodeError(
+    'template-unknown',
+    `expected a template of this node (${known.join(', ') || 'none'}), got "${shown(template)}"`,
+  );
+}
+
+/** An engine keeps its template; another one needs another id. */
+export function requireTemplate(id: string, own: string, wanted: string): void {
+  if (wanted === '' || wanted === own) return;
+  throw new InfernodeError(
+    'engine-exists',
+    `engine "${id}" exists with template "${own}"; choose another id for "${shown(wanted)}"`,
+  );
+}

@@ -1,0 +1,111 @@
+// Command, environment and metrics of vLLM as the contract has them.
+import { describe, expect, it } from 'vitest';
+import { eachSeries, labelOf } from '../../../src/engine/read-series.js';
+import { VllmAdapter } from '../../../src/engine/vllm-adapter.js';
+import { aTemplate } from '../../support/engine-fleet.js';
+
+const adapter = new VllmAdapter();
+const place = { host: '127.0.0.1', port: 20_001, deviceUuids: ['GPU-a', 'GPU-b'] };
+
+describe('the command', () => {
+  it('names model, address and names before the template’s own arguments', () => {
+    const template = aTemplate(
+      {},
+      {
+        command: ['vllm'],
+        model: 'org/model',
+        servedModelNames: ['model', 'chat'],
+        args: ['--port', '1'],
+      },
+    );
+    expect(adapter.command(template, place, {}).argv).toEqual([
+      'vllm',
+      'serve',
+      'org/model',
+      ...['--host', '127.0.0.1', '--port', '20001'],
+      ...['--served-model-name', 'model', 'chat'],
+      ...['--port', '1'],
+    ]);
+    expect(adapter.servedModels(template)).toEqual(['model', 'chat']);
+    expect(adapter.servedModels(aTemplate({}, { model: 'org/model' }))).toEqual(['org/model']);
+  });
+
+  it('gives devices by UUID, none as none, and keeps what is the agent’s', () => {
+    const agent = {
+      PATH: '/bin',
+      NOTIFY_SOCKET: '/run/x',
+      LISTEN_FDS: '3',
+      LISTEN_PID: '1',
+      WATCHDOG_USEC: '1',
+      NODE_CHANNEL_FD: '4',
+      INFERNODE_TOKEN: 'secret',
+      HF_TOKEN: 'kept',
+      GONE: undefined,
+    };
+    const template = aTemplate({}, { env: { PYTHONHASHSEED: '7', INFERNODE_SIM_SEED: '1' } });
+    expect(adapter.command(template, place, agent).env).toEqual({
+      PATH: '/bin',
+      HF_TOKEN: 'kept',
+      PYTHONHASHSEED: '7',
+      NO_COLOR: '1',
+      INFERNODE_SIM_SEED: '1',
+      CUDA_VISIBLE_DEVICES: 'GPU-a,GPU-b',
+    });
+    const none = adapter.command(template, { ...place, deviceUuids: [] }, agent);
+    expect(none.env['CUDA_VISIBLE_DEVICES']).toBe('');
+  });
+});
+
+describe('the load', () => {
+  const page = (engine: number): string => `# HELP vllm:num_requests_running n
+# TYPE vllm:num_requests_running gauge
+vllm:num_requests_running{engine="${engine}",model_name="a}b"} 17.0
+vllm:num_requests_waiting{engine="${engine}",model_name="a}b"} 2.0
+vllm:num_requests_waiting_by_reason{engine="${engine}",reason="capacity"} 100.0
+vllm:kv_cache_usage_perc{engine="${engine}",model_name="a}b"} 0.5
+vllm:cache_config_info{block_size="16",engine="${engine}",num_gpu_blocks="28672",num_gpu_blocks_override="None"} 1.0
+`;
+
+  it('comes from exactly the series that it needs', () => {
+    expect(adapter.parseLoad(page(0))).toEqual({
+      running: 17,
+      waiting: 2,
+      kvCacheUsageRatio: 0.5,
+      kvCacheBlocks: 28_672,
+      kvBlockTokens: 16,
+    });
+  });
+
+  it('adds up data-parallel ranks; usage is their mean', () => {
+    expect(adapter.parseLoad(page(0) + page(1))).toMatchObject({
+      running: 34,
+      waiting: 4,
+      kvCacheUsageRatio: 0.5,
+      kvCacheBlocks: 57_344,
+    });
+  });
+
+  it('knows the older name of the usage', () => {
+    const old = 'vllm:num_requests_running 1.0\nvllm:gpu_cache_usage_perc{engine="0"} 0.25\n';
+    expect(adapter.parseLoad(old)).toMatchObject({ running: 1, waiting: 0, kvCacheUsageRatio: 0.25 });
+  });
+
+  it.each([
+    '',
+    '<html>',
+    'vllm:num_requests_running{',
+    'vllm:num_requests_running{} x',
+    '\u0000'.repeat(100),
+  ])('garbage is not a load: %j', (text) => expect(adapter.parseLoad(text)).toBeNull());
+});
+
+it('series are found by their whole name, at a line start', () => {
+  const found: [string, number][] = [];
+  eachSeries('xa 1\na 2\na_b 3\na{l="v \\" }"} 4e2\n', 'a', (labels, value) => found.push([labels, value]));
+  expect(found).toEqual([
+    ['', 2],
+    ['l="v \\" }"', 400],
+  ]);
+  expect(labelOf('a="1",ba="2"', 'a')).toBe('1');
+  expect(labelOf('ba="2"', 'a')).toBeNull();
+});
