@@ -1,0 +1,158 @@
+// The gateway beside HAProxy and nginx: same upstreams, same client, one thread and one CPU each, one run.
+//   node bench/gateway/gateway-bench.mjs [--seconds 4] [--connections 64,512] [--idle 1000] [--out bench/results/gateway.json]
+// (a) 200-byte answers, (b) 40 events at once, (c) 40 events paced over a second, (d) added latency at half load,
+// (e) memory per idle stream. Build first (npm run build). A peer that is not installed is left out, and said so.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpus, loadavg, release } from 'node:os';
+import { dirname, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { cpuSeconds, here, peers, rssKib, start } from './peers.mjs';
+
+const { values: flags } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '4' },
+    connections: { type: 'string', default: '64,512' },
+    idle: { type: 'string', default: '1000' },
+    peers: { type: 'string', default: 'haproxy,nginx,infernode' },
+    out: { type: 'string', default: join(here, '../results/gateway.json') },
+  },
+});
+const seconds = Number(flags.seconds);
+const loadBefore = loadavg();
+const rows = [];
+const running = [];
+process.on('exit', () => running.forEach((stop) => stop()));
+
+async function client(options) {
+  const { child, ...result } = await start(
+    process.execPath,
+    [join(here, 'load-client.mjs'), JSON.stringify({ seconds, ...options })],
+    { json: true, ipc: true },
+  );
+  child.kill();
+  return result;
+}
+
+/** One load on one proxy: what the client saw, and what it cost the proxy. */
+async function measure(name, proxy, options) {
+  const settle = new Promise((resolve) => setTimeout(resolve, 1000));
+  let cpu = 0;
+  let startedMs = 0;
+  void settle.then(() => {
+    startedMs = performance.now();
+    cpu = cpuSeconds(proxy.pid);
+  });
+  const result = await client({ port: proxy.port, ...options });
+  const used = cpuSeconds(proxy.pid) - cpu;
+  const wall = (performance.now() - startedMs) / 1000;
+  const row = {
+    proxy: name,
+    ...options,
+    ...result,
+    requestsPerSecond: result.requests / seconds,
+    cpuSeconds: used,
+    cpuShare: used / wall,
+    requestsPerCpuSecond: used > 0 ? result.requests / seconds / (used / wall) : null,
+    rssKib: rssKib(proxy.pid),
+  };
+  rows.push(row);
+  return row;
+}
+
+const upstream = await start(process.execPath, [join(here, 'dummy-upstream.mjs'), '4'], { json: true });
+running.push(() => upstream.child.kill());
+
+const line = (cells) =>
+  console.log(
+    cells.map((cell, i) => String(cell)[i === 0 ? 'padEnd' : 'padStart'](i === 0 ? 30 : 12)).join(''),
+  );
+console.log(
+  `${cpus()[0]?.model ?? 'CPU'}, ${cpus().length} CPUs, Linux ${release()}, Node ${process.version}`,
+);
+line([
+  'load',
+  'proxy',
+  'req/s',
+  'p50 ms',
+  'p99 ms',
+  'CPU share',
+  'req/CPU-s',
+  'of HAProxy',
+  'RSS MiB',
+  'errors',
+]);
+
+const direct = { port: upstream.ports[0], pid: upstream.child.pid };
+const names = flags.peers.split(',');
+const rates = {};
+for (const name of names) {
+  const proxy = await peers[name](upstream.ports);
+  if (proxy === null) {
+    console.log(`${name} is not installed (apt-get install ${name}); left out`);
+    continue;
+  }
+  running.push(proxy.stop);
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  for (const mode of ['json', 'burst', 'paced'])
+    for (const connections of flags.connections.split(',').map(Number)) {
+      const row = await measure(name, proxy, { mode, connections });
+      print(`${mode}, ${connections} connections`, row);
+      if (name === 'infernode' && mode === 'json' && connections === 64) rates.full = row.requestsPerSecond;
+    }
+  if (name === 'infernode') {
+    const rate = Math.floor((rates.full ?? 2000) / 2);
+    const through = await measure(name, proxy, { mode: 'json', connections: 64, rate });
+    const without = await client({ port: direct.port, mode: 'json', connections: 64, rate });
+    const added = { p50Ms: through.p50Ms - without.p50Ms, p99Ms: through.p99Ms - without.p99Ms };
+    rows.push({ proxy: name, mode: 'added latency at half load', rate, ...added });
+    console.log(
+      `added at half load (${rate} req/s): p50 ${added.p50Ms.toFixed(2)} ms, p99 ${added.p99Ms.toFixed(2)} ms`,
+    );
+    const idle = Number(flags.idle);
+    const before = rssKib(proxy.pid);
+    await measure(name, proxy, {
+      mode: 'idle',
+      connections: idle,
+      hold: true,
+      warmupSeconds: 1 + idle / 5000,
+    });
+    const perStream = (rows.at(-1).rssKib - before) / idle;
+    rows.push({ proxy: name, mode: 'memory per idle stream', streams: idle, kib: perStream });
+    console.log(`${idle} idle streams: ${perStream.toFixed(1)} KiB each`);
+  }
+  proxy.stop();
+}
+
+function print(load, row) {
+  const peer = rows.find(
+    (r) => r.proxy === 'haproxy' && r.mode === row.mode && r.connections === row.connections,
+  );
+  row.ofHaproxy = peer ? row.requestsPerCpuSecond / peer.requestsPerCpuSecond : null;
+  line([
+    load,
+    row.proxy,
+    Math.round(row.requestsPerSecond),
+    row.p50Ms.toFixed(2),
+    row.p99Ms.toFixed(2),
+    row.cpuShare.toFixed(2),
+    Math.round(row.requestsPerCpuSecond),
+    row.ofHaproxy === null ? '-' : row.ofHaproxy.toFixed(2),
+    (row.rssKib / 1024).toFixed(0),
+    row.errors,
+  ]);
+}
+
+mkdirSync(dirname(flags.out), { recursive: true });
+const machine = {
+  cpu: cpus()[0]?.model ?? null,
+  cpus: cpus().length,
+  kernel: release(),
+  node: process.version,
+};
+const memory = /MemTotal:\s+(\d+)/.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1];
+writeFileSync(
+  flags.out,
+  `${JSON.stringify({ date: new Date().toISOString().slice(0, 10), machine: { ...machine, memoryKib: Number(memory) }, seconds, rows }, null, 2)}\n`,
+);
+console.log(`written: ${flags.out}`);
+process.exit(0);

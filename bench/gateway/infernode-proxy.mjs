@@ -1,0 +1,58 @@
+// The gateway alone, in front of given upstreams, with the real placement. Prints its port.
+import { Registry } from 'prom-client';
+import { Gateway } from '../../dist/gateway/gateway-server.js';
+import { GatewayMetrics } from '../../dist/gateway/gateway-metrics.js';
+import { InMemoryModelPlacement } from '../../dist/placement/index.js';
+import { systemClock } from '../../dist/runtime/clock.js';
+import { silentLogger } from '../../dist/runtime/logger.js';
+
+const placement = new InMemoryModelPlacement({});
+const endpoints = new Map();
+for (const port of process.argv[2].split(',')) {
+  const id = `node/${port}`;
+  endpoints.set(id, {
+    id,
+    node: 'node',
+    engineId: port,
+    incarnation: '1',
+    url: `http://127.0.0.1:${port}`,
+    servedModels: ['bench'],
+    engineState: 'ready',
+    engineReason: '',
+    cordonHolders: [],
+    deviceHealth: 'healthy',
+    deviceReason: '',
+    evicting: false,
+    nodeSilent: false,
+    capacityBlocks: 4096,
+    maxConcurrent: 1_000_000,
+  });
+  placement.upsert(endpoints.get(id));
+}
+const routing = {
+  modelNames: () => ['bench'],
+  resolve: (model) => (model === 'bench' ? { model, placement } : null),
+  endpoint: (id) => endpoints.get(id),
+  onEvict: () => () => undefined,
+  onChange: () => () => undefined,
+};
+const gateway = new Gateway({
+  listen: { host: '127.0.0.1', port: 0 },
+  limits: {
+    maxBodyBytes: 16 * 1024 * 1024,
+    maxQueuedRequests: 1024,
+    queueTimeoutMs: 5000,
+    firstByteTimeoutMs: 600_000,
+    connectTimeoutMs: 2000,
+    drainTimeoutMs: 1000,
+  },
+  retry: { maxAttempts: 4, baseMs: 100, capMs: 5000, jitterRatio: 0.1, budgetRatio: 0.1 },
+  routing,
+  hashSeed: 'bench',
+  clock: systemClock,
+  logger: silentLogger(),
+  metrics: new GatewayMetrics(new Registry()),
+});
+await gateway.start();
+console.log(JSON.stringify({ port: gateway.address().port }));
+process.on('SIGTERM', () => process.exit(0));
