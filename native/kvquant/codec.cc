@@ -57,7 +57,15 @@ void Redo(const infernode_kv_format& f, const infernode_kv_shape& s, const HeadI
     if (headers[g] == kRedo) headers[g] = EncodeGroupAt(f, OneHead(s), GroupAt(f, s, g), scratch.rows, codes + CodeOffset(f, s, g), scratch.floats, nonfinite);
 }
 
-float ToFloat(infernode_kv_dtype dtype, uint16_t bits) { return dtype == INFERNODE_KV_BF16 ? Bf16ToFloat(bits) : Fp16ToFloat(bits); }
+void CompareSlowly(const infernode_kv_shape& s, const HeadInput& in, const uint16_t* decoded, double* energy, double* error) {
+  const auto value = [&](uint16_t bits) { return double{s.dtype == INFERNODE_KV_BF16 ? Bf16ToFloat(bits) : Fp16ToFloat(bits)}; };
+  EachRow(in, s.tokens, [&](uint32_t t, const uint16_t* row) {
+    for (uint32_t d = 0; d < s.dim; ++d) {
+      const double x = value(row[d]), difference = x - value(decoded[size_t{t} * s.dim + d]);
+      *energy += x * x, *error += difference * difference;
+    }
+  });
+}
 
 }  // namespace
 
@@ -96,6 +104,10 @@ void Scratch::Trim() {
 
 void EncodeRecordHead(bool simd, const infernode_kv_format& f, const infernode_kv_shape& s, const HeadInput& in, const HeadInput* next,
                       Scratch& scratch, uint8_t* codes, uint32_t* headers, uint64_t* nonfinite) {
+  if (simd && IsRaw(f)) {
+    *nonfinite += SimdKernelsOfThisCpu().copy_rows(s, in, next, codes);
+    return;
+  }
   if (IsRaw(f)) return CopyRaw(s, in, codes, nonfinite);
   if (simd) {
     if (SimdKernelsOfThisCpu().encode_head(f, s, in, next, codes, headers)) Redo(f, s, in, scratch, codes, headers, nonfinite);
@@ -107,6 +119,7 @@ void EncodeRecordHead(bool simd, const infernode_kv_format& f, const infernode_k
 
 void DecodeRecordHead(bool simd, const infernode_kv_format& f, const infernode_kv_shape& s, const uint8_t* codes, const uint32_t* headers,
                       Scratch& scratch, const HeadOutput& out, bool stream) {
+  if (simd && IsRaw(f)) return SimdKernelsOfThisCpu().put_rows(s, codes, out, stream);
   if (IsRaw(f)) {
     EachRow(out, s.tokens, [&](uint32_t t, uint16_t* row) { std::memcpy(row, codes + size_t{2} * t * s.dim, size_t{2} * s.dim); });
     return;
@@ -123,14 +136,8 @@ float HeadError(bool simd, const infernode_kv_format& f, const infernode_kv_shap
   uint16_t* const page[] = {scratch.rows};
   DecodeRecordHead(simd, f, s, codes, headers, scratch, {page, s.tokens, s.dim, 0}, false);
   double energy = 0, error = 0;
-  EachRow(in, s.tokens, [&](uint32_t t, const uint16_t* row) {
-    const uint16_t* decoded = scratch.rows + size_t{t} * s.dim;
-    if (s.dim % kSimdGranule == 0) return SimdKernelsOfThisCpu().compare(s.dtype, row, decoded, s.dim, &energy, &error);
-    for (uint32_t d = 0; d < s.dim; ++d) {
-      const double x = ToFloat(s.dtype, row[d]), difference = x - ToFloat(s.dtype, decoded[d]);
-      energy += x * x, error += difference * difference;
-    }
-  });
+  if (s.dim % kSimdGranule == 0) SimdKernelsOfThisCpu().compare(s, in, scratch.rows, &energy, &error);
+  else CompareSlowly(s, in, scratch.rows, &energy, &error);
   if (error == 0) return 0;
   const double ratio = std::sqrt(error / energy);
   return std::isfinite(ratio) ? static_cast<float>(ratio) : 1.0f;

@@ -3,9 +3,11 @@
 //
 //   infernode-kv-bench [--mib 256] [--repeats 9] [--threads 2] [--formats int8_head,...] [--layout nhd|hnd]
 //
-// One thread is timed by its CPU time, so that a busy machine slows it no more than it slows the memory; several threads by
-// the wall. Each repeat runs memcpy, encode and decode one after the other; a share is the median over repeats of the share
-// within a repeat. Blocks are visited in a shuffled order, as a block table names them, memcpy runs straight through.
+// Time is CPU time of the process, so that a busy machine slows it no more than it slows the memory. Each repeat runs memcpy,
+// encode and decode one after the other, alone and on all threads; a share is the median over repeats of the share within a
+// repeat. N threads scale by N x (CPU time of one) / (CPU time of all): what they would gain with a core each, as far as they ran
+// at the same time; the speedup by the wall is given beside it. Blocks are visited in a shuffled order, as a block table
+// names them, memcpy runs straight through.
 #include <sys/mman.h>
 #include <time.h>
 
@@ -14,6 +16,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "kvquant/infernode_kv.h"
@@ -107,54 +110,85 @@ void Must(infernode_kv_result result) {
   std::exit(1);
 }
 
-struct Figures {
-  std::vector<double> copy, encode, decode, measured;
+struct Time {
+  double cpu, wall;
+};
+Time Now() { return {Seconds(CLOCK_PROCESS_CPUTIME_ID), Seconds(CLOCK_MONOTONIC)}; }
+
+/// Times of memcpy, encode, decode, encode with errors, in every repeat.
+struct Times {
+  std::vector<Time> copy, encode, decode, measured;
 };
 
-/// One pass of memcpy, encode, decode and encode with errors measured.
-void Pass(const Buffers& b, const infernode_kv_section& s, infernode_kv_pool* pool, Figures* figures) {
-  const clockid_t clock = pool ? CLOCK_MONOTONIC : CLOCK_THREAD_CPUTIME_ID;
+void Copy(const Buffers& b, uint32_t threads) {
+  const size_t part = b.bytes / threads;
+  std::vector<std::thread> others;
+  for (uint32_t i = 1; i < threads; ++i)
+    others.emplace_back([&b, part, i] { std::memcpy(b.copy + i * part, reinterpret_cast<const uint8_t*>(b.in) + i * part, part); });
+  std::memcpy(b.copy, b.in, part);
+  for (std::thread& other : others) other.join();
+}
+
+template <class Work>
+void Measure(std::vector<Time>* times, const Work& work) {
+  const Time start = Now();
+  work();
+  const Time end = Now();
+  times->push_back({end.cpu - start.cpu, end.wall - start.wall});
+}
+
+void Pass(const Buffers& b, const infernode_kv_section& s, infernode_kv_pool* pool, uint32_t threads, Times* times) {
   size_t record_bytes = 0;
   Must(infernode_kv_section_record_bytes(&s, &record_bytes));
   const size_t records = b.blocks / s.pages_per_record, room = b.bytes + b.bytes / 64, elements = b.bytes / 2;
   static std::vector<float> errors;
   errors.resize(records * kHeads);
-  const double t0 = Seconds(clock);
-  std::memcpy(b.copy, b.in, b.bytes);
-  const double t1 = Seconds(clock);
-  Must(infernode_kv_encode_paged(pool, INFERNODE_KV_SIMD, &s, b.in, elements, b.table.data(), records, b.codes, room, nullptr, nullptr));
-  const double t2 = Seconds(clock);
-  Must(infernode_kv_decode_paged(pool, INFERNODE_KV_SIMD, &s, b.codes, room, b.table.data(), records, b.back, elements, nullptr));
-  const double t3 = Seconds(clock);
-  Must(infernode_kv_encode_paged(pool, INFERNODE_KV_SIMD, &s, b.in, elements, b.table.data(), records, b.codes, room, errors.data(), nullptr));
-  const double t4 = Seconds(clock);
-  figures->copy.push_back(t1 - t0);
-  figures->encode.push_back(t2 - t1);
-  figures->decode.push_back(t3 - t2);
-  figures->measured.push_back(t4 - t3);
+  const auto encode = [&](float* measured) {
+    Must(infernode_kv_encode_paged(pool, INFERNODE_KV_SIMD, &s, b.in, elements, b.table.data(), records, b.codes, room, measured, nullptr));
+  };
+  Measure(&times->copy, [&] { Copy(b, threads); });
+  Measure(&times->encode, [&] { encode(nullptr); });
+  Measure(&times->decode, [&] {
+    Must(infernode_kv_decode_paged(pool, INFERNODE_KV_SIMD, &s, b.codes, room, b.table.data(), records, b.back, elements, nullptr));
+  });
+  Measure(&times->measured, [&] { encode(errors.data()); });
 }
 
-double Share(const std::vector<double>& copy, const std::vector<double>& work) {
-  std::vector<double> shares;
-  for (size_t i = 0; i < copy.size(); ++i) shares.push_back(copy[i] / work[i]);
-  return Median(shares);
+/// Median over repeats of the time of `a` by the time of `b`.
+double Ratio(const std::vector<Time>& a, const std::vector<Time>& b, double Time::*clock) {
+  std::vector<double> ratios;
+  for (size_t i = 0; i < a.size(); ++i) ratios.push_back(a[i].*clock / b[i].*clock);
+  return Median(ratios);
 }
 
-void PrintFormat(const Options& o, const Buffers& b, const char* name, infernode_kv_pool* pool, bool first) {
+double CpuShare(const std::vector<Time>& copy, const std::vector<Time>& work) { return Ratio(copy, work, &Time::cpu); }
+
+void PrintThreads(const Times& one, const Times& many, uint32_t threads) {
+  const auto print = [&](const char* name, const std::vector<Time>& a, const std::vector<Time>& b) {
+    std::printf(",\"%sScaling\":%.2f,\"%sSpeedup\":%.2f", name, threads * Ratio(a, b, &Time::cpu), name, Ratio(a, b, &Time::wall));
+  };
+  print("memcpy", one.copy, many.copy);
+  print("encode", one.encode, many.encode);
+  print("decode", one.decode, many.decode);
+}
+
+void PrintFormat(const Options& o, const Buffers& b, const char* name, infernode_kv_pool* pool) {
   const infernode_kv_section section = SectionOf(name, o.nhd, b.blocks);
   size_t record_bytes = 0;
   Must(infernode_kv_section_record_bytes(&section, &record_bytes));
-  Figures one, many;
-  for (int i = 0; i < o.repeats; ++i) Pass(b, section, nullptr, &one);
-  for (int i = 0; pool && i < o.repeats; ++i) Pass(b, section, pool, &many);
+  Times one, many;
+  for (int i = 0; i < o.repeats; ++i) {
+    Pass(b, section, nullptr, 1, &one);
+    if (pool) Pass(b, section, pool, o.threads, &many);
+  }
   // Both sides of a copy cross memory: the least traffic of encoding is the input once and the record once.
   const double ratio = static_cast<double>(record_bytes) / static_cast<double>(2 * kBlockElements * section.pages_per_record);
-  std::printf("%s\n  {\"format\":\"%s\",\"memcpyGBps\":%.2f,\"limit\":%.2f,\"encode\":%.3f,\"decode\":%.3f,\"encodeWithErrors\":%.3f", first ? "" : ",", name,
-              static_cast<double>(b.bytes) / Median(one.copy) * 1e-9, 2 / (1 + ratio), Share(one.copy, one.encode), Share(one.copy, one.decode),
-              Share(one.copy, one.measured));
-  if (pool)
-    std::printf(",\"encodeGBps\":%.2f,\"decodeGBps\":%.2f", static_cast<double>(b.bytes) / Median(many.encode) * 1e-9,
-                static_cast<double>(b.bytes) / Median(many.decode) * 1e-9);
+  std::vector<double> copies;
+  for (const Time& time : one.copy) copies.push_back(time.cpu);
+  std::printf("{\"format\":\"%s\",\"bytesPerValue\":%.3f,\"memcpyGBps\":%.2f,\"limit\":%.2f,\"encode\":%.3f,\"decode\":%.3f,\"encodeWithErrors\":%.3f", name,
+              2 * ratio, static_cast<double>(b.bytes) / Median(copies) * 1e-9, 2 / (1 + ratio), CpuShare(one.copy, one.encode), CpuShare(one.copy, one.decode),
+              CpuShare(one.copy, one.measured));
+  if (pool) PrintThreads(one, many, o.threads);
   std::printf("}");
   std::fflush(stdout);
 }
@@ -181,11 +215,11 @@ int main(int count, char** arguments) {
   if (o.threads > 1) Must(infernode_kv_pool_create(o.threads, &pool));
   std::printf("{\"simd\":\"%s\",\"mib\":%zu,\"repeats\":%d,\"threads\":%u,\"layout\":\"%s\",\"formats\":[", infernode_kv_simd_name(), o.mib, o.repeats, o.threads,
               o.nhd ? "nhd" : "hnd");
-  bool first = true;
   for (size_t at = 0; at < o.formats.size();) {
     const size_t comma = std::min(o.formats.find(',', at), o.formats.size());
-    PrintFormat(o, b, o.formats.substr(at, comma - at).c_str(), pool, first);
-    first = false, at = comma + 1;
+    std::printf(at == 0 ? "\n  " : ",\n  ");
+    PrintFormat(o, b, o.formats.substr(at, comma - at).c_str(), pool);
+    at = comma + 1;
   }
   std::printf("\n]}\n");
   infernode_kv_pool_destroy(pool);

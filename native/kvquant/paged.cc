@@ -20,6 +20,8 @@ using namespace infernode::kv;
 
 /// From here on output is streamed. Half of a 32 MiB last-level cache; measured, kv_bench shows both sides.
 constexpr size_t kStreamBytes = size_t{16} << 20;
+/// Bytes of the cache that are asked for ahead of the kernels (into the second-level cache).
+constexpr size_t kFetchAhead = size_t{16} << 10;
 /// Records that a thread takes at a time: enough for the fetching to look ahead, few enough to share 64 of them fairly.
 constexpr size_t kChunk = 4;
 
@@ -78,6 +80,13 @@ HeadRows<T> RowsOf(const Job& job, T* const* pages, uint32_t head) {
 
 void ZeroTail(uint8_t* from, size_t used) { std::memset(from + used, 0, (64 - used % 64) % 64); }
 
+/// How many heads ahead of the one that is encoded memory is asked for: about 16 KiB, a little more than memory's latency
+/// times its bandwidth; less than one record.
+uint32_t HeadsAhead(const infernode_kv_shape& s) {
+  const size_t head_bytes = size_t{2} * s.tokens * s.dim, heads = kFetchAhead / head_bytes;
+  return static_cast<uint32_t>(heads < 1 ? 1 : heads > s.heads ? s.heads : heads);
+}
+
 /// Encodes record `r`, whose pages have been found; `next_pages` are those of the record to follow, or null.
 void EncodeRecord(Job& job, size_t r, Scratch& scratch, const uint16_t* const* next_pages) {
   const infernode_kv_format& f = job.section.format;
@@ -86,14 +95,15 @@ void EncodeRecord(Job& job, size_t r, Scratch& scratch, const uint16_t* const* n
   const RecordLayout& l = job.layout;
   uint8_t *record = job.records_out + r * l.bytes, *codes = record + INFERNODE_KV_RECORD_HEAD;
   const bool stream = job.stream && l.codes_per_head % 64 == 0;
+  const uint32_t ahead = HeadsAhead(s);
   uint64_t nonfinite = 0, sum = 0;
   for (uint32_t head = 0; head < s.heads; ++head) {
     const HeadInput in = RowsOf(job, scratch.pages, head);
-    const bool last = head + 1 == s.heads;
-    const HeadInput next = last ? RowsOf(job, next_pages ? next_pages : scratch.pages, 0) : RowsOf<const uint16_t>(job, scratch.pages, head + 1);
+    const bool here = head + ahead < s.heads;
+    const HeadInput next = RowsOf<const uint16_t>(job, here ? scratch.pages : next_pages, here ? head + ahead : head + ahead - s.heads);
     uint8_t *place = codes + head * l.codes_per_head, *made = stream ? scratch.codes : place;
     uint32_t* headers = scratch.headers + head * l.groups_per_head;
-    EncodeRecordHead(job.simd, f, s, in, last && !next_pages ? nullptr : &next, scratch, made, headers, &nonfinite);
+    EncodeRecordHead(job.simd, f, s, in, here || next_pages ? &next : nullptr, scratch, made, headers, &nonfinite);
     if (stream) sum += kernels.emit(place, made, l.codes_per_head, head * l.codes_per_head / 8);
     if (job.errors) job.errors[r * s.heads + head] = HeadError(job.simd, f, s, in, made, headers, scratch);
   }

@@ -33,12 +33,15 @@ struct SimdKernels {
   /// With `stream` the rows (aligned to 64 bytes) go past the caches.
   bool (*decode_head)(const infernode_kv_format& f, const infernode_kv_shape& s, const uint8_t* codes, const uint32_t* headers,
                       const HeadOutput& out, bool stream);
+  /// `raw`: copies the rows of a head and counts what is not usable.
+  uint64_t (*copy_rows)(const infernode_kv_shape& s, const HeadInput& in, const HeadInput* next, uint8_t* codes);
+  void (*put_rows)(const infernode_kv_shape& s, const uint8_t* codes, const HeadOutput& out, bool stream);
   /// Copies whole 64-byte lines to `to` (aligned to 64), past the caches, and returns their part of the checksum.
   uint64_t (*emit)(uint8_t* to, const uint8_t* from, size_t bytes, uint64_t first_word);
   /// The part of the checksum of whole 64-byte lines.
   uint64_t (*sum)(const uint8_t* from, size_t bytes, uint64_t first_word);
-  /// Adds the squares of `a` and of `a - b` over n values, n a multiple of 32.
-  void (*compare)(infernode_kv_dtype dtype, const uint16_t* a, const uint16_t* b, size_t n, double* energy, double* error);
+  /// Adds the squares of the rows and of their differences from `decoded`, contiguous rows; dim is a multiple of 32.
+  void (*compare)(const infernode_kv_shape& s, const HeadInput& in, const uint16_t* decoded, double* energy, double* error);
   /// Orders streamed stores before what follows.
   void (*fence)();
 };
