@@ -11,7 +11,7 @@
   "targets": [
     {
       "target_name": "infernode",
-      "defines": ["NAPI_VERSION=8", "NAPI_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED"],
+      "defines": ["NAPI_VERSION=8", "NAPI_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],
       "sources": ["<!@(sed -n 's|^addon |native/|p' native/sources.txt)"]
     },
     {
@@ -37,6 +37,7 @@
     },
     {
       "target_name": "infernode_nvml_sim",
+      "product_prefix": "lib",
       "type": "shared_library",
       "product_dir": "<(PRODUCT_DIR)",
       "sources": ["<!@(sed -n 's|^nvml_sim |native/|p' native/sources.txt)"]

@@ -4,7 +4,7 @@
 
 #include <napi.h>
 
-#include <memory>
+#include <exception>
 #include <optional>
 
 #include "boundary/js_error.h"
@@ -23,16 +23,23 @@ class PromiseWorker : public Napi::AsyncWorker {
   void Execute() override {
     try {
       result_.emplace(work_());
-    } catch (const CodedError& error) {
-      coded_.emplace(error);
-      SetError(error.what());
-    } catch (const std::exception& error) {
-      SetError(error.what());
+    } catch (...) {
+      failure_ = std::current_exception();
     }
   }
 
+  /// Comes also while a worker thread is being torn down: then no JS can run, every step fails, and nobody is left to tell.
   void OnOK() override {
     try {
+      Settle();
+    } catch (...) {
+    }
+  }
+
+ private:
+  void Settle() {
+    try {
+      if (failure_) std::rethrow_exception(failure_);
       deferred_.Resolve(convert_(Env(), *result_));
     } catch (const Napi::Error& error) {
       deferred_.Reject(error.Value());
@@ -41,14 +48,11 @@ class PromiseWorker : public Napi::AsyncWorker {
     }
   }
 
-  void OnError(const Napi::Error& error) override { deferred_.Reject(coded_ ? ToJs(Env(), *coded_).Value() : error.Value()); }
-
- private:
   Napi::Promise::Deferred deferred_;
   Work work_;
   Convert convert_;
   std::optional<Result> result_;
-  std::optional<CodedError> coded_;
+  std::exception_ptr failure_;
 };
 
 template <typename Work, typename Convert>

@@ -15,6 +15,7 @@ import type { Logger } from '../runtime/logger.js';
 import type { Service } from '../runtime/service.js';
 import { SampleAssembler, type SampleInputs } from './assemble-sample.js';
 import type { DeviceMetrics } from './device-metrics.js';
+import { HeardEvents } from './heard-events.js';
 import { SamplerLineup } from './sampler-lineup.js';
 import { SamplerProcess, type Sampler } from './sampler-process.js';
 import type { SamplerNote } from './watch-device-events.js';
@@ -49,6 +50,9 @@ export class DeviceSampler implements Service {
   readonly #assembler = new SampleAssembler();
   readonly #sampleListeners = new Set<(sample: NodeSample) => void>();
   readonly #eventListeners = new Set<(event: DeviceEvent) => void>();
+  readonly #heard = new HeardEvents<Sampler>();
+  /** Samplers that are or were the current one. */
+  readonly #haveSpoken = new WeakSet<Sampler>();
   readonly #waiters = new Set<(raw: RawSnapshot | null) => void>();
   #serial = 0;
   #roundAtMs = Number.NEGATIVE_INFINITY;
@@ -193,9 +197,13 @@ export class DeviceSampler implements Service {
     if (note === 'round') this.#look(sampler === this.#lineup.current ? 'whole' : 'timer');
   }
 
-  /** A successor hears the same events; until it takes over, they are those of the current sampler. */
-  #handleEvent(sampler: SamplerProcess, event: DeviceEvent): void {
-    if (this.#closed || sampler !== this.#lineup.current) return;
+  /**
+   * A successor hears the same events; until it takes over, they are those of the current sampler. One that was current may
+   * still have something in its pipe.
+   */
+  #handleEvent(sampler: Sampler, event: DeviceEvent): void {
+    const speaks = sampler === this.#lineup.current || this.#haveSpoken.has(sampler);
+    if (this.#closed || !speaks || !this.#heard.isNews(sampler, event)) return;
     this.#options.metrics.countEvent(event.kind);
     this.#tell(this.#eventListeners, event);
   }
@@ -211,6 +219,7 @@ export class DeviceSampler implements Service {
     const { clock, intervalMs, callDeadlineMs } = this.#options;
     const raw = this.#lineup.review();
     const { current, stuck } = this.#lineup;
+    if (current) this.#haveSpoken.add(current);
     if (raw && current) this.#countDropped(current.takeDropped(raw));
     const nowMs = clock.monotonicMs();
     const skip = current?.skip ?? new Set<number>();

@@ -103,7 +103,8 @@ export class SamplerProcess {
   /** SIGKILL, and let go of everything. `onExit` comes when the kernel has ended it, which may be never. */
   kill(): void {
     this.#child.kill('SIGKILL');
-    for (const stream of [this.#child.stdin, this.#child.stderr, this.#eventPipe]) stream?.destroy();
+    // What it has heard last is still in the event pipe, which ends with the process.
+    for (const stream of [this.#child.stdin, this.#child.stderr]) stream?.destroy();
     this.#closeSnapshot();
   }
 
