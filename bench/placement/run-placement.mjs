@@ -67,7 +67,7 @@ const ttftHead = [
 
 const { source, requests } = loadTrace({ path: flags.trace, seed: Number(flags.seed) });
 const main = mainScenarios(requests).map((s) => compare(s));
-const others = flags.quick ? [] : otherScenarios(requests).map((s) => compare(s));
+const others = flags.quick ? [] : otherScenarios(requests, Number(flags.seed)).map((s) => compare(s));
 const { roundRobin: _r, chwblClassic: _c, oracle: _o, ...throughputPolicies } = policies;
 const saturation = flags.quick
   ? []

@@ -31,27 +31,24 @@ export function mainScenarios(requests) {
   );
 }
 
-/** Other shapes of work and cluster, so that nothing is fitted to one trace. */
-export function otherScenarios(requests) {
-  const plain = generateConversations({ seed: 7, count: 8000 });
+/** Other shapes of work and cluster, so that nothing is fitted to one trace. `seed` other than 1 draws fresh ones. */
+export function otherScenarios(requests, seed = 1) {
+  const generate = (options) => generateConversations({ ...options, seed: options.seed + 1000 * (seed - 1) });
+  const plain = generate({ seed: 7, count: 8000 });
   const at = (count, blocks, load, more = {}) => ({ replicas: replicasOf(count, blocks), load, ...more });
   return [
     scenario('generated, 8/2048, 80 %', plain, at(8, 2048, 0.8)),
     scenario(
       'hot prefixes (4 documents, half of the conversations), 8/2048, 110 %',
-      generateConversations({ seed: 8, count: 8000, hot: 0.5, opening: 4 }),
+      generate({ seed: 8, count: 8000, hot: 0.5, opening: 4 }),
       at(8, 2048, 1.1),
     ),
     scenario(
       'one hot prefix of 30 blocks, 8/2048, 110 %',
-      generateConversations({ seed: 18, count: 8000, hot: 0.6, hotPrefixes: 1, hotBlocks: 30 }),
+      generate({ seed: 18, count: 8000, hot: 0.6, hotPrefixes: 1, hotBlocks: 30 }),
       at(8, 2048, 1.1),
     ),
-    scenario(
-      'bursts of 3x, 8/4096, 60 %',
-      generateConversations({ seed: 9, count: 8000, burst: 3 }),
-      at(8, 4096, 0.6),
-    ),
+    scenario('bursts of 3x, 8/4096, 60 %', generate({ seed: 9, count: 8000, burst: 3 }), at(8, 4096, 0.6)),
     scenario('one replica at half speed, not told, 8/4096, 65 %', requests, {
       replicas: replicasOf(8, 4096, (i) => (i === 3 ? { speed: 0.5 } : {})),
       load: 0.65,
@@ -73,18 +70,14 @@ export function otherScenarios(requests) {
     }),
     scenario(
       'short prompts, 16/1024, 80 %',
-      generateConversations({ seed: 10, count: 16_000, medianTokens: 800, opening: 2 }),
+      generate({ seed: 10, count: 16_000, medianTokens: 800, opening: 2 }),
       at(16, 1024, 0.8),
     ),
     scenario('small caches, 4/512, 80 %', plain, at(4, 512, 0.8)),
-    scenario(
-      '64 replicas, 64/2048, 75 %',
-      generateConversations({ seed: 11, count: 12_000 }),
-      at(64, 2048, 0.75),
-    ),
+    scenario('64 replicas, 64/2048, 75 %', generate({ seed: 11, count: 12_000 }), at(64, 2048, 0.75)),
     scenario(
       'long conversations, 8/4096, 120 %',
-      generateConversations({ seed: 12, count: 8000, followUpShare: 0.75, medianTokens: 3000 }),
+      generate({ seed: 12, count: 8000, followUpShare: 0.75, medianTokens: 3000 }),
       at(8, 4096, 1.2),
     ),
   ];
