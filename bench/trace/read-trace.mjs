@@ -26,6 +26,7 @@ const tickMs = 3000;
  */
 export function loadTrace({ path, seed = 1, limit = Infinity } = {}) {
   const found = path ?? (existsSync(defaultTracePath) ? defaultTracePath : undefined);
+  if (path && !existsSync(path)) throw new Error(`expected a trace file at --trace, found none at ${path}`);
   if (!found) {
     return {
       source: `generated workload with the statistics of the public conversation trace, seed ${seed}`,
