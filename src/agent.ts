@@ -3,7 +3,8 @@
  * reading the path of a fault. Events and samples are handled synchronously from the sampler to the `WatchNode` streams,
  * so that a fault is on the wire in the same turn of the event loop in which it was heard.
  *
- * Start: lock and state, listeners (not ready yet), sampler, first sample, engines. Close, in order: not ready; engines (kept,
+ * Start: lock and state, metrics and probe (not ready yet), sampler, first sample, engines, and only then the control
+ * listener: a snapshot without the engines that are being adopted would take them off every coordinator. Close, in order: not ready; engines (kept,
  * unless told to stop them); streams; listeners; sampler; state file; lock.
  */
 import { isDeepStrictEqual } from 'node:util';
@@ -195,12 +196,13 @@ class Agent implements RunningAgent {
   async start(): Promise<void> {
     const { logger } = this.#options;
     this.#wire();
-    this.#publish();
-    await allStarted([this.#control.start(), this.#metrics.start(), this.#probe.start()]);
+    await allStarted([this.#metrics.start(), this.#probe.start()]);
     await this.#sampler.start();
     this.#health.start();
     await this.#untilFirstSample();
     await this.#fleet.start();
+    this.#publish();
+    await this.#control.start();
     this.#notReady = null;
     for (const service of ['', nodeServiceName]) this.#control.setServing(service, true);
     logger.info({ node: this.#config.node.name, ...this.addresses }, 'agent is ready');
