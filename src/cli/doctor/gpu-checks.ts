@@ -1,13 +1,23 @@
-import { accessSync, constants, readdirSync, readFileSync } from 'node:fs';
+import { accessSync, constants, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { Registry } from 'prom-client';
+import { DeviceMetrics } from '../../device/device-metrics.js';
+import { DeviceSampler } from '../../device/sample-devices.js';
+import type { NodeSample } from '../../domain/device.js';
 import { messageOf } from '../../domain/error-codes.js';
 import { nativePath, type NativeFile } from '../../native/native-paths.js';
 import { Nvml } from '../../native/nvml.js';
+import { systemClock } from '../../runtime/clock.js';
+import { silentLogger } from '../../runtime/logger.js';
 import { hasNvidiaDriver } from '../up/plan-cluster.js';
 import { fail, info, ok, warn, type Finding } from './finding.js';
 
 const nativeFiles: NativeFile[] = ['infernode.node', 'infernode-sampler', 'infernode-keeper'];
 /** A driver that does not answer for this long is itself the finding. */
 const driverTimeoutMs = 15_000;
+const callDeadlineMs = 3_000;
 
 export function checkNativeBuild(): Finding {
   try {
@@ -18,43 +28,71 @@ export function checkNativeBuild(): Finding {
   }
 }
 
-/** Opens NVML in this process and reads every device once. */
+/** One sample through the sampler process, as the agent takes it: a driver that hangs costs the helper, not the doctor. */
 export async function checkDriver(library: string): Promise<Finding[]> {
+  const runDir = mkdtempSync(join(tmpdir(), 'infernode-doctor-'));
+  const sampler = new DeviceSampler({
+    libraryPath: library,
+    runDir,
+    intervalMs: 200,
+    callDeadlineMs,
+    clock: systemClock,
+    logger: silentLogger(),
+    metrics: new DeviceMetrics(new Registry(), 'doctor'),
+  });
   try {
-    const nvml = new Nvml(library);
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(
-        () => reject(new Error(`no answer within ${driverTimeoutMs / 1000} s`)),
-        driverTimeoutMs,
-      );
-    });
-    const { driver, devices } = await Promise.race([nvml.snapshot(), late]).finally(() =>
-      clearTimeout(timer),
-    );
-    if (driver.state !== 'ok') return [explainDriver(driver.state, driver.reason, library)];
-    await nvml.close();
-    return [
-      ok('driver', `NVIDIA driver ${driver.driverVersion}, NVML ${driver.nvmlVersion}`),
-      ...devices.map(({ index, identity, error }) =>
-        error
-          ? fail(
-              `GPU ${index}`,
-              `${error.call} answers ${error.code}`,
-              'see `dmesg | grep -i xid`; a lost GPU needs a reset or a reboot',
-            )
-          : ok(`GPU ${index}`, identity ? `${identity.name} ${identity.uuid}` : 'no handle'),
-      ),
-    ];
+    await sampler.start();
+    const sample = await firstSample(sampler);
+    return sample ? await describe(sample, library) : [hangs(`no answer within ${driverTimeoutMs / 1000} s`)];
   } catch (error) {
-    return [
-      fail(
-        'driver',
-        `NVML cannot be used: ${messageOf(error)}`,
-        'see `dmesg`; a driver that hangs needs a reboot',
-      ),
-    ];
+    return [fail('driver', `NVML cannot be sampled: ${messageOf(error)}`, 'run `npm run build:native`')];
+  } finally {
+    sampler.destroy('doctor has looked');
+    rmSync(runDir, { recursive: true, force: true });
   }
+}
+
+async function firstSample(sampler: DeviceSampler): Promise<NodeSample | null> {
+  const deadline = systemClock.monotonicMs() + driverTimeoutMs;
+  // A plain timer: it holds the process, which nothing else here does.
+  while (systemClock.monotonicMs() < deadline) {
+    const sample = sampler.latest();
+    if (sample) return sample;
+    await setTimeout(50);
+  }
+  return null;
+}
+
+const hangs = (what: string): Finding =>
+  fail(
+    'driver',
+    `the driver hangs: ${what}`,
+    'see `dmesg | grep -iE "xid|nvrm"`; such a driver usually needs a reboot',
+  );
+
+async function describe({ driver, stuck }: NodeSample, library: string): Promise<Finding[]> {
+  const stuckFindings = stuck.map(({ call, deviceIndex, forMs }) =>
+    hangs(
+      `${call}${deviceIndex === null ? '' : ` on GPU ${deviceIndex}`} has not returned for ${Math.round(forMs / 1000)} s`,
+    ),
+  );
+  if (driver.state !== 'ok') return [explainDriver(driver.state, driver.reason, library), ...stuckFindings];
+  const found = ok('driver', `NVIDIA driver ${driver.driverVersion}, NVML ${driver.nvmlVersion}`);
+  return [found, ...(stuckFindings.length ? stuckFindings : await describeDevices(library))];
+}
+
+/** In this process, now that every call is known to return: it also lists devices that the driver gives no handle for. */
+async function describeDevices(library: string): Promise<Finding[]> {
+  const nvml = new Nvml(library);
+  const { devices } = await nvml.snapshot();
+  await nvml.close();
+  return devices.map(({ index, identity, error }) => {
+    if (error || !identity) {
+      const answer = error ? `${error.call} answers ${error.code}` : 'the driver gives no handle for it';
+      return fail(`GPU ${index}`, answer, 'see `dmesg | grep -i xid`; a lost GPU needs a reset or a reboot');
+    }
+    return ok(`GPU ${index}`, `${identity.name} ${identity.uuid}`);
+  });
 }
 
 /** Absent library, unusable library, failed init and no device are four different answers with four remedies. */
