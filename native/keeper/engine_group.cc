@@ -15,6 +15,8 @@ namespace keeper {
 namespace {
 
 constexpr char kPrefix[] = "infernode-";
+constexpr int kRemoveTries = 20;
+constexpr int kRemovePauseUs = 10000;
 constexpr long kCgroup2Magic = 0x63677270;  // CGROUP2_SUPER_MAGIC of linux/magic.h
 
 /// Mount point and root of the first cgroup v2 hierarchy, wherever it stands: /sys/fs/cgroup, or /sys/fs/cgroup/unified
@@ -32,9 +34,9 @@ bool FindHierarchy(std::string* mount_point, std::string* root) {
   return false;
 }
 
-/// The `0::` line of /proc/self/cgroup; empty without one.
-std::string OwnGroup() {
-  std::istringstream lines(ReadSmallFile("/proc/self/cgroup"));
+/// The `0::` line of /proc/<process>/cgroup; empty without one.
+std::string GroupOf(const std::string& process) {
+  std::istringstream lines(ReadSmallFile("/proc/" + process + "/cgroup"));
   for (std::string line; std::getline(lines, line);)
     if (line.compare(0, 3, "0::") == 0) return line.substr(3);
   return "";
@@ -54,7 +56,7 @@ std::string Failure(const std::string& what) { return what + ": " + strerror(err
 EngineGroup EngineGroup::Create(const std::string& name) {
   EngineGroup group;
   std::string mount_point, root;
-  const std::string own = OwnGroup();
+  const std::string own = GroupOf("self");
   if (!FindHierarchy(&mount_point, &root) || own.empty()) {
     group.reason_ = "no cgroup v2 hierarchy is mounted";
     return group;
@@ -75,6 +77,13 @@ EngineGroup EngineGroup::Open(const std::string& path) {
   const bool ours = slash != std::string::npos && path.compare(slash + 1, sizeof kPrefix - 1, kPrefix) == 0;
   if (ours && statfs(path.c_str(), &fs) == 0 && fs.f_type == kCgroup2Magic) group.path_ = path;
   return group;
+}
+
+EngineGroup EngineGroup::OfProcess(int pid) {
+  std::string mount_point, root;
+  const std::string group = GroupOf(std::to_string(pid));
+  if (group.empty() || !FindHierarchy(&mount_point, &root)) return EngineGroup();
+  return Open(mount_point + WithoutRoot(group, root));
 }
 
 int EngineGroup::OpenProcs() const {
@@ -104,7 +113,9 @@ std::vector<int> EngineGroup::Members() const {
 }
 
 void EngineGroup::Remove(const std::string& reason) {
-  if (exists()) rmdir(path_.c_str());
+  // What has just been killed may still be on its way out, which the kernel calls busy.
+  for (int tries = 0; exists() && rmdir(path_.c_str()) != 0 && errno == EBUSY && tries < kRemoveTries; tries++)
+    usleep(kRemovePauseUs);
   path_.clear();
   reason_ = reason;
 }

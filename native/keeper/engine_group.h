@@ -13,6 +13,9 @@ class EngineGroup {
   /// A group that another keeper made. Refused (empty path) unless it is a cgroup v2 directory with our prefix.
   static EngineGroup Open(const std::string& path);
 
+  /// The group that a process is in, if it is one of ours.
+  static EngineGroup OfProcess(int pid);
+
   const std::string& path() const { return path_; }
   const std::string& reason() const { return reason_; }
   bool exists() const { return !path_.empty(); }

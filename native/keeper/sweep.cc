@@ -47,6 +47,8 @@ void Sweep(const Options& options) {
   EngineGroup group = EngineGroup::Open(options.cgroup_path);
   std::set<int> killed;
   std::vector<int> left = Leftovers(options, group);
+  // The record with the group's path may be lost; whoever is left still stands in it.
+  for (size_t i = 0; i < left.size() && !group.exists(); i++) group = EngineGroup::OfProcess(left[i]);
   for (int waited = 0; !left.empty() && waited < kLimitMs; waited += kStepMs) {
     for (int pid : left) {
       kill(pid, SIGKILL);

@@ -9,7 +9,7 @@
 import type { TemplateConfig } from '../config/agent-config.js';
 import type { EngineStatus } from '../domain/engine.js';
 import { messageOf } from '../domain/error-codes.js';
-import type { Timer } from '../runtime/clock.js';
+import { sleep } from '../runtime/clock.js';
 import { IntentMaker, type EndIntent } from './end-intent.js';
 import type { DeviceChoice } from './choose-devices.js';
 import { adapterOf } from './engine-adapter.js';
@@ -49,7 +49,6 @@ export class EngineSupervisor {
   /** Came while a launch was under way. */
   #early: EndIntent | null = null;
   #hold: Hold | null = null;
-  #restartTimer: Timer | null = null;
   /** The next launch is one after an end that nobody asked for. */
   #startsAgain = false;
   #cause: ExitCause | null = null;
@@ -62,7 +61,10 @@ export class EngineSupervisor {
     this.record = record;
     this.#options = options;
     this.#context = context;
-    this.#backoff = new RestartBackoff({ baseMs: backoffBaseMs, capMs: backoffCapMs, stableMs });
+    this.#backoff = new RestartBackoff(
+      { baseMs: backoffBaseMs, capMs: backoffCapMs, stableMs },
+      context.clock,
+    );
     this.#intents = new IntentMaker(template, context.settings);
     const status = statusOfRecord(id, record, this.#models(template()), context.clock);
     this.#view = new EngineView(status, context.clock, options.onChange);
@@ -87,7 +89,6 @@ export class EngineSupervisor {
     this.#want('running');
     this.#backoff.reset();
     this.#startsAgain = false;
-    this.#cancelRestart();
     this.reconcile();
   }
 
@@ -119,7 +120,6 @@ export class EngineSupervisor {
     if (hold || !before) return;
     this.#backoff.reset();
     this.#startsAgain = this.record.incarnation > 0;
-    this.#cancelRestart();
     this.reconcile();
   }
 
@@ -146,7 +146,7 @@ export class EngineSupervisor {
       return;
     }
     const wanted = this.record.wanted === 'running' && this.#ending === 'no';
-    if (!wanted || this.#hold || this.#restartTimer) return;
+    if (!wanted || this.#hold || this.#backoff.waiting) return;
     const devices = this.#options.chooseDevices();
     if ('uuids' in devices) this.#begin(() => this.#launch(devices.uuids));
     else this.#showBlocked(devices.blocked);
@@ -163,7 +163,7 @@ export class EngineSupervisor {
   /** Lets go: the engine and its keeper go on. */
   async close(): Promise<void> {
     this.#ending = 'closed';
-    this.#cancelRestart();
+    this.#backoff.cancel();
     this.#live?.close();
     await this.#options.store.flush();
   }
@@ -173,6 +173,7 @@ export class EngineSupervisor {
   async #launch(deviceUuids: string[]): Promise<void> {
     const { context, store, record } = this.#options;
     const template = this.#options.template();
+    if (this.#early) return this.#launchRevoked(this.#early);
     if (this.#startsAgain) {
       record.restarts += 1;
       context.metrics.restarted(this.id);
@@ -197,6 +198,12 @@ export class EngineSupervisor {
       this.#early = null;
       this.#failed({ class: 'config', text: messageOf(error) }, null);
     }
+  }
+
+  /** Something came between the decision and the first step. */
+  #launchRevoked(intent: EndIntent): void {
+    this.#early = null;
+    this.#view.show('stopped', intent.stoppedReason);
   }
 
   /** From here on the run is watched; resolves after the first look. */
@@ -253,7 +260,7 @@ export class EngineSupervisor {
     } else if (this.#task) {
       this.#early = intent;
     } else {
-      this.#cancelRestart();
+      this.#backoff.cancel();
       this.#view.show('stopped', intent.stoppedReason);
     }
     this.reconcile();
@@ -295,14 +302,9 @@ export class EngineSupervisor {
     if (this.#hold) return this.#view.show('stopped', this.#hold.reason, gone);
     if (this.record.wanted === 'stopped' || this.#ending !== 'no')
       return this.#view.show('stopped', `stopped on request (it ${cause.text})`, gone);
-    const waitMs = this.#backoff.next(readyForMs);
-    const next = waitMs < 1 ? '' : `; next start in ${(waitMs / 1000).toFixed(1)} s`;
+    const waitMs = this.#backoff.schedule(readyForMs, () => this.reconcile());
+    const next = waitMs === 0 ? '' : `; next start in ${(waitMs / 1000).toFixed(1)} s`;
     this.#view.show('failed', cause.text + next, gone);
-    if (waitMs < 1) return;
-    this.#restartTimer = this.#context.clock.after(waitMs, () => {
-      this.#restartTimer = null;
-      this.reconcile();
-    });
   }
 
   // Small parts.
@@ -312,9 +314,10 @@ export class EngineSupervisor {
     this.#task = Promise.resolve()
       .then(step)
       .catch((error: unknown) => {
-        // A defect of ours: the engine is shown as failed instead of being forgotten.
+        // A defect of ours: the engine is shown as failed instead of being forgotten, and not in a tight loop.
         this.#context.logger.error({ engine: this.id, err: error }, 'supervision failed');
         this.#view.show('failed', `internal: ${messageOf(error)}`);
+        return sleep(this.#context.clock, this.#context.settings.stuckRecheckMs);
       })
       .then(() => {
         this.#task = null;
@@ -333,11 +336,6 @@ export class EngineSupervisor {
       { engine: this.id, devices: run.deviceUuids, detail },
       'the end is not proven',
     );
-  }
-
-  #cancelRestart(): void {
-    this.#restartTimer?.cancel();
-    this.#restartTimer = null;
   }
 
   #want(wanted: EngineRecord['wanted']): void {

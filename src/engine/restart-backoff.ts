@@ -1,4 +1,5 @@
 import { backoffMs } from '../runtime/backoff.js';
+import type { Clock, Timer } from '../runtime/clock.js';
 
 export interface RestartBackoffOptions {
   baseMs: number;
@@ -13,14 +14,35 @@ export interface RestartBackoffOptions {
  */
 export class RestartBackoff {
   readonly #options: RestartBackoffOptions;
+  readonly #clock: Clock;
   #failures = 0;
+  #timer: Timer | null = null;
 
-  constructor(options: RestartBackoffOptions) {
+  constructor(options: RestartBackoffOptions, clock: Clock) {
     this.#options = options;
+    this.#clock = clock;
   }
 
-  get failures(): number {
-    return this.#failures;
+  /** True while a wait is under way. */
+  get waiting(): boolean {
+    return this.#timer !== null;
+  }
+
+  /** Counts one failure; calls back when the wait is over, never at once. Returns the wait in ms, 0 for none. */
+  schedule(readyForMs: number | null, callback: () => void): number {
+    const waitMs = this.next(readyForMs);
+    this.cancel();
+    if (waitMs < 1) return 0;
+    this.#timer = this.#clock.after(waitMs, () => {
+      this.#timer = null;
+      callback();
+    });
+    return waitMs;
+  }
+
+  cancel(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
   }
 
   /** `readyForMs` is `null` for an engine that never became ready. Returns ms to wait. */
@@ -33,7 +55,9 @@ export class RestartBackoff {
     return backoffMs(attempt, { baseMs, capMs, jitterRatio: 0.2, ...(random ? { random } : {}) });
   }
 
+  /** Earlier failures no longer count, and nothing is waited for. */
   reset(): void {
     this.#failures = 0;
+    this.cancel();
   }
 }

@@ -116,7 +116,7 @@ function fleetIn(directory: string, plan: FakePlan, overrides: Partial<EngineFle
     },
     async clear() {
       await fleet.close({ stopEngines: true });
-      for (const pid of processesOf(directory)) process.kill(pid, 'SIGKILL');
+      await noProcessLeft(directory).finally(() => processesOf(directory).forEach(killQuietly));
       rmSync(directory, { recursive: true, force: true });
     },
   };
@@ -125,6 +125,15 @@ function fleetIn(directory: string, plan: FakePlan, overrides: Partial<EngineFle
 /** Processes of runs in the directory, keepers included, by command line, working directory or the mark of the run. */
 export function processesIn(directory: string): number[] {
   return processesOf(directory);
+}
+
+/** For what a failed test left behind. */
+function killQuietly(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // Gone by itself.
+  }
 }
 
 /** A keeper ends itself a moment after it has told that its tree is empty. */

@@ -116,6 +116,33 @@ describe('a device that turns unhealthy', () => {
     expect(current.status().incarnation).toBe('1');
   });
 
+  it('news of an engine may bring news of its device in the same turn, as in the agent: one start, one stop', async () => {
+    const test = aFleet();
+    current = test;
+    let devices = [healthy];
+    test.fleet.onChange(() => test.fleet.applyDeviceStatus(devices));
+    test.fleet.applyDeviceStatus(devices);
+    await test.fleet.start();
+    await test.until('ready');
+    devices = [fatal];
+    test.fleet.applyDeviceStatus(devices);
+    await test.until('stopped');
+    devices = [healthy];
+    test.fleet.applyDeviceStatus(devices);
+    expect(await test.until('ready')).toMatchObject({ incarnation: '2' });
+  });
+
+  it('a hold that comes between the decision to start and the start', async () => {
+    const test = aFleet();
+    current = test;
+    test.fleet.applyDeviceStatus([healthy]);
+    await test.fleet.start();
+    test.fleet.applyDeviceStatus([fatal]);
+    expect((await test.until('stopped')).reason).toContain('Xid 79');
+    test.fleet.applyDeviceStatus([healthy]);
+    await test.until('ready');
+  });
+
   it('another device: nothing happens', async () => {
     const test = await running();
     test.fleet.applyDeviceStatus([healthy, { ...fatal, identity: aDeviceStatus(1).identity }]);

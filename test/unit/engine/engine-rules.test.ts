@@ -73,22 +73,36 @@ describe('holdOf', () => {
 });
 
 describe('RestartBackoff', () => {
+  const clock = new ManualClock();
   const options = { baseMs: 1000, capMs: 60_000, stableMs: 60_000, random: () => 0.5 };
 
   it('one death of a serving engine costs no wait, repeated ones double up to the cap', () => {
-    const backoff = new RestartBackoff(options);
+    const backoff = new RestartBackoff(options, clock);
     expect([5, 5, 5, 5].map((readyForMs) => backoff.next(readyForMs))).toEqual([0, 1000, 2000, 4000]);
     for (let more = 0; more < 20; more++) backoff.next(5);
     expect(backoff.next(5)).toBe(60_000);
   });
 
   it('a start that fails waits from the first time on', () => {
-    const backoff = new RestartBackoff(options);
+    const backoff = new RestartBackoff(options, clock);
     expect([null, null, null].map((never) => backoff.next(never))).toEqual([1000, 2000, 4000]);
   });
 
+  it('calls back once when the wait is over, and not at all when reset', () => {
+    const backoff = new RestartBackoff(options, clock);
+    let calls = 0;
+    expect(backoff.schedule(null, () => (calls += 1))).toBe(1000);
+    expect(backoff.waiting).toBe(true);
+    clock.advance(1000);
+    expect([calls, backoff.waiting]).toEqual([1, false]);
+    backoff.schedule(null, () => (calls += 1));
+    backoff.reset();
+    clock.advance(60_000);
+    expect([calls, backoff.waiting]).toEqual([1, false]);
+  });
+
   it('time spent ready wipes the slate', () => {
-    const backoff = new RestartBackoff(options);
+    const backoff = new RestartBackoff(options, clock);
     backoff.next(null);
     backoff.next(null);
     expect(backoff.next(60_000)).toBe(0);

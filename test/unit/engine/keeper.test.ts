@@ -21,9 +21,11 @@ beforeEach(() => {
   runDir = join(directory, 'run');
   mkdirSync(runDir, { mode: 0o700 });
 });
-afterEach(() => {
+afterEach(async () => {
+  for (const run of readdirSync(directory, { recursive: true, withFileTypes: true }))
+    if (run.name === 'keeper.sock') await endKeeper(run.parentPath);
   for (const client of clients.splice(0)) client.close();
-  for (const pid of processesIn(directory)) process.kill(pid, 'SIGKILL');
+  await noProcessLeft(directory);
   rmSync(directory, { recursive: true, force: true });
 });
 
@@ -47,6 +49,12 @@ async function client(events: KeeperEvent[] = []): Promise<KeeperClient> {
   clients.push(made);
   made.onEvent((event) => events.push(event));
   return made;
+}
+
+async function endKeeper(directory: string): Promise<void> {
+  const keeper = await KeeperClient.connect(directory, systemClock).catch(() => null);
+  await keeper?.kill().catch(() => undefined);
+  keeper?.close();
 }
 
 function record(file: string): Record<string, unknown> {
