@@ -55,6 +55,7 @@ export class AttachedEngine {
       cordons: [],
       evicting: false,
       restarts: 0,
+      maxConcurrentRequests: config.maxConcurrentRequests,
       load: null,
     };
     this.#view = new EngineView(status, clock, onChange);

@@ -66,7 +66,11 @@ export class EngineSupervisor {
       context.clock,
     );
     this.#intents = new IntentMaker(template, context.settings);
-    const status = statusOfRecord(id, record, this.#models(template()), context.clock);
+    const { maxConcurrentRequests } = template();
+    const status = {
+      ...statusOfRecord(id, record, this.#models(template()), context.clock),
+      maxConcurrentRequests,
+    };
     this.#view = new EngineView(status, context.clock, options.onChange);
   }
 
@@ -184,6 +188,7 @@ export class EngineSupervisor {
       incarnation: String(record.incarnation),
       restarts: record.restarts,
       servedModels: this.#models(template),
+      maxConcurrentRequests: template.maxConcurrentRequests,
       template: record.template,
       deviceUuids,
       evicting: false,

@@ -28,6 +28,7 @@ describe('an engine of the configuration', () => {
       reason: '',
       servedModels: ['fake-model'],
       deviceUuids: [deviceUuid(0)],
+      maxConcurrentRequests: 256,
       evicting: false,
       restarts: 0,
       load: { running: 0, waiting: 0, kvCacheUsageRatio: 0.25, kvCacheBlocks: 1000, kvBlockTokens: 16 },
