@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { formatAddress, type ListenAddress } from '../config/listen-address.js';
 import { InfernodeError, messageOf } from '../domain/error-codes.js';
+import { systemClock, type Clock } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
 import type { Service } from '../runtime/service.js';
 
@@ -18,6 +19,7 @@ export interface HttpListenerOptions {
   listen: ListenAddress;
   routes: Record<string, () => HttpAnswer | Promise<HttpAnswer>>;
   logger: Logger;
+  clock?: Clock;
 }
 
 export interface HttpListener extends Service {
@@ -26,12 +28,23 @@ export interface HttpListener extends Service {
 }
 
 const maxConnections = 256;
+/**
+ * What an answer under way may still take when the listener closes. A connection that has not asked for anything yet counts
+ * as busy in Node, and Node stops its own time-outs on close: without this limit one such client keeps the process for ever.
+ */
+const closeGraceMs = 1_000;
 
 export function jsonAnswer(status: number, value: unknown): HttpAnswer {
   return { status, contentType: 'application/json', body: `${JSON.stringify(value)}\n` };
 }
 
-export function createHttpListener({ name, listen, routes, logger }: HttpListenerOptions): HttpListener {
+export function createHttpListener({
+  name,
+  listen,
+  routes,
+  logger,
+  clock = systemClock,
+}: HttpListenerOptions): HttpListener {
   let address = listen;
   let closing: Promise<void> | null = null;
   const paths = new Map(Object.entries(routes));
@@ -89,7 +102,11 @@ export function createHttpListener({ name, listen, routes, logger }: HttpListene
     close: () => {
       closing ??= new Promise((resolve) => {
         if (!server.listening) return resolve();
-        server.close(() => resolve());
+        const timer = clock.after(closeGraceMs, () => server.closeAllConnections());
+        server.close(() => {
+          timer.cancel();
+          resolve();
+        });
         server.closeIdleConnections();
       });
       return closing;

@@ -1,12 +1,15 @@
 /** The two HTTP listeners over real sockets: what they answer, and that nothing else does. */
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { Counter, Registry } from 'prom-client';
 import { afterEach, expect, it } from 'vitest';
 import { formatAddress } from '../../../src/config/listen-address.js';
-import type { HttpListener } from '../../../src/metrics/http-listener.js';
+import { createHttpListener, jsonAnswer, type HttpListener } from '../../../src/metrics/http-listener.js';
 import { createMetricsRegistry } from '../../../src/metrics/metrics-registry.js';
 import { createMetricsServer } from '../../../src/metrics/metrics-server.js';
 import { createProbeServer } from '../../../src/metrics/probe-server.js';
 import { silentLogger } from '../../../src/runtime/logger.js';
+import { ManualClock } from '../../support/manual-clock.js';
 
 const listen = { host: '127.0.0.1', port: 0 };
 const logger = silentLogger();
@@ -70,4 +73,18 @@ it('a taken port is said in words', async () => {
   const second = createProbeServer({ listen: server.address, notReady: () => [], logger });
   await expect(second.start()).rejects.toThrow(/expected to listen for probe on 127.0.0.1:\d+: .*EADDRINUSE/);
   await second.close();
+});
+
+it('a client that connects and asks for nothing does not hold up the end', async () => {
+  const clock = new ManualClock();
+  const routes = { '/': () => jsonAnswer(200, {}) };
+  server = createHttpListener({ name: 'test', listen, routes, logger, clock });
+  await server.start();
+  const socket = connect(server.address.port, server.address.host).on('error', () => undefined);
+  await once(socket, 'connect');
+  // An answer to a later connection: the listener has accepted the silent one by then.
+  expect((await get('/'))[0]).toBe(200);
+  const closed = server.close();
+  clock.advance(1_000);
+  await closed;
 });
