@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import type { Registry } from 'prom-client';
 import type { AgentConfig } from './config/agent-config.js';
-import type { DeviceEvent, DeviceStatus, NodeSample } from './domain/device.js';
+import type { DeviceEvent, DeviceProcess, DeviceStatus, NodeSample } from './domain/device.js';
 import type { EngineStatus } from './domain/engine.js';
 import { DeviceMetrics } from './device/device-metrics.js';
 import { DeviceSampler } from './device/sample-devices.js';
@@ -98,8 +98,9 @@ export function resolveDevice(devices: readonly DeviceStatus[], ref: string): st
 }
 
 /**
- * Where the driver does not list processes (vGPU, other pid namespaces), memory that is nearly free must do. 1 GiB is the
- * level of the data's `orphan_memory` check.
+ * Memory that no listed process accounts for. The driver takes a dead process off its list before it has given back what the
+ * process held, and lists none at all under vGPU and in other pid namespaces, so that a list without our pids proves nothing
+ * by itself. 1 GiB is the level of the data's `orphan_memory` check.
  */
 const nearlyFreeBytes = 1024 ** 3;
 
@@ -113,7 +114,15 @@ export async function areDevicesReleased(
   return uuids.every((uuid) => {
     const device = sample?.devices.find(({ identity }) => identity.uuid === uuid);
     if (!device || device.error) return false;
-    if (device.processes) return !device.processes.some(({ pid }) => pids.includes(pid));
-    return (device.reading.memoryUsedBytes ?? Number.POSITIVE_INFINITY) < nearlyFreeBytes;
+    const { processes, reading } = device;
+    if (processes?.some(({ pid }) => pids.includes(pid))) return false;
+    // A part that does not tell its memory (unified memory) has only the list to offer.
+    if (reading.memoryUsedBytes === null) return processes !== null;
+    return reading.memoryUsedBytes - accountedBytes(processes ?? []) < nearlyFreeBytes;
   });
+}
+
+/** What others hold; everything where one of them does not tell. */
+function accountedBytes(processes: readonly DeviceProcess[]): number {
+  return processes.reduce((sum, { memoryBytes }) => sum + (memoryBytes ?? Number.POSITIVE_INFINITY), 0);
 }
