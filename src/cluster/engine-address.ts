@@ -8,8 +8,16 @@ import { isLoopback, parseListenAddress } from '../config/listen-address.js';
 /** True when the agent at `HOST:PORT` runs on this machine; a name that cannot be told counts as another one. */
 export function isThisMachine(agentAddress: string): boolean {
   const host = parseListenAddress(agentAddress)?.host ?? '';
-  const own = Object.values(networkInterfaces()).flatMap((list) => list?.map(({ address }) => address) ?? []);
-  return isLoopback(host) || host === hostname() || own.includes(host);
+  return isLoopback(host) || host === hostname() || ownAddresses().includes(host);
+}
+
+/** Asked over a netlink socket, which a sandbox may forbid: then only loopback and the host's name are known to be ours. */
+function ownAddresses(): string[] {
+  try {
+    return Object.values(networkInterfaces()).flatMap((list) => list?.map(({ address }) => address) ?? []);
+  } catch {
+    return [];
+  }
 }
 
 /** Why requests cannot be sent to the URL from here; `null` when they can. */
