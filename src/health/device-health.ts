@@ -105,7 +105,7 @@ export class DeviceHealthTracker {
     this.#options.metrics.countEvent(uuid ?? '', fault.xid);
     this.#logFault(fault, event.drill);
     this.#hold(fault);
-    this.#announce([fault]);
+    this.#announce(this.#isDisabled(fault) ? [] : [fault]);
   }
 
   /** Time passes: samples get old, quiet conditions go. */
@@ -178,10 +178,15 @@ export class DeviceHealthTracker {
   }
 
   #hold(fault: ClassifiedFault): void {
-    if (this.#settings[fault.check]?.enabled === false) return;
+    if (this.#isDisabled(fault)) return;
     const record = fault.deviceUuid === null ? undefined : this.#records.get(fault.deviceUuid);
     if (record) record.book.hold(fault, this.#now());
     else if (fault.deviceUuid !== null) this.#early.push(fault);
+  }
+
+  /** A check that is switched off is counted and logged, and nothing is done about it. */
+  #isDisabled({ check }: Fault): boolean {
+    return this.#settings[check]?.enabled === false;
   }
 
   #noteDriver({ state }: DriverState): void {

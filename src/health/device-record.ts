@@ -42,8 +42,10 @@ export class DeviceRecord {
     if (absent || sample?.error?.code === lostCode) this.#gone = true;
     this.#sample = sample;
     if (!sample) return;
-    if (sample.identity.serial !== this.#identity.serial) this.book.clearAll();
-    this.#identity = sample.identity;
+    // A serial number that could not be read this time is no other part.
+    const serial = sample.identity.serial ?? this.#identity.serial;
+    if (this.#identity.serial !== null && serial !== this.#identity.serial) this.book.clearAll();
+    this.#identity = { ...sample.identity, serial };
     if (sample.error || stuck) return;
     if (this.#gone) this.book.clearBy('device-returned');
     this.#gone = false;

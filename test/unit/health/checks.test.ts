@@ -245,6 +245,25 @@ describe('every check', () => {
     bench.expectClear('gpu_lost');
   });
 
+  it('a disabled check of events is counted, and nothing is done about it', async () => {
+    const bench = new HealthBench({ settings: { xid: { enabled: false } } });
+    bench.sample();
+    bench.xid(79);
+    bench.expectClear('xid');
+    expect(bench.faults).toEqual([]);
+    expect(await bench.registry.metrics()).toMatch(/infernode_device_xid_total\{.*xid="79"\} 1/);
+  });
+
+  it('a serial number that cannot be read is no other part', () => {
+    const bench = new HealthBench();
+    bench.sample();
+    bench.xid(79);
+    const { identity } = bench.device();
+    bench.sample({ devices: [bench.device(0, { identity: { ...identity, serial: null } })] });
+    bench.expectFiring('xid', { severity: 'fatal' });
+    expect(bench.status.identity.serial).toBe(identity.serial);
+  });
+
   it('a fault of one device neither hides nor taints another', () => {
     const bench = new HealthBench();
     const bad = bench.device(1, { error: { code: 'NVML_ERROR_GPU_IS_LOST', call: 'x' } });
