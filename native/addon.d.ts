@@ -136,5 +136,60 @@ export function kvRecordOrder(
   codes: Uint8Array,
 ): Uint8Array;
 
+/** The K or V of one layer in a paged cache that lies in one array: block i begins at i * blockTokens * heads * dim. */
+export interface KvSection {
+  format: string;
+  dtype: KvDtype;
+  /** Order inside a block: tokens, heads, dim (`nhd`) or heads, tokens, dim (`hnd`). */
+  layout: 'nhd' | 'hnd';
+  blockTokens: number;
+  heads: number;
+  dim: number;
+  /** In the cache. */
+  blocks: number;
+  /** Blocks that one record covers, as the table names them. */
+  blocksPerRecord: number;
+}
+
+export interface KvEncodedRecords {
+  /** One after the other, `recordBytes` each. */
+  records: Uint8Array;
+  recordBytes: number;
+  /** Relative error of what a decoder will get, by record, then head. */
+  errors: Float32Array;
+  nonfinite: number;
+}
+
+export interface KvRecordInfo {
+  format: string;
+  dtype: KvDtype;
+  tokens: number;
+  heads: number;
+  dim: number;
+  nonfinite: number;
+  /** Of the whole record. */
+  bytes: number;
+}
+
+/** Encodes the records that the table names. Throws a TypeError with a `code` such as `INFERNODE_KV_BAD_TABLE`. */
+export function kvEncodeRecords(
+  path: KvPath,
+  section: KvSection,
+  cache: Uint16Array,
+  table: Int32Array,
+): KvEncodedRecords;
+
+/** Decodes records into the blocks that the table names. Throws as above, also for records that are not sound. */
+export function kvDecodeRecords(
+  path: KvPath,
+  section: KvSection,
+  records: Uint8Array,
+  table: Int32Array,
+  cache: Uint16Array,
+): void;
+
+/** Reads the head of the record at the beginning of `bytes`, and with `verify` its checksum. Throws as above. */
+export function kvReadRecord(bytes: Uint8Array, verify: boolean): KvRecordInfo;
+
 /** What `simd` runs on this processor: `avx512`, `avx2` or `portable`. */
 export function kvSimdName(): string;

@@ -4,7 +4,7 @@
 
 namespace infernode {
 
-/// Adds kvEncode, kvDecode, kvRecordOrder and kvSimdName, in that order.
+/// Adds the functions whose names begin with kv, in the order of addon.d.ts.
 void RegisterKv(Napi::Env env, Napi::Object exports);
 
 }  // namespace infernode

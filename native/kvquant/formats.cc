@@ -1,5 +1,6 @@
 // Names, profiles, checks and sizes: everything about a format that touches no data.
 #include <cmath>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
@@ -102,6 +103,16 @@ infernode_kv_result infernode_kv_parse_format(const char* name, infernode_kv_for
   return INFERNODE_KV_OK;
 }
 
+infernode_kv_result infernode_kv_format_name(const infernode_kv_format* format, char* name, size_t size) {
+  if (!format || !name || CheckFormat(*format) != INFERNODE_KV_OK) return INFERNODE_KV_BAD_FORMAT;
+  static constexpr const char* kGroupings[] = {"head", "tok", "g", "chan"};
+  int length = 0;
+  if (IsRaw(*format)) length = std::snprintf(name, size, "raw");
+  else if (format->grouping == INFERNODE_KV_RUN) length = std::snprintf(name, size, "%s_g%u%s", kCodes[format->code].name, format->run, format->rotate ? "_r" : "");
+  else length = std::snprintf(name, size, "%s_%s%s", kCodes[format->code].name, kGroupings[format->grouping], format->rotate ? "_r" : "");
+  return static_cast<size_t>(length) < size ? INFERNODE_KV_OK : INFERNODE_KV_SHORT_BUFFER;
+}
+
 infernode_kv_result infernode_kv_profile(const char* name, infernode_kv_format* keys, infernode_kv_format* values) {
   if (!name || !keys || !values) return INFERNODE_KV_BAD_FORMAT;
   for (const auto& profile : kProfiles) {
@@ -118,6 +129,26 @@ infernode_kv_result infernode_kv_sizes(const infernode_kv_format* format, const 
   if (code_bytes) *code_bytes = shape->heads * CodeBytesPerHead(*format, *shape);
   if (headers) *headers = shape->heads * GroupsPerHead(*format, *shape);
   return INFERNODE_KV_OK;
+}
+
+const char* infernode_kv_result_name(infernode_kv_result result) {
+  switch (result) {
+#define X(name) \
+  case name: return #name;
+    X(INFERNODE_KV_OK)
+    X(INFERNODE_KV_BAD_FORMAT)
+    X(INFERNODE_KV_BAD_SHAPE)
+    X(INFERNODE_KV_BAD_STRIDE)
+    X(INFERNODE_KV_SHORT_BUFFER)
+    X(INFERNODE_KV_BAD_SCALE)
+    X(INFERNODE_KV_NO_PATH)
+    X(INFERNODE_KV_NO_MEMORY)
+    X(INFERNODE_KV_BAD_TABLE)
+    X(INFERNODE_KV_BAD_RECORD)
+    X(INFERNODE_KV_BAD_CHECKSUM)
+#undef X
+  }
+  return "unknown result";
 }
 
 const char* infernode_kv_message(infernode_kv_result result) {

@@ -61,6 +61,9 @@ typedef struct {
  * headers, grouping `head`. A cache whose elements have one byte is `raw` with half the dim. */
 INFERNODE_KV_API infernode_kv_result infernode_kv_parse_format(const char* name, infernode_kv_format* format);
 
+/* Writes the name that infernode_kv_parse_format reads, at most `size` bytes with its end. */
+INFERNODE_KV_API infernode_kv_result infernode_kv_format_name(const infernode_kv_format* format, char* name, size_t size);
+
 /* The formats of keys and values of the storage profiles `q8`, `k8v4`, `q4` and `raw`. */
 INFERNODE_KV_API infernode_kv_result infernode_kv_profile(const char* name, infernode_kv_format* keys, infernode_kv_format* values);
 
@@ -152,9 +155,9 @@ typedef struct {
 INFERNODE_KV_API infernode_kv_result infernode_kv_section_record_bytes(const infernode_kv_section* section, size_t* bytes);
 
 /* Encodes `records` records; table[r * pages_per_record + i] is page i of record r. Record r goes to
- * out + r * record_bytes, `out` aligned to 64. `errors`, if not NULL, receives for each record and head the relative error
- * sqrt(sum (x - y)^2 / sum x^2) of what a decoder will get (1 where it is not finite). With more than 16 MiB of output the
- * records are written past the caches. pool NULL: the calling thread does it. */
+ * out + r * record_bytes. `errors`, if not NULL, receives for each record and head the relative error
+ * sqrt(sum (x - y)^2 / sum x^2) of what a decoder will get (1 where it is not finite). With more than 16 MiB of output,
+ * aligned to 64, the records are written past the caches. pool NULL: the calling thread does it. */
 INFERNODE_KV_API infernode_kv_result infernode_kv_encode_paged(infernode_kv_pool* pool, infernode_kv_path path,
                                                                const infernode_kv_section* section, const uint16_t* cache,
                                                                size_t cache_elements, const int32_t* table, size_t records,
@@ -171,6 +174,9 @@ INFERNODE_KV_API infernode_kv_result infernode_kv_decode_paged(infernode_kv_pool
 
 /* Name of what INFERNODE_KV_SIMD runs on this processor: "avx512", "avx2" or "portable". */
 INFERNODE_KV_API const char* infernode_kv_simd_name(void);
+
+/* Name of a result's constant, such as "INFERNODE_KV_BAD_TABLE". */
+INFERNODE_KV_API const char* infernode_kv_result_name(infernode_kv_result result);
 
 /* A static English sentence. */
 INFERNODE_KV_API const char* infernode_kv_message(infernode_kv_result result);

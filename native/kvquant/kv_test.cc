@@ -71,9 +71,16 @@ Case RandomCase(bool paged) {
   return c;
 }
 
+/// Every format has the name that it was made from.
+void ExpectName(const Case& c) {
+  char name[32];
+  Expect(infernode_kv_format_name(&c.format, name, sizeof name) == INFERNODE_KV_OK && c.name.rfind(std::string(name) + " ", 0) == 0, c.name + " is not " + name);
+}
+
 /// Both paths give the same bits, encoding and decoding, also of codes that no encoder wrote.
 void TestPaths() {
   const Case c = RandomCase(false);
+  ExpectName(c);
   size_t code_bytes = 0, headers = 0;
   Expect(infernode_kv_sizes(&c.format, &c.shape, &code_bytes, &headers) == INFERNODE_KV_OK, c.name);
   const size_t n = size_t{c.shape.tokens} * c.shape.heads * c.shape.dim;
@@ -235,7 +242,13 @@ void TestRefusals() {
   Expect(encode(good, 511, table, 2, out.data, 8192) == INFERNODE_KV_SHORT_BUFFER, "a short cache");
   Expect(encode(good, 512, table, 2, out.data, 700) == INFERNODE_KV_SHORT_BUFFER, "short output");
   Expect(encode(good, 512, table, SIZE_MAX, out.data, 8192) == INFERNODE_KV_SHORT_BUFFER, "too many records");
-  Expect(encode(good, 512, table, 2, out.data + 8, 8000) == INFERNODE_KV_BAD_STRIDE, "unaligned output");
+  Bytes aligned(8192);
+  size_t record_bytes = 0;
+  infernode_kv_section_record_bytes(&good, &record_bytes);
+  Expect(encode(good, 512, table, 2, aligned.data, 8192) == INFERNODE_KV_OK && encode(good, 512, table, 2, out.data + 3, 8000) == INFERNODE_KV_OK &&
+             std::memcmp(aligned.data, out.data + 3, 2 * record_bytes) == 0,
+         "records at any address");
+  Expect(infernode_kv_decode_paged(nullptr, INFERNODE_KV_SIMD, &good, out.data + 3, 8000, table, 2, cache.data(), 512, nullptr) == INFERNODE_KV_OK, "records from any address");
   Expect(encode(good, 512, outside, 2, out.data, 8192) == INFERNODE_KV_BAD_TABLE, "an entry outside");
   Expect(encode(good, 512, negative, 2, out.data, 8192) == INFERNODE_KV_BAD_TABLE, "a negative entry");
   const auto with = [&](auto edit) {

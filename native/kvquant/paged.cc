@@ -60,7 +60,6 @@ infernode_kv_result CheckCall(infernode_kv_path path, const infernode_kv_section
   const unsigned __int128 needed = static_cast<unsigned __int128>(section->pages - 1) * static_cast<uint64_t>(section->page_stride > 0 ? section->page_stride : 0) +
                                    static_cast<uint64_t>(ExtentOf(section->page));
   if (!cache || !table || !bytes || needed > cache_elements || records > byte_count / layout->bytes) return records == 0 ? INFERNODE_KV_OK : INFERNODE_KV_SHORT_BUFFER;
-  if (reinterpret_cast<uintptr_t>(bytes) % 64 != 0) return INFERNODE_KV_BAD_STRIDE;
   for (size_t i = 0; i < records * section->pages_per_record; ++i)
     if (table[i] < 0 || static_cast<uint32_t>(table[i]) >= section->pages) return INFERNODE_KV_BAD_TABLE;
   return INFERNODE_KV_OK;
@@ -142,6 +141,13 @@ bool SameSection(const infernode_kv_record& info, const Job& job) {
          s.dtype == t.dtype && s.tokens == t.tokens && s.heads == t.heads && s.dim == t.dim;
 }
 
+/// Headers where 32-bit words can be read: in the record, or copied from one that lies anywhere.
+const uint32_t* HeadersOf(const uint8_t* at, size_t bytes, Scratch& scratch) {
+  if (reinterpret_cast<uintptr_t>(at) % alignof(uint32_t) == 0) return reinterpret_cast<const uint32_t*>(at);
+  std::memcpy(scratch.headers, at, bytes);
+  return scratch.headers;
+}
+
 infernode_kv_result DecodeRecord(Job& job, size_t r, Scratch& scratch) {
   const RecordLayout& l = job.layout;
   const SimdKernels& kernels = SimdKernelsOfThisCpu();
@@ -154,7 +160,7 @@ infernode_kv_result DecodeRecord(Job& job, size_t r, Scratch& scratch) {
   const bool by_head = l.codes_per_head % 64 == 0;
   uint64_t sum = kernels.sum(record + l.header_offset, l.bytes - l.header_offset, code_lines / 8);
   if (!by_head) sum += kernels.sum(codes, code_lines, 0);
-  const auto* headers = reinterpret_cast<const uint32_t*>(record + l.header_offset);
+  const uint32_t* headers = HeadersOf(record + l.header_offset, 4 * job.shape.heads * l.groups_per_head, scratch);
   auto** pages = const_cast<uint16_t**>(scratch.pages);
   FindPages(job, job.cache_out, r, pages);
   for (uint32_t head = 0; head < job.shape.heads; ++head) {
@@ -210,7 +216,8 @@ infernode_kv_result infernode_kv_encode_paged(infernode_kv_pool* pool, infernode
   const infernode_kv_result result = CheckCall(path, section, cache, cache_elements, table, records, out, out_bytes, &shape, &layout);
   if (result != INFERNODE_KV_OK) return result;
   const bool simd = path == INFERNODE_KV_SIMD && SimdCovers(section->format, shape);
-  Job job{*section, shape, layout, simd, records * layout.bytes > kStreamBytes, table, records, cache, nullptr, nullptr, out, errors, {0}, {records}, {INFERNODE_KV_OK}};
+  const bool stream = records * layout.bytes > kStreamBytes && reinterpret_cast<uintptr_t>(out) % 64 == 0;
+  Job job{*section, shape, layout, simd, stream, table, records, cache, nullptr, nullptr, out, errors, {0}, {records}, {INFERNODE_KV_OK}};
   return Finish(pool, EncodeSome, job, outcome);
 }
 
