@@ -58,9 +58,8 @@ export class RunningSampler {
   /** Value of one series; `undefined` when it is not there. */
   async metric(name: string, labels: Record<string, string> = {}): Promise<number | undefined> {
     const metric = await this.registry.getSingleMetric(name)?.get();
-    return metric?.values.find((v) =>
-      Object.entries(labels).every(([key, value]) => v.labels[key] === value),
-    )?.value;
+    return metric?.values.find((v) => Object.entries(labels).every(([key, value]) => v.labels[key] === value))
+      ?.value;
   }
 
   async end(): Promise<void> {

@@ -13,9 +13,9 @@ export interface RunningUp {
   child: ChildProcess;
   directory: string;
   /** Runs another `infernode` command against this cluster; resolves with its output. */
-  infernode(...args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }>;
+  infernode: (...args: string[]) => Promise<{ code: number | null; stdout: string; stderr: string }>;
   /** Ctrl-C; resolves with the exit code. */
-  interrupt(): Promise<number | null>;
+  interrupt: () => Promise<number | null>;
 }
 
 /** Starts `infernode up --json` and resolves when it is ready; `interrupt()` it in `afterAll`. */

@@ -36,8 +36,16 @@ describe('a wrong agent configuration names field, value and remedy', () => {
       `${templates}engines: [{ id: a, template: chat, devices: [0] }, { id: b, template: chat, devices: [0] }]`,
       /engines\[1\]\.devices: device 0 is claimed twice, by "a" and "b"/,
     ],
-    ['unknown template', 'engines: [{ id: a, template: chat }]', /engines\[0\]\.template: unknown template "chat"; known: none/],
-    ['open control listener', 'listen: { control: 0.0.0.0:9470 }', /listen\.control: a non-loopback address needs tls/],
+    [
+      'unknown template',
+      'engines: [{ id: a, template: chat }]',
+      /engines\[0\]\.template: unknown template "chat"; known: none/,
+    ],
+    [
+      'open control listener',
+      'listen: { control: 0.0.0.0:9470 }',
+      /listen\.control: a non-loopback address needs tls/,
+    ],
     ['not YAML', 'node: [', /not valid YAML at line 1/],
   ])('%s', (_, yaml, message) => {
     expect(() => load(yaml)).toThrow(message);
@@ -52,10 +60,16 @@ describe('a wrong agent configuration names field, value and remedy', () => {
 
 test('flags beat environment, environment beats file, file beats defaults', () => {
   const yaml = 'stateDir: /from/file\nnvml: { library: file.so, sampleIntervalMs: 200 }\n';
-  const env = { INFERNODE_NVML__LIBRARY: 'env.so', INFERNODE_NVML__SAMPLE_INTERVAL_MS: '300', INFERNODE_SIM_SEED: '1' };
+  const env = {
+    INFERNODE_NVML__LIBRARY: 'env.so',
+    INFERNODE_NVML__SAMPLE_INTERVAL_MS: '300',
+    INFERNODE_SIM_SEED: '1',
+  };
   const { config, layers } = load(yaml, ['nvml.sampleIntervalMs=400'], env);
   expect(config.nvml).toMatchObject({ library: 'env.so', sampleIntervalMs: 400, callDeadlineMs: 3000 });
-  const sources = Object.fromEntries(effectiveValues(config, layers).map(({ path, source }) => [path, source]));
+  const sources = Object.fromEntries(
+    effectiveValues(config, layers).map(({ path, source }) => [path, source]),
+  );
   expect(sources).toMatchObject({
     stateDir: 'file',
     'nvml.library': 'environment',
@@ -70,14 +84,41 @@ test('secrets are masked in the effective configuration', () => {
   expect(JSON.stringify(effectiveValues(config, layers))).not.toContain('verysecret');
 });
 
+test('secrets are masked in arguments and in messages; what only sounds like one is shown', () => {
+  const yaml = (args: string, token: string) =>
+    `templates: { chat: { model: m, args: ${args}, env: { HF_TOKEN: ${token} } } }`;
+  const args =
+    '[--api-key, verysecret, --hf-token=verysecret, --max-num-batched-tokens, "8192", --tokenizer, t]';
+  const { config, layers } = load(yaml(args, 'verysecret'));
+  const shown = effectiveValues(config, layers).find(({ path }) => path === 'templates.chat.args')?.value;
+  expect(shown).toEqual([
+    ...['--api-key', '[masked]', '--hf-token=[masked]'],
+    ...['--max-num-batched-tokens', '8192', '--tokenizer', 't'],
+  ]);
+  expect(() => load(yaml('[]', '12345678'))).toThrow(/env\.HF_TOKEN: expected string, got \[masked\]/);
+});
+
 test('an attached engine and the defaults are accepted, and the result is frozen', () => {
-  const { config } = load('engines: [{ id: legacy, origin: attached, url: "http://127.0.0.1:8001", devices: [1] }]');
+  const { config } = load(
+    'engines: [{ id: legacy, origin: attached, url: "http://127.0.0.1:8001", devices: [1] }]',
+  );
   expect(config.engines[0]).toMatchObject({ id: 'legacy', origin: 'attached' });
   expect(Object.isFrozen(config.listen.control)).toBe(true);
 });
 
-test('a coordinator refuses an open gateway and an alias of two models', () => {
+test('a coordinator refuses an open gateway, an alias of two models and agents that it cannot tell apart', () => {
   const load = (yaml: string) => loadConfig(coordinatorSchema, { file: agentFile(yaml), env: {} });
-  expect(() => load('listen: { gateway: 0.0.0.0:8080 }')).toThrow(/listen\.gateway: a non-loopback address needs tls/);
-  expect(() => load('models: { a: { aliases: [x] }, b: { aliases: [x] } }')).toThrow(/alias "x" already belongs to "a"/);
+  expect(() => load('listen: { gateway: 0.0.0.0:8080 }')).toThrow(
+    /listen\.gateway: a non-loopback address needs tls/,
+  );
+  expect(() => load('models: { a: { aliases: [x] }, b: { aliases: [x] } }')).toThrow(
+    /alias "x" already belongs to "a"/,
+  );
+  expect(() => load('models: { a: { aliases: [b] }, b: {} }')).toThrow(/alias "b" already belongs to "b"/);
+  expect(() => load('agents: [{ address: gpu-a }]')).toThrow(
+    /agents\[0\]\.address: expected HOST:PORT, such as 10\.0\.0\.5:9470 \(got "gpu-a"\)/,
+  );
+  expect(() => load('agents: [{ address: gpu-a:1 }, { address: gpu-a:1 }]')).toThrow(
+    /agents\[1\]\.address: already listed; list each agent once/,
+  );
 });
