@@ -105,7 +105,7 @@ export const agentSchema = z
           message: `duplicate engine id "${engine.id}"; give each engine its own id`,
         });
       ids.add(engine.id);
-      if (engine.origin === 'supervised' && !config.templates[engine.template])
+      if (engine.origin === 'supervised' && !Object.hasOwn(config.templates, engine.template))
         context.addIssue({
           code: 'custom',
           path: ['engines', index, 'template'],

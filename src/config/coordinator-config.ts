@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isLoopback, listenAddress } from './listen-address.js';
+import { isLoopback, listenAddress, parseListenAddress } from './listen-address.js';
 import { clientTlsSchema, tlsSchema } from './tls-config.js';
 
 const modelSchema = z.strictObject({
@@ -10,6 +10,11 @@ const modelSchema = z.strictObject({
 export type ModelConfig = z.infer<typeof modelSchema>;
 /** What holds for a model that is served and not configured. */
 export const defaultModelConfig: ModelConfig = modelSchema.parse({});
+
+/** Without a port gRPC would try 443 for ever, and say only that nobody answers. */
+const agentAddress = z
+  .string()
+  .refine((text) => (parseListenAddress(text)?.port ?? 0) > 0, 'expected HOST:PORT, such as 10.0.0.5:9470');
 
 export const coordinatorSchema = z
   .strictObject({
@@ -23,9 +28,7 @@ export const coordinatorSchema = z
       })
       .prefault({}),
     tls: tlsSchema.optional(),
-    agents: z
-      .array(z.strictObject({ address: z.string().min(1), tls: clientTlsSchema.optional() }))
-      .default([]),
+    agents: z.array(z.strictObject({ address: agentAddress, tls: clientTlsSchema.optional() })).default([]),
     /** A node that has not spoken for this long is `unknown`: still tried, with a short connect time-out. */
     silentAfterMs: z.int().min(500).default(3500),
     models: z.record(z.string(), modelSchema).default({}),
@@ -94,15 +97,23 @@ export const coordinatorSchema = z
         path: ['listen', 'metrics'],
         message: 'a non-loopback address needs listen.metricsOpen: true; or bind 127.0.0.1',
       });
-    const owners = new Map<string, string>();
+    config.agents.forEach(({ address }, index) => {
+      if (config.agents.findIndex((agent) => agent.address === address) !== index)
+        context.addIssue({
+          code: 'custom',
+          path: ['agents', index, 'address'],
+          message: 'already listed; list each agent once',
+        });
+    });
+    const owners = new Map<string, string>(Object.keys(config.models).map((model) => [model, model]));
     for (const [model, { aliases }] of Object.entries(config.models))
       for (const alias of aliases) {
         const owner = owners.get(alias);
-        if (owner !== undefined)
+        if (owner !== undefined && owner !== model)
           context.addIssue({
             code: 'custom',
             path: ['models', model, 'aliases'],
-            message: `alias "${alias}" already belongs to "${owner}"; an alias names one model`,
+            message: `alias "${alias}" already belongs to "${owner}"; a name leads to one model`,
           });
         owners.set(alias, model);
       }

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { isSecret, maskArguments, masked } from './secret-values.js';
 
 type Issue = z.core.$ZodIssue;
 
@@ -13,6 +14,7 @@ export function explainIssues(issues: readonly Issue[], raw: unknown, origin: st
 function explain(issue: Issue, raw: unknown): string[] {
   const field = formatPath(issue.path);
   const value = valueAt(raw, issue.path);
+  const got = showAt(issue.path, value);
   switch (issue.code) {
     case 'unrecognized_keys':
       return issue.keys.map(
@@ -22,18 +24,18 @@ function explain(issue: Issue, raw: unknown): string[] {
       return [
         value === undefined
           ? `${field}: missing; expected ${issue.expected}`
-          : `${field}: expected ${issue.expected}, got ${show(value)}`,
+          : `${field}: expected ${issue.expected}, got ${got}`,
       ];
     case 'invalid_value':
-      return [`${field}: expected one of ${issue.values.map(show).join(', ')}, got ${show(value)}`];
+      return [`${field}: expected one of ${issue.values.map(show).join(', ')}, got ${got}`];
     case 'invalid_union':
-      return [`${field}: ${show(value)} fits none of the allowed forms`];
+      return [`${field}: expected ${formsOf(issue)}, got ${got}`];
     case 'custom':
       return [
-        `${field}: ${issue.message}${typeof value === 'string' || typeof value === 'number' ? ` (got ${show(value)})` : ''}`,
+        `${field}: ${issue.message}${typeof value === 'string' || typeof value === 'number' ? ` (got ${got})` : ''}`,
       ];
     default:
-      return [`${field}: ${issue.message}, got ${show(value)}`];
+      return [`${field}: ${issue.message}, got ${got}`];
   }
 }
 
@@ -48,6 +50,19 @@ function valueAt(raw: unknown, path: readonly PropertyKey[]): unknown {
       typeof value === 'object' && value !== null ? (value as Record<PropertyKey, unknown>)[key] : undefined,
     raw,
   );
+}
+
+/** A discriminated union knows the words that tell its forms apart. */
+function formsOf(issue: object): string {
+  const { options } = issue as { options?: readonly unknown[] };
+  return options?.length ? `one of ${options.map(show).join(', ')}` : 'one of the documented forms';
+}
+
+/** Errors go to logs: what may be a secret is not quoted. The whole environment of an engine is one. */
+function showAt(path: readonly PropertyKey[], value: unknown): string {
+  const names = path.map(String);
+  if (value !== undefined && (isSecret(names) || names.includes('env'))) return masked;
+  return show(Array.isArray(value) ? maskArguments(value) : value);
 }
 
 function show(value: unknown): string {

@@ -1,15 +1,12 @@
 import { formatAddress, type ListenAddress } from './listen-address.js';
 import { configSources, isMapping, type ConfigLayers, type ConfigSource } from './load-config.js';
+import { isSecret, maskArguments, masked } from './secret-values.js';
 
 export interface EffectiveValue {
   path: string;
   value: unknown;
   source: ConfigSource;
 }
-
-const secretName = /key|token|secret|password|seed|credential/i;
-/** Names that match `secretName` but hold a path or a public name. */
-const notSecret = /^(tls\.(key|tokenFile)|gateway\.keys\.file|.*\.tls\.(key|tokenFile))$/;
 
 /** Every leaf of the effective configuration with its source; secrets are masked. */
 export function effectiveValues(config: unknown, layers: ConfigLayers): EffectiveValue[] {
@@ -21,9 +18,13 @@ export function effectiveValues(config: unknown, layers: ConfigLayers): Effectiv
     } else if (Array.isArray(value) && value.some(isMapping)) {
       value.forEach((child, index) => visit(child, [...path, String(index)]));
     } else {
-      const name = path.join('.');
-      const secret = value !== null && secretName.test(path.at(-1) ?? '') && !notSecret.test(name);
-      values.push({ path: name, value: secret ? '[masked]' : value, source: sourceOf(path, layers) });
+      const shown = Array.isArray(value) ? maskArguments(value) : value;
+      const secret = value !== null && isSecret(path);
+      values.push({
+        path: path.join('.'),
+        value: secret ? masked : shown,
+        source: sourceOf(path, layers),
+      });
     }
   };
   visit(config, []);
