@@ -40,10 +40,9 @@ export class StateLock {
     try {
       for (let attempt = 0; attempt < maxAttempts; attempt++) {
         if (tryLink(own, path)) return new StateLock(path, content);
-        refuseLiveOwner(stateDir, path, bootId);
-        // Only one of several starters renames a given stale file away; the others find the winner's lock next.
-        renameSync(path, `${own}.stale`);
-        rmSync(`${own}.stale`, { force: true });
+        const stale = readText(path);
+        refuseLiveOwner(stateDir, stale, bootId);
+        removeStale(path, `${own}.stale`, stale);
       }
     } catch (error) {
       if (error instanceof InfernodeError) throw error;
@@ -73,8 +72,23 @@ function tryLink(own: string, path: string): boolean {
   }
 }
 
-function refuseLiveOwner(stateDir: string, path: string, bootId: string): void {
-  const owner = parseOwner(readText(path));
+/**
+ * Takes the judged lock away, and no other: between the look and the rename another starter may have done so and put its own
+ * there, which is then given back. A lock that is gone already is what was wanted.
+ */
+export function removeStale(path: string, aside: string, judged: string | null): void {
+  try {
+    renameSync(path, aside);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    throw error;
+  }
+  if (readText(aside) !== judged) tryLink(aside, path);
+  rmSync(aside, { force: true });
+}
+
+function refuseLiveOwner(stateDir: string, text: string | null, bootId: string): void {
+  const owner = parseOwner(text);
   const alive = owner?.bootId === bootId && startTimeOf(owner.pid) === owner.startTime;
   if (alive)
     throw new InfernodeError(

@@ -1,12 +1,20 @@
 /** What the node remembers on disk, who may hold the directory, and what a bad file costs (nothing but memory). */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readBootId, readMachineId } from '../../../src/node/node-identity.js';
 import { NodeStore } from '../../../src/node/node-store.js';
-import { StateLock } from '../../../src/node/state-lock.js';
+import { removeStale, StateLock } from '../../../src/node/state-lock.js';
 import { silentLogger } from '../../../src/runtime/logger.js';
 import { readStateFile, writeStateFile } from '../../../src/runtime/state-file.js';
 
@@ -90,6 +98,17 @@ describe('StateLock', () => {
     const lock = StateLock.take(dir, 'boot');
     expect(JSON.parse(readFileSync(lock.path, 'utf8'))).toMatchObject({ pid: process.pid });
     lock.release();
+  });
+
+  it('between two that find one stale lock, the slower gives back what the faster has put there', () => {
+    const path = join(dir, 'lock');
+    const winner = StateLock.take(dir, 'boot');
+    const content = readFileSync(path, 'utf8');
+    removeStale(path, join(dir, 'aside'), '{"pid":1,"startTime":"1","bootId":"old"}');
+    expect(readFileSync(path, 'utf8')).toBe(content);
+    winner.release();
+    removeStale(path, join(dir, 'aside'), content);
+    expect(readdirSync(dir)).not.toContain('aside');
   });
 
   it('says when the directory cannot be used', () => {
