@@ -30,6 +30,11 @@ export async function runUp(options: RunUpOptions): Promise<void> {
       'argument-invalid',
       `--gateway ${options.gateway}: expected HOST:PORT, such as 127.0.0.1:8080`,
     );
+  if (options.engines > options.gpus)
+    throw new InfernodeError(
+      'argument-invalid',
+      `--engines ${options.engines}: expected at most one engine per GPU, got --gpus ${options.gpus}`,
+    );
   const directory = claimUpDirectory(options.stateDir);
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => stop.abort());

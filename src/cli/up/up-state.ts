@@ -4,6 +4,7 @@ import {
   mkdirSync,
   openSync,
   closeSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -48,13 +49,19 @@ export function processStartTime(pid: number): string | null {
   }
 }
 
+/** Marks a directory as one of ours; it stays when the cluster ends. */
+const markFile = 'infernode-up';
+const lockFile = 'up.lock';
+
 /**
  * Takes a state directory for this process: the given one, else the first default one that no running `up` holds.
- * What an earlier cluster left in it is removed.
+ * What an earlier cluster left in it is removed; a directory that holds anything else is refused, because `nodes` and
+ * `logs` may then be somebody's own.
  */
 export function claimUpDirectory(given: string | undefined): string {
   const directories = given === undefined ? candidates() : [given];
   for (const directory of directories) {
+    if (given !== undefined) refuseForeign(directory);
     if (!claim(directory)) continue;
     for (const name of ['up.json', 'nodes', 'coordinator.yaml', 'logs'])
       rmSync(join(directory, name), { recursive: true, force: true });
@@ -66,10 +73,19 @@ export function claimUpDirectory(given: string | undefined): string {
   );
 }
 
+function refuseForeign(directory: string): void {
+  const names = existsSync(directory) ? readdirSync(directory) : [];
+  if (names.length === 0 || names.includes(markFile) || names.includes(lockFile)) return;
+  throw new InfernodeError(
+    'argument-invalid',
+    `--state-dir ${directory}: expected an empty directory, or one of an earlier \`infernode up\`, got one that holds ${names.slice(0, 3).join(', ')}`,
+  );
+}
+
 /** One `up` per directory: a lock file with pid and start time, so that a dead owner never blocks. */
 function claim(directory: string): boolean {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const lock = join(directory, 'up.lock');
+  const lock = join(directory, lockFile);
   if (existsSync(lock)) {
     const [pid = '', startTime] = readFileSync(lock, 'utf8').split(' ');
     if (startTime !== undefined && processStartTime(Number(pid)) === startTime) return false;
@@ -79,6 +95,7 @@ function claim(directory: string): boolean {
     const file = openSync(lock, 'wx', 0o600);
     writeSync(file, `${process.pid} ${processStartTime(process.pid)}`);
     closeSync(file);
+    writeFileSync(join(directory, markFile), '', { mode: 0o600 });
     return true;
   } catch {
     return false;
@@ -95,7 +112,7 @@ export function writeUpState(directory: string, ready: UpReady): void {
 
 /** Removes what tells others that this cluster runs; logs and node state stay for a look afterwards. */
 export function releaseUpDirectory(directory: string): void {
-  for (const name of ['up.json', 'up.lock']) rmSync(join(directory, name), { force: true });
+  for (const name of ['up.json', lockFile]) rmSync(join(directory, name), { force: true });
 }
 
 /** The running cluster: of the given directory, else the first default one with a live owner; `null` when none runs. */

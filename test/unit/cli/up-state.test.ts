@@ -1,0 +1,35 @@
+/** Which directories `infernode up` takes, and what it removes from them: nothing that is not its own. */
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { claimUpDirectory, findRunningUp, releaseUpDirectory } from '../../../src/cli/up/up-state.js';
+
+let directory: string;
+beforeEach(() => (directory = mkdtempSync(join(tmpdir(), 'infernode-up-state-'))));
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+it('takes an empty or a missing directory, one at a time, and its own again', () => {
+  const given = join(directory, 'new');
+  expect(claimUpDirectory(given)).toBe(given);
+  expect(() => claimUpDirectory(given)).toThrow(/already used by a running `infernode up`/);
+  mkdirSync(join(given, 'logs'));
+  releaseUpDirectory(given);
+  expect(claimUpDirectory(given)).toBe(given);
+  expect(existsSync(join(given, 'logs'))).toBe(false);
+  releaseUpDirectory(given);
+  expect(findRunningUp(given)).toBeNull();
+});
+
+it('refuses a directory of somebody else and leaves it as it is', () => {
+  const logs = join(directory, 'logs');
+  mkdirSync(logs);
+  writeFileSync(join(logs, 'mine.log'), 'x');
+  expect(() => claimUpDirectory(directory)).toThrow(/expected an empty directory.*got one that holds logs/);
+  expect(existsSync(join(logs, 'mine.log'))).toBe(true);
+});
+
+it('a lock of a process that is gone does not block', () => {
+  writeFileSync(join(directory, 'up.lock'), '999999999 1');
+  expect(claimUpDirectory(directory)).toBe(directory);
+});
