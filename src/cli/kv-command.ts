@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { Option, type Command } from 'commander';
 import { z } from 'zod';
 import { InfernodeError, messageOf } from '../domain/error-codes.js';
+import { addKvBench } from './kv-bench.js';
 import { dequantize, inRecordOrder, kvPaths, quantize, type KvPath } from '../native/kv-quantizer.js';
 
 const hex = z.string().regex(/^([0-9a-f]{2})*$/i, 'expected an even number of hex digits');
@@ -29,7 +30,9 @@ export interface VectorResult {
 }
 
 export function addKvCommand(program: Command): void {
-  const kv = program.command('kv').description('KV-cache quantization: cross-check the exact formats');
+  const kv = program
+    .command('kv')
+    .description('KV-cache quantization: cross-check the exact formats, measure the kernels');
   kv.command('vectors')
     .description('quantize and dequantize test vectors, for cross-checks against other implementations')
     .requiredOption(
@@ -45,6 +48,7 @@ export function addKvCommand(program: Command): void {
       writeFileSync(out, `${JSON.stringify({ vectors: results })}\n`);
       process.stdout.write(`${results.length} vectors by the ${path} path written to ${out}\n`);
     });
+  addKvBench(kv);
 }
 
 function readVectors(file: string): Vector[] {

@@ -8,7 +8,11 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const directories = [`${root}build/Release`, `${root}prebuilds/${process.platform}-${process.arch}`];
 
 export type NativeFile =
-  'infernode.node' | 'infernode-sampler' | 'infernode-keeper' | 'libinfernode_nvml_sim.so';
+  | 'infernode.node'
+  | 'infernode-sampler'
+  | 'infernode-keeper'
+  | 'infernode-kv-bench'
+  | 'libinfernode_nvml_sim.so';
 
 /** Path of a file of the native build; throws with the build command when it is missing. */
 export function nativePath(file: NativeFile): string {

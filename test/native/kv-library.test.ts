@@ -1,0 +1,62 @@
+// libinfernode_kv without Node: its own test program on every vector width, as it was built and, where CMake is at hand,
+// built with AddressSanitizer and UndefinedBehaviorSanitizer; and what the shared library exports.
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { readFileSync } from 'node:fs';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const release = `${root}build/Release`;
+const has = (program: string): boolean => spawnSync(program, ['--version'], { stdio: 'ignore' }).status === 0;
+const widths = ['avx512', 'avx2', 'portable'];
+
+function runKvTest(program: string, width: string, rounds: number): string {
+  const { status, stdout, stderr } = spawnSync(program, ['11', String(rounds)], {
+    encoding: 'utf8',
+    timeout: 180_000,
+    env: { ...process.env, INFERNODE_KV_SIMD: width, ASAN_OPTIONS: 'detect_leaks=0' },
+  });
+  return status === 0 ? stdout : `status ${status}\n${stdout}\n${stderr}`;
+}
+
+// node-gyp, the fallback where CMake is absent, does not build the test program.
+describe.runIf(existsSync(`${release}/infernode-kv-test`))('as built', () => {
+  test.each(widths)(
+    '%s',
+    (width) => {
+      expect(runKvTest(`${release}/infernode-kv-test`, width, 100)).toMatch(/100 rounds, 0 failures\n$/);
+    },
+    200_000,
+  );
+});
+
+describe.runIf(has('cmake'))('with sanitizers (needs CMake)', () => {
+  const build = `${root}build/sanitize`;
+
+  test('builds', () => {
+    const cmake = (...args: string[]): void =>
+      void execFileSync('cmake', args, { stdio: ['ignore', 'ignore', 'pipe'], timeout: 590_000 });
+    cmake('-S', `${root}native`, '-B', build, '-DINFERNODE_SANITIZE=ON');
+    cmake('--build', build, '--target', 'kv_test', '--parallel', String(Math.min(2, cpus().length)));
+  }, 600_000);
+
+  test.each(widths)(
+    '%s',
+    (width) => {
+      expect(runKvTest(`${build}/Release/infernode-kv-test`, width, 40)).toMatch(/40 rounds, 0 failures\n$/);
+    },
+    200_000,
+  );
+});
+
+test.runIf(has('nm'))('the shared library exports its header and nothing else', () => {
+  const header = readFileSync(`${root}native/kvquant/infernode_kv.h`, 'utf8');
+  const declared = new Set([...header.matchAll(/\b(infernode_kv_\w+)\(/g)].map(([, name]) => name));
+  const symbols = execFileSync('nm', ['-D', '--defined-only', `${release}/libinfernode_kv.so`], {
+    encoding: 'utf8',
+  });
+  const exported = [...symbols.matchAll(/ T (\w+)$/gm)].map(([, name]) => name);
+  expect(new Set(exported)).toEqual(declared);
+});
