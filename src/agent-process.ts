@@ -19,7 +19,15 @@ export interface AgentProcessOptions extends RunAgentOptions {
  */
 export async function runAgentProcess(options: AgentProcessOptions): Promise<void> {
   const { loadConfig, logger } = options;
-  const agent = await runAgent(loadConfig(), options);
+  let running: RunningAgent | null = null;
+  // From the first moment on: a signal that nobody handles ends the process, and a start may take a while.
+  process.on('SIGHUP', () => {
+    if (running) reloadAgent(running, loadConfig, logger);
+    else logger.warn('SIGHUP during the start is left out; send it again when the agent is ready');
+  });
+  // A parent that is gone is told by standard input; the line that it does not read must not end us before the engines.
+  process.stdout.on('error', () => undefined);
+  const agent = (running = await runAgent(loadConfig(), options));
   const ended = new Promise<void>((resolve) => {
     const end = (why: string, stopEngines: boolean): void => {
       logger.info({ why, stopEngines }, 'ending');
@@ -28,7 +36,6 @@ export async function runAgentProcess(options: AgentProcessOptions): Promise<voi
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => end(signal, false));
     if (options.withParent) process.stdin.once('close', () => end('the parent is gone', true)).resume();
   });
-  process.on('SIGHUP', () => reloadAgent(agent, loadConfig, logger));
   // Every timer of ours is unref'ed; listeners hold the process, and this does while none is open.
   const alive = setInterval(() => undefined, 60_000);
   if (options.readyJson) process.stdout.write(`${JSON.stringify({ listening: agent.addresses })}\n`);

@@ -19,7 +19,15 @@ export interface CoordinatorProcessOptions extends RunCoordinatorOptions {
  */
 export async function runCoordinatorProcess(options: CoordinatorProcessOptions): Promise<void> {
   const { loadConfig, logger } = options;
-  const coordinator = await runCoordinator(loadConfig(), options);
+  let running: RunningCoordinator | null = null;
+  // From the first moment on: a signal that nobody handles ends the process, and the start waits for agents.
+  process.on('SIGHUP', () => {
+    if (running) reloadCoordinator(running, loadConfig, logger);
+    else logger.warn('SIGHUP during the start is left out; send it again when the coordinator is ready');
+  });
+  // A parent that is gone is told by standard input; the line that it does not read must not end us.
+  process.stdout.on('error', () => undefined);
+  const coordinator = (running = await runCoordinator(loadConfig(), options));
   const ended = new Promise<void>((resolve) => {
     let asked = false;
     const end = (why: string): void => {
@@ -31,7 +39,6 @@ export async function runCoordinatorProcess(options: CoordinatorProcessOptions):
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => end(signal));
     if (options.withParent) process.stdin.once('close', () => end('the parent is gone')).resume();
   });
-  process.on('SIGHUP', () => reloadCoordinator(coordinator, loadConfig, logger));
   // Every timer of ours is unref'ed; listeners hold the process, and this does while none is open.
   const alive = setInterval(() => undefined, 60_000);
   if (options.readyJson) process.stdout.write(`${JSON.stringify({ listening: coordinator.addresses })}\n`);

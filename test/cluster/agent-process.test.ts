@@ -3,14 +3,14 @@
  * engine running, a second agent is refused, and a parent that goes away takes agent and engine with it.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { NodeServiceClient } from '../../src/rpc/node-service-client.js';
-import { eventually } from '../support/running-up.js';
+import { eventually, processesOf } from '../support/running-up.js';
 import { SimulatedGpus } from '../support/simulated-gpus.js';
 
 const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
@@ -140,4 +140,62 @@ it('a second agent on the same state directory ends with exit code 2 and says wh
   const code = await new Promise((resolve) => child.once('exit', resolve));
   expect(code).toBe(2);
   expect(log()).toMatch(/in use by another agent \(pid \d+\)/);
+});
+
+it('a parent that dies during the start leaves neither agent nor engine behind', async () => {
+  writeConfig();
+  const { child, log } = launch();
+  const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  child.stdout!.destroy();
+  child.stdin!.destroy();
+  expect(await exited, log()).toBe(0);
+  expect(processesOf(directory)).toEqual([]);
+});
+
+it('SIGHUP during the start does not end it', async () => {
+  writeConfig({ engines: [] });
+  gpus.edit(({ hangs }) => hangs.push({ call: 'nvmlInit_v2' }));
+  const { child, log } = launch();
+  const ready = new Promise((resolve) => createInterface({ input: child.stdout! }).once('line', resolve));
+  await eventually('the start waits for the driver', () => log().includes('HTTP listens'));
+  child.kill('SIGHUP');
+  await eventually('the signal is heard', () => log().includes('SIGHUP during the start'));
+  gpus.edit(({ hangs }) => hangs.pop());
+  await ready;
+});
+
+it.each([
+  ['an unknown key', { nvml: { librari: 'x' } }, 'nvml.librari: unknown key; remove it'],
+  [
+    'a wrong type',
+    { nvml: { sampleIntervalMs: 'soon' } },
+    'nvml.sampleIntervalMs: expected number, got "soon"',
+  ],
+  [
+    'an engine id given twice',
+    {
+      engines: [
+        { id: 'a', template: 'chat', devices: [0] },
+        { id: 'a', template: 'chat', devices: [1] },
+      ],
+    },
+    'engines[1].id: duplicate engine id "a"; give each engine its own id',
+  ],
+  [
+    'a device claimed twice',
+    {
+      engines: [
+        { id: 'a', template: 'chat', devices: [0] },
+        { id: 'b', template: 'chat', devices: [0] },
+      ],
+    },
+    'engines[1].devices: device 0 is claimed twice',
+  ],
+  ['no file', null, 'cannot read the configuration file'],
+])('refuses %s with exit code 2 before anything is started', async (_what, change, message) => {
+  if (change) writeConfig(change);
+  const { child, log } = launch();
+  expect(await new Promise((resolve) => child.once('close', resolve))).toBe(2);
+  expect(log()).toContain(message);
+  expect(existsSync(join(directory, 'state'))).toBe(false);
 });
