@@ -3,11 +3,11 @@
 //
 //   infernode-kv-bench [--mib 256] [--repeats 9] [--threads 2] [--formats int8_head,...] [--layout nhd|hnd]
 //
-// Time is CPU time of the process, so that a busy machine slows it no more than it slows the memory. Each repeat runs memcpy,
-// encode and decode one after the other, alone and on all threads; a share is the median over repeats of the share within a
-// repeat. N threads scale by N x (CPU time of one) / (CPU time of all): what they would gain with a core each, as far as they ran
-// at the same time; the speedup by the wall is given beside it. Blocks are visited in a shuffled order, as a block table
-// names them, memcpy runs straight through.
+// One thread is timed by its CPU time, so that a busy machine slows it no more than it slows the memory. Each repeat runs
+// memcpy, encode and decode one after the other; a share is the median over repeats of the share within a repeat. Several threads
+// are timed by the wall, and only runs count in which they had a core each all the time (CPU time at least 0.9 of wall time x
+// threads): anything else measures the other work of the machine, or threads that did not compete for memory. Too few
+// such runs give null. Blocks are visited in a shuffled order, as a block table names them, memcpy runs straight through.
 #include <sys/mman.h>
 #include <time.h>
 
@@ -154,18 +154,36 @@ void Pass(const Buffers& b, const infernode_kv_section& s, infernode_kv_pool* po
   Measure(&times->measured, [&] { encode(errors.data()); });
 }
 
-/// Median over repeats of the time of `a` by the time of `b`.
-double Ratio(const std::vector<Time>& a, const std::vector<Time>& b, double Time::*clock) {
-  std::vector<double> ratios;
-  for (size_t i = 0; i < a.size(); ++i) ratios.push_back(a[i].*clock / b[i].*clock);
-  return Median(ratios);
+/// Median over repeats of memcpy's time by the time of `work`.
+double CpuShare(const std::vector<Time>& copy, const std::vector<Time>& work) {
+  std::vector<double> shares;
+  for (size_t i = 0; i < copy.size(); ++i) shares.push_back(copy[i].cpu / work[i].cpu);
+  return Median(shares);
 }
 
-double CpuShare(const std::vector<Time>& copy, const std::vector<Time>& work) { return Ratio(copy, work, &Time::cpu); }
+constexpr size_t kLeastUndisturbed = 3;
+
+/// Wall times of the runs in which every thread had a core.
+std::vector<double> Undisturbed(const std::vector<Time>& many, uint32_t threads) {
+  std::vector<double> walls;
+  for (const Time& time : many)
+    if (time.cpu >= 0.9 * time.wall * threads) walls.push_back(time.wall);
+  return walls;
+}
+
+bool EnoughOf(const Times& many, uint32_t threads) {
+  for (const auto* times : {&many.copy, &many.encode, &many.decode})
+    if (Undisturbed(*times, threads).size() < kLeastUndisturbed) return false;
+  return true;
+}
 
 void PrintThreads(const Times& one, const Times& many, uint32_t threads) {
-  const auto print = [&](const char* name, const std::vector<Time>& a, const std::vector<Time>& b) {
-    std::printf(",\"%sScaling\":%.2f,\"%sSpeedup\":%.2f", name, threads * Ratio(a, b, &Time::cpu), name, Ratio(a, b, &Time::wall));
+  const auto print = [&](const char* name, const std::vector<Time>& alone, const std::vector<Time>& together) {
+    std::vector<double> cpu;
+    for (const Time& time : alone) cpu.push_back(time.cpu);
+    const std::vector<double> walls = Undisturbed(together, threads);
+    if (walls.size() < kLeastUndisturbed) std::printf(",\"%sSpeedup\":null", name);
+    else std::printf(",\"%sSpeedup\":%.2f", name, Median(cpu) / Median(walls));
   };
   print("memcpy", one.copy, many.copy);
   print("encode", one.encode, many.encode);
@@ -179,8 +197,9 @@ void PrintFormat(const Options& o, const Buffers& b, const char* name, infernode
   Times one, many;
   for (int i = 0; i < o.repeats; ++i) {
     Pass(b, section, nullptr, 1, &one);
-    if (pool) Pass(b, section, pool, o.threads, &many);
   }
+  // On a busy machine most runs are disturbed: a few times as many are tried.
+  for (int i = 0; pool && i < 4 * o.repeats && (i < o.repeats || !EnoughOf(many, o.threads)); ++i) Pass(b, section, pool, o.threads, &many);
   // Both sides of a copy cross memory: the least traffic of encoding is the input once and the record once.
   const double ratio = static_cast<double>(record_bytes) / static_cast<double>(2 * kBlockElements * section.pages_per_record);
   std::vector<double> copies;

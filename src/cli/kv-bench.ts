@@ -9,6 +9,8 @@ import { InfernodeError } from '../domain/error-codes.js';
 import { nativePath } from '../native/native-paths.js';
 
 const share = z.number().positive();
+/** Several threads by one; `null` when the machine had no cores to spare, absent when only one thread was asked for. */
+const speedup = z.number().nullish();
 const formatSchema = z.object({
   format: z.string(),
   bytesPerValue: z.number(),
@@ -17,12 +19,9 @@ const formatSchema = z.object({
   encode: share,
   decode: share,
   encodeWithErrors: share,
-  memcpyScaling: z.number().optional(),
-  encodeScaling: z.number().optional(),
-  decodeScaling: z.number().optional(),
-  memcpySpeedup: z.number().optional(),
-  encodeSpeedup: z.number().optional(),
-  decodeSpeedup: z.number().optional(),
+  memcpySpeedup: speedup,
+  encodeSpeedup: speedup,
+  decodeSpeedup: speedup,
 });
 const outputSchema = z.object({
   simd: z.string(),
@@ -149,7 +148,7 @@ export function parseBenchOutput(output: string): KvBenchOutput {
 
 export function kvBenchTable(report: KvBenchReport): string {
   const { machine, simd, mib, repeats, threads, layout, date } = report;
-  const scaled = report.formats.some(({ encodeScaling }) => encodeScaling !== undefined);
+  const scaled = report.formats.some(({ encodeSpeedup }) => encodeSpeedup !== undefined);
   const head = ['format', 'bits/value', 'encode', 'budget', 'decode', 'budget', 'limit', 'encode + error'];
   const scalingHead = [`x${threads} memcpy`, `x${threads} encode`, `x${threads} decode`];
   const rows = report.formats.map((figures) => [
@@ -163,7 +162,8 @@ export function kvBenchTable(report: KvBenchReport): string {
     ``,
     `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB; path ${simd}; ${date}. ${mib} MiB of bf16, blocks of 16 x 8 x 128 (${layout}) in a shuffled`,
     `block table, \`chan\` over 8 blocks, checksums included. Shares are input bytes per second by those of memcpy (${median(report).toFixed(1)} GB/s), one thread,`,
-    `median of ${repeats}. Limit: the traffic of memcpy by the least that encoding can cause.`,
+    `median of ${repeats}. Limit: the traffic of memcpy by the least that encoding can cause, if memory moved bytes only as fast as for memcpy`,
+    `(raw, a copy that fetches ahead, shows how much faster it can).`,
     ``,
     line(columns),
     line(columns.map(() => '---')),
@@ -197,14 +197,10 @@ function tableRow(figures: KvBenchOutput['formats'][number]): string[] {
 }
 
 function scalingCells(figures: KvBenchOutput['formats'][number]): string[] {
-  const cell = (cpu: number | undefined, wall: number | undefined): string =>
-    cpu === undefined || wall === undefined ? '' : `${cpu.toFixed(2)} (${wall.toFixed(2)})`;
-  return [
-    cell(figures.memcpyScaling, figures.memcpySpeedup),
-    cell(figures.encodeScaling, figures.encodeSpeedup),
-    cell(figures.decodeScaling, figures.decodeSpeedup),
-  ];
+  return [figures.memcpySpeedup, figures.encodeSpeedup, figures.decodeSpeedup].map(
+    (value) => value?.toFixed(2) ?? 'busy',
+  );
 }
 
 const scalingNote = (threads: number): string =>
-  `x${threads}: ${threads} threads by one, from CPU time; in brackets by the wall clock, which on a machine with other work measures that work.\n`;
+  `x${threads}: ${threads} threads by one, from runs in which each had a core to itself; "busy" where there were too few. Where memcpy gains as little, memory is the limit.\n`;

@@ -14,7 +14,7 @@ test('the native program prints what the command reads', () => {
   const { formats, layout, threads } = parseBenchOutput(output);
   expect({ layout, threads }).toEqual({ layout: 'hnd', threads: 2 });
   expect(formats.map(({ format }) => format)).toEqual(['int8_head', 'int4a_chan', 'raw']);
-  expect(formats.every(({ encodeScaling }) => encodeScaling !== undefined)).toBe(true);
+  expect(formats.every(({ encodeSpeedup }) => encodeSpeedup !== undefined)).toBe(true);
   expect(formats[2]?.bytesPerValue).toBeCloseTo(2, 1);
 });
 
