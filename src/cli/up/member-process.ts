@@ -103,6 +103,9 @@ export class MemberProcess {
   }
 
   #logTail(): string {
-    return readFileSync(this.logFile, 'utf8').split('\n').slice(-8).join('\n');
+    const lines = readFileSync(this.logFile, 'utf8').trimEnd().split('\n');
+    // What a member says in plain words tells why it ended; its JSON lines only count when there are no such words.
+    const words = lines.filter((line) => !line.startsWith('{'));
+    return [...(words.length > 0 ? words : lines).slice(-8), `see ${this.logFile}`].join('\n');
   }
 }

@@ -2,15 +2,23 @@
 // operator would; it holds no second composition (design decision 15).
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseListenAddress } from '../../config/listen-address.js';
+import { parseListenAddress, type ListenAddress } from '../../config/listen-address.js';
 import { InfernodeError } from '../../domain/error-codes.js';
 import { sleep, systemClock } from '../../runtime/clock.js';
 import { ClusterServiceClient } from '../../rpc/cluster-service-client.js';
 import { NodeServiceClient } from '../../rpc/node-service-client.js';
+import { checkPort } from '../doctor/host-checks.js';
 import { renderStatus } from '../status-table.js';
 import { MemberProcess, type Listening } from './member-process.js';
 import { defaultModel, planNodes, writeConfig, type PlannedNode, type UpOptions } from './plan-cluster.js';
-import { claimUpDirectory, releaseUpDirectory, writeUpState, type UpReady } from './up-state.js';
+import { endLeftEngines } from './end-left-engines.js';
+import {
+  claimUpDirectory,
+  clearUpDirectory,
+  releaseUpDirectory,
+  writeUpState,
+  type UpReady,
+} from './up-state.js';
 
 export interface RunUpOptions extends UpOptions {
   json: boolean;
@@ -25,7 +33,8 @@ const pollMs = 200;
 const tableIntervalMs = 1000;
 
 export async function runUp(options: RunUpOptions): Promise<void> {
-  if (!parseListenAddress(options.gateway))
+  const gateway = parseListenAddress(options.gateway);
+  if (!gateway)
     throw new InfernodeError(
       'argument-invalid',
       `--gateway ${options.gateway}: expected HOST:PORT, such as 127.0.0.1:8080`,
@@ -35,11 +44,14 @@ export async function runUp(options: RunUpOptions): Promise<void> {
       'argument-invalid',
       `--engines ${options.engines}: expected at most one engine per GPU, got --gpus ${options.gpus}`,
     );
+  await requireFreePort(gateway);
   const directory = claimUpDirectory(options.stateDir);
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => stop.abort());
   const cluster = new Cluster(directory, options);
   try {
+    await endLeftEngines(directory, systemClock);
+    clearUpDirectory(directory);
     const ready = await cluster.start(stop.signal);
     if (ready) {
       writeUpState(directory, ready);
@@ -51,6 +63,16 @@ export async function runUp(options: RunUpOptions): Promise<void> {
     await cluster.stop();
     releaseUpDirectory(directory);
   }
+}
+
+/** Told before anything is started: a taken port is the likeliest reason for `up` to fail. */
+async function requireFreePort(gateway: ListenAddress): Promise<void> {
+  const { level, found } = await checkPort('gateway', gateway);
+  if (level === 'ok') return;
+  throw new InfernodeError(
+    'argument-invalid',
+    `--gateway ${found}; stop what holds it (\`ss -ltnp\` tells), or give another, such as --gateway 127.0.0.1:0 (with npm: \`npm start -- --gateway 127.0.0.1:0\`)`,
+  );
 }
 
 class Cluster {
@@ -197,11 +219,15 @@ function announce(ready: UpReady, options: RunUpOptions, directory: string): voi
     ...ready.agents.map((agent) => `${agent.node.padEnd(12)} grpc ${agent.grpc}   ${agent.metrics}`),
     `logs         ${directory}/logs`,
     '',
-    'Try it:',
-    `  curl ${ready.gateway}/v1/chat/completions -H 'content-type: application/json' \\`,
-    `    -d '{"model":"chat","messages":[{"role":"user","content":"Hello"}],"max_tokens":32}'`,
+    ...(ready.engines.length === 0
+      ? ['No engine runs: give --model NAME and have `vllm` on the PATH to serve it.']
+      : [
+          'Try it, in another terminal:',
+          `  curl ${ready.gateway}/v1/chat/completions -H 'content-type: application/json' \\`,
+          `    -d '{"model":"chat","messages":[{"role":"user","content":"Hello"}],"max_tokens":32}'`,
+        ]),
     ...(ready.agents[0]?.nvmlScenario
-      ? ['  infernode sim gpu xid 79 --gpu 0     # in another terminal; `sim gpu reset` mends it']
+      ? ['  npx infernode sim gpu xid 79 --gpu 0   # `npx infernode sim gpu reset` mends it']
       : []),
     '',
   ];

@@ -54,23 +54,25 @@ const markFile = 'infernode-up';
 const lockFile = 'up.lock';
 
 /**
- * Takes a state directory for this process: the given one, else the first default one that no running `up` holds.
- * What an earlier cluster left in it is removed; a directory that holds anything else is refused, because `nodes` and
- * `logs` may then be somebody's own.
+ * Takes a state directory for this process: the given one, else the first default one that no running `up` holds. One that
+ * holds anything but an earlier cluster is refused, because `nodes` and `logs` may then be somebody's own.
  */
 export function claimUpDirectory(given: string | undefined): string {
   const directories = given === undefined ? candidates() : [given];
   for (const directory of directories) {
     if (given !== undefined) refuseForeign(directory);
-    if (!claim(directory)) continue;
-    for (const name of ['up.json', 'nodes', 'coordinator.yaml', 'logs'])
-      rmSync(join(directory, name), { recursive: true, force: true });
-    return directory;
+    if (claim(directory)) return directory;
   }
   throw new InfernodeError(
     'argument-invalid',
     `${given ?? defaultUpRoot()}: already used by a running \`infernode up\`; stop it, or give another --state-dir`,
   );
+}
+
+/** Removes what an earlier cluster left in a claimed directory. Its engines must have ended. */
+export function clearUpDirectory(directory: string): void {
+  for (const name of ['up.json', 'nodes', 'coordinator.yaml', 'logs'])
+    rmSync(join(directory, name), { recursive: true, force: true });
 }
 
 function refuseForeign(directory: string): void {

@@ -3,7 +3,17 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { claimUpDirectory, findRunningUp, releaseUpDirectory } from '../../../src/cli/up/up-state.js';
+import { endLeftEngines } from '../../../src/cli/up/end-left-engines.js';
+import {
+  claimUpDirectory,
+  clearUpDirectory,
+  findRunningUp,
+  releaseUpDirectory,
+} from '../../../src/cli/up/up-state.js';
+import { launchKeeper } from '../../../src/engine/launch-keeper.js';
+import { nativePath } from '../../../src/native/native-paths.js';
+import { systemClock } from '../../../src/runtime/clock.js';
+import { noProcessLeft } from '../../support/engine-fleet.js';
 
 let directory: string;
 beforeEach(() => (directory = mkdtempSync(join(tmpdir(), 'infernode-up-state-'))));
@@ -16,6 +26,7 @@ it('takes an empty or a missing directory, one at a time, and its own again', ()
   mkdirSync(join(given, 'logs'));
   releaseUpDirectory(given);
   expect(claimUpDirectory(given)).toBe(given);
+  clearUpDirectory(given);
   expect(existsSync(join(given, 'logs'))).toBe(false);
   releaseUpDirectory(given);
   expect(findRunningUp(given)).toBeNull();
@@ -32,4 +43,23 @@ it('refuses a directory of somebody else and leaves it as it is', () => {
 it('a lock of a process that is gone does not block', () => {
   writeFileSync(join(directory, 'up.lock'), '999999999 1');
   expect(claimUpDirectory(directory)).toBe(directory);
+});
+
+it('engines that outlived both their `up` and their agent are ended before their directory goes', async () => {
+  const runDir = join(directory, 'nodes', 'node-0', 'state', 'engines', 'engine-0', 'runs', '1');
+  mkdirSync(runDir, { recursive: true, mode: 0o700 });
+  await launchKeeper({
+    keeperPath: nativePath('infernode-keeper'),
+    runDir,
+    argv: ['sleep', '600'],
+    env: { PATH: process.env['PATH'] ?? '' },
+    logMaxBytes: 65_536,
+    cgroup: 'auto',
+    holdName: `infernode-test-${process.pid}-left`,
+    argvHash: 'abc',
+    clock: systemClock,
+  });
+  await endLeftEngines(directory, systemClock);
+  await noProcessLeft(directory);
+  await endLeftEngines(directory, systemClock);
 });
