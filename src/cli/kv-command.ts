@@ -45,10 +45,20 @@ export function addKvCommand(program: Command): void {
       const results = readVectors(input).map((vector, i) =>
         runVector(vector, path, vector.name ?? String(i)),
       );
-      writeFileSync(out, `${JSON.stringify({ vectors: results })}\n`);
+      writeResults(out, results);
       process.stdout.write(`${results.length} vectors by the ${path} path written to ${out}\n`);
     });
   addKvBench(kv);
+}
+
+function writeResults(file: string, vectors: readonly VectorResult[]): void {
+  try {
+    writeFileSync(file, `${JSON.stringify({ vectors })}\n`);
+  } catch (error) {
+    throw new InfernodeError('argument-invalid', `--out ${file}: cannot be written: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
 }
 
 function readVectors(file: string): Vector[] {

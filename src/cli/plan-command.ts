@@ -38,10 +38,10 @@ export function addPlanCommand(program: Command): void {
     .option('--nodes <n>', 'nodes of that kind; pipeline stages go over nodes', positive, 1)
     .option('--sequences <n>', 'what it must serve at once', positive, 32)
     .option('--context <tokens>', 'tokens of each of these sequences', positive, 8192)
-    .option('--weights <bits>', "bits per weight: 16, 8 or 4 (default: the checkpoint's own)", positive)
+    .option('--weights <bits>', "bits per weight: 16, 8 or 4 (default: the checkpoint's own)", weightBits)
     .option('--kv-dtype <dtype>', 'KV-cache dtype (default: 16 bit, fp8 where only that serves)')
-    .option('--utilization <ratio>', 'share of GPU memory that vLLM takes', Number, 0.92)
-    .option('--vllm-version <version>', 'write the command for this version', assumedVllmVersion)
+    .option('--utilization <ratio>', 'share of GPU memory that vLLM takes', ratio, 0.92)
+    .option('--vllm-version <version>', 'write the command for this version', version, assumedVllmVersion)
     .option('--json', 'one JSON object')
     .option('--yaml', "the engine template for the agent's configuration")
     .addHelpText(
@@ -82,6 +82,23 @@ function positive(text: string): number {
   if (!Number.isInteger(value) || value < 1)
     throw new InvalidArgumentError('expected a positive whole number.');
   return value;
+}
+
+function weightBits(text: string): number {
+  if (!['16', '8', '4'].includes(text)) throw new InvalidArgumentError('expected 16, 8 or 4.');
+  return Number(text);
+}
+
+function ratio(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && value <= 1)) throw new InvalidArgumentError('expected a number above 0, at most 1.');
+  return value;
+}
+
+function version(text: string): string {
+  if (!/^v?\d+\.\d+/.test(text))
+    throw new InvalidArgumentError(`expected a version such as ${assumedVllmVersion}.`);
+  return text;
 }
 
 function loadModel(name: string): ModelShape {

@@ -1,9 +1,10 @@
 /** Arguments of `infernode sim gpu` as people type them, each with an error that names what was expected. */
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { InvalidArgumentError } from 'commander';
 import { InfernodeError } from '../domain/error-codes.js';
 import { readLibraryFunctions } from '../sim/gpu-library.js';
-import type { GpuScenario } from '../sim/gpu-scenario.js';
+import { scenarioFile, type GpuScenario } from '../sim/gpu-scenario.js';
 import { nvmlReturnCodes, parseReturnCode } from '../sim/nvml-return-codes.js';
 
 /** Position of the GPU that a person means. */
@@ -16,6 +17,13 @@ export function positionOf(scenario: GpuScenario, text: string): number {
   if (position >= 0 && position < devices.length) return position;
   const known = devices.map(({ uuid }, i) => `${i} (${uuid})`).join(', ') || 'none on this node';
   throw invalid(`expected --gpu to be one of ${known}, got "${text}"`);
+}
+
+/** Directory of the simulated node that `--scenario` names, by its file or itself. */
+export function scenarioDirectory(path: string): string {
+  const directory = path.endsWith('.json') ? dirname(path) : path;
+  if (existsSync(join(directory, scenarioFile))) return directory;
+  throw invalid(`expected --scenario to be a ${scenarioFile} or its directory, got "${path}"`);
 }
 
 /** A misspelt function would hang nothing and say nothing. */

@@ -51,3 +51,14 @@ function describeEvents(scenario: GpuScenario, only?: number): string[] {
       return `  event ${seq}  GPU ${device}  ${name}${dropped ? ' (not delivered)' : ''}`;
     });
 }
+
+/** Names in indented lines of about a terminal's width. */
+export function wrap(names: readonly string[]): string {
+  const lines = [''];
+  for (const name of names) {
+    const last = lines.at(-1) ?? '';
+    if (last.length + name.length > 100) lines.push(name);
+    else lines[lines.length - 1] = last === '' ? name : `${last} ${name}`;
+  }
+  return lines.join('\n  ');
+}

@@ -2,7 +2,7 @@
  * `infernode sim gpu`: faults for simulated GPUs, on a laptop or in a test. Each command edits the node's scenario.json and
  * returns; the library and the simulated engines notice by themselves.
  */
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { Argument, Command, InvalidArgumentError } from 'commander';
 import {
@@ -35,8 +35,15 @@ import {
   type GpuEventType,
 } from '../sim/gpu-settings.js';
 import { nvmlReturnCodes } from '../sim/nvml-return-codes.js';
-import { checkCall, invalid, positionOf, returnCode, wholeNumber } from './sim-gpu-arguments.js';
-import { describeScenario } from './sim-gpu-show.js';
+import {
+  checkCall,
+  invalid,
+  positionOf,
+  returnCode,
+  scenarioDirectory,
+  wholeNumber,
+} from './sim-gpu-arguments.js';
+import { describeScenario, wrap } from './sim-gpu-show.js';
 
 /** Longer than the agent's default sample interval, so that the loss is seen. */
 const resetTakesMs = 1500;
@@ -285,7 +292,7 @@ class SimGpuCommands {
   }
 
   #directory({ scenario, node }: TargetOptions): string {
-    if (scenario !== undefined) return scenario.endsWith('.json') ? dirname(scenario) : scenario;
+    if (scenario !== undefined) return scenarioDirectory(scenario);
     return this.resolveNodeDir(node === undefined ? {} : { node });
   }
 
@@ -336,13 +343,3 @@ Examples:
   infernode sim gpu set powerWatts null --gpu 2           the part cannot tell its power
   infernode sim gpu set globalLock true                   one hung call blocks all
 `;
-
-function wrap(names: readonly string[]): string {
-  const lines = [''];
-  for (const name of names) {
-    const last = lines.at(-1) ?? '';
-    if (last.length + name.length > 100) lines.push(name);
-    else lines[lines.length - 1] = last === '' ? name : `${last} ${name}`;
-  }
-  return lines.join('\n  ');
-}

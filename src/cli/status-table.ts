@@ -3,6 +3,8 @@ import type { DeviceStatus } from '../domain/device.js';
 import type { NodeState } from '../domain/node-state.js';
 
 const gib = (bytes: number | null): string => (bytes === null ? '-' : (bytes / 1024 ** 3).toFixed(0));
+/** A device's index stands beside it already, and it makes rows wrap; `--json` has it. */
+const deviceUuid = / \(GPU-[0-9a-f-]{36}\)/g;
 const percent = (ratio: number | null): string => (ratio === null ? '-' : `${Math.round(ratio * 100)}%`);
 
 /** The cluster as aligned text: nodes, their devices and engines with the work in flight, then the models. */
@@ -57,8 +59,8 @@ function engineTable({ node, engines }: NodeState, { endpoints }: ClusterState):
         engine.state,
         `${endpoint?.inFlight ?? 0} in flight`,
         `kv ${percent(engine.load?.kvCacheUsageRatio ?? null)}`,
-        engine.restarts ? `${engine.restarts} restarts` : '',
-        engine.reason || (endpoint && !endpoint.eligible ? endpoint.reason : ''),
+        engine.restarts ? `${engine.restarts} restart${engine.restarts === 1 ? '' : 's'}` : '',
+        (engine.reason || (endpoint && !endpoint.eligible ? endpoint.reason : '')).replace(deviceUuid, ''),
       ];
     }),
   );

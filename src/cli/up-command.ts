@@ -1,4 +1,5 @@
-import { InvalidArgumentError, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { gpuProfiles } from '../domain/gpu-profiles.js';
 import { wholeNumber } from './sim-gpu-arguments.js';
 import type { RunUpOptions } from './up/run-up.js';
 
@@ -15,7 +16,9 @@ export function addUpCommand(program: Command): void {
     .option('--gpus <n>', 'GPUs per node', count, 4)
     .option('--engines <n>', 'engines per node, sharing its GPUs evenly', count, 2)
     .option('--model <name>', 'model to serve; required for vLLM on real GPUs')
-    .option('--profile <gpu>', 'simulated GPU: A100-80, H100-80, H200-141, L4', 'H100-80')
+    .addOption(
+      new Option('--profile <gpu>', 'simulated GPU').choices(Object.keys(gpuProfiles)).default('H100-80'),
+    )
     .option('--seed <n>', 'seed of everything simulated', wholeNumber('a seed', 0, 2 ** 31 - 1), 1)
     .option('--simulate', 'simulate even where there is an NVIDIA driver', false)
     .option('--json', 'print one JSON line when ready, then nothing', false)
