@@ -59,7 +59,7 @@ export async function runUp(options: RunUpOptions): Promise<void> {
       await watch(ready, options, stop.signal);
     }
   } finally {
-    if (!options.json) process.stderr.write('infernode: stopping\n');
+    if (!options.json) process.stderr.write('infernode: stopping; streams in flight may finish first\n');
     await cluster.stop();
     releaseUpDirectory(directory);
   }
