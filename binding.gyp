@@ -27,6 +27,7 @@
     {
       "target_name": "infernode_kv",
       "type": "shared_library",
+      "product_prefix": "lib",
       "product_dir": "<(PRODUCT_DIR)",
       "sources": ["<!@(sed -n 's|^kv |native/|p' native/sources.txt)"]
     },
