@@ -14,7 +14,7 @@ export interface EndpointNews {
   changed: readonly EndpointState[];
   /** As they were last. */
   removed: readonly EndpointState[];
-  /** Work in flight there will not finish; also among `changed`. */
+  /** Lost to new work: evicting, or newly cordoned; also among `changed`. */
   evicted: readonly { id: string; reason: string }[];
 }
 
@@ -61,8 +61,8 @@ export class EndpointRegistry {
       if (before && sameEndpoint(before, endpoint)) continue;
       this.#endpoints.set(endpoint.id, endpoint);
       changed.push(endpoint);
-      if (endpoint.evicting && !before?.evicting)
-        evicted.push({ id: endpoint.id, reason: endpoint.deviceReason || endpoint.engineReason });
+      const reason = lossOf(before, endpoint);
+      if (reason !== null) evicted.push({ id: endpoint.id, reason });
     }
     const removed = this.#remove([...known].filter((id) => !ids.has(id)));
     this.#idsByNode.set(state.node, ids);
@@ -90,4 +90,12 @@ export class EndpointRegistry {
     this.#options.metrics.evictions.inc(news.evicted.length);
     emitTo(this.#listeners, this.#options.logger, news);
   }
+}
+
+/** Why the endpoint has just been lost to new work: evicting, or cordoned; `null` when it has not. */
+function lossOf(before: EndpointState | undefined, after: EndpointState): string | null {
+  if (after.evicting && !before?.evicting) return after.deviceReason || after.engineReason;
+  const cordoned =
+    after.cordonHolders.length > 0 && before !== undefined && before.cordonHolders.length === 0;
+  return cordoned ? `cordoned by ${after.cordonHolders.join(', ')}` : null;
 }

@@ -109,7 +109,9 @@ export class SamplerProcess {
   }
 
   get #eventPipe(): Readable | null {
-    return this.#child.stdio[3] as Readable | null;
+    // Out of descriptors Node gives a child without any streams; its `error` event tells the story.
+    const stdio = this.#child.stdio as ChildProcess['stdio'] | undefined;
+    return (stdio?.[3] as Readable | null | undefined) ?? null;
   }
 
   #attach(): void {

@@ -96,6 +96,11 @@ export class ForwardAttempt implements Dispatcher.DispatchHandler {
     else this.#interrupt('eviction', reason);
   }
 
+  /** No new work there: what has not begun moves on, what has begun may finish. */
+  vacate(reason: string): void {
+    if (this.#relay === null) this.#lose('endpoint-evicted', reason);
+  }
+
   shutDown(reason: string): void {
     if (this.#relay === null) this.#lose('endpoint-evicted', reason);
     else this.#interrupt('shutdown', reason);

@@ -8,7 +8,10 @@ export interface GatewayRouting {
   /** Resolves a requested name (model or alias) to the model and its placement; `null` when nobody serves it. */
   resolve(requested: string): { model: string; placement: ModelPlacement } | null;
   endpoint(id: string): EndpointState | undefined;
-  /** An endpoint whose work in flight will not finish; returns the unsubscribe function. */
+  /**
+   * An endpoint that takes no more: evicting, so nothing in flight will finish, or newly cordoned, so only what has begun
+   * will. `endpoint(id)` tells which. Returns the unsubscribe function.
+   */
   onEvict(listener: (endpointId: string, reason: string) => void): () => void;
   /** Something became eligible or appeared: queued requests try again; returns the unsubscribe function. */
   onChange(listener: () => void): () => void;

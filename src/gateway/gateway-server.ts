@@ -194,6 +194,8 @@ export class Gateway implements Service {
     server.closeIdleConnections();
     this.#admission.close();
     logger.info({ active: this.#active }, 'gateway drains');
+    // A connection that never asked for anything is not idle to Node; nothing is active here, so it may go too.
+    if (this.#active === 0) setImmediate(() => server.closeAllConnections());
     const idle = new Promise<void>((resolve) => {
       this.#onIdle = resolve;
       if (this.#active === 0) resolve();
@@ -204,7 +206,7 @@ export class Gateway implements Service {
       this.#destroyed = true;
       this.#unsubscribe?.();
       this.#connections.destroy();
-      setImmediate(() => server.closeIdleConnections());
+      setImmediate(() => server.closeAllConnections());
     }
     await Promise.race([closed, late]);
     server.closeAllConnections();
@@ -261,8 +263,16 @@ export class Gateway implements Service {
   #evict(endpointId: string, reason: string): void {
     const attempts = this.#attempts.get(endpointId);
     if (attempts === undefined) return;
-    this.#options.logger.warn({ endpoint: endpointId, requests: attempts.size, reason }, 'endpoint evicted');
-    for (const attempt of [...attempts]) attempt.evict(reason);
+    const endpoint = this.#options.routing.endpoint(endpointId);
+    // Cordoned but alive: streams go on. Gone or evicting: nothing there will finish.
+    const mayFinish = endpoint !== undefined && !endpoint.evicting;
+    this.#options.logger.warn(
+      { endpoint: endpointId, requests: attempts.size, mayFinish, reason },
+      'endpoint lost to new work',
+    );
+    for (const attempt of [...attempts])
+      if (mayFinish) attempt.vacate(reason);
+      else attempt.evict(reason);
   }
 
   /** What the HTTP parser refuses never becomes a request; it still gets an answer of the usual form. */

@@ -74,6 +74,12 @@ export class FakeRouting implements GatewayRouting {
     for (const listener of this.#onEvict) listener(id, reason);
   }
 
+  cordon(id: string, holder: string): void {
+    const endpoint = this.#endpoints.get(id);
+    if (endpoint) this.set({ ...endpoint, cordonHolders: [holder] });
+    for (const listener of this.#onEvict) listener(id, `cordoned by ${holder}`);
+  }
+
   inFlight(): number {
     return [...this.placement.inFlight().values()].reduce((sum, n) => sum + n, 0);
   }

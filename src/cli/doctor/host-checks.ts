@@ -34,14 +34,14 @@ export function checkKernelLog(): Finding {
     return warn(
       'kernel log',
       '/dev/kmsg is absent',
-      "in a container mount the host's /dev/kmsg; NVML events alone are used meanwhile",
+      "in a container mount the host's /dev/kmsg; it is not read yet: NVML events alone are used",
     );
   return can('/dev/kmsg', constants.R_OK)
     ? ok('kernel log', '/dev/kmsg can be read')
     : warn(
         'kernel log',
         '/dev/kmsg cannot be read',
-        'grant CAP_SYSLOG or run as root; NVML events alone are used meanwhile',
+        'grant CAP_SYSLOG or run as root; it is not read yet: NVML events alone are used',
       );
 }
 

@@ -18,6 +18,7 @@ import {
   answerJson,
   answerStream,
   chunkEvent,
+  doneEvent,
   ScriptedEngine,
   startEvents,
   type EngineScript,
@@ -275,4 +276,30 @@ test('a stream cut after its first byte is never rerouted', async () => {
   }
   expect(await stream.result).toMatchObject({ done: false, error: { code: 'stream-interrupted' } });
   expect(engines[1]?.calls).toHaveLength(0);
+});
+
+test('a cordon moves what has not begun and lets what has begun finish', async () => {
+  const { engines, harness } = await setUp([undefined, answerStream]);
+  const begun = openStream(harness.url, chatBody);
+  const first = await engines[0]!.nextCall();
+  startEvents(first.response);
+  first.response.write(chunkEvent('one'));
+  await begun.firstByte;
+  const waiting = openStream(harness.url, chatBody);
+  await engines[0]!.nextCall();
+  harness.routing.cordon('node-0/engine', 'operator:test');
+  expect(await waiting.result).toMatchObject({
+    done: true,
+    error: null,
+    attempts: 2,
+    endpoint: 'node-1/engine',
+  });
+  first.response.end(chunkEvent(' two', 'stop') + doneEvent);
+  expect(await begun.result).toMatchObject({
+    done: true,
+    error: null,
+    text: 'one two',
+    endpoint: 'node-0/engine',
+  });
+  expect(harness.routing.inFlight()).toBe(0);
 });
