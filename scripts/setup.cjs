@@ -3,7 +3,7 @@
 'use strict';
 const { spawnSync } = require('node:child_process');
 const { createHash } = require('node:crypto');
-const { existsSync, mkdirSync, readFileSync, writeFileSync } = require('node:fs');
+const { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } = require('node:fs');
 const path = require('node:path');
 
 const root = path.join(__dirname, '..');
@@ -18,6 +18,18 @@ function step(title, command, args) {
   }
 }
 
+/** Of the contents of files and folders, so that a check-out that changes only times changes nothing. */
+function hashOf(names, seed) {
+  const hash = createHash('sha256').update(seed);
+  const visit = (file) => {
+    if (statSync(file).isDirectory())
+      for (const name of readdirSync(file).sort()) visit(path.join(file, name));
+    else hash.update(file.slice(root.length)).update(readFileSync(file));
+  };
+  for (const name of names) visit(path.join(root, name));
+  return hash.digest('hex');
+}
+
 const lock = createHash('sha256')
   .update(readFileSync(path.join(root, 'package-lock.json')))
   .digest('hex');
@@ -30,9 +42,14 @@ if (!existsSync(lockStamp) || readFileSync(lockStamp, 'utf8') !== lock) {
 }
 const install = spawnSync(process.execPath, ['scripts/install.cjs'], { cwd: root, stdio: ['ignore', 2, 2] });
 if (install.status !== 0) process.exit(install.status ?? 1);
-step('compiling TypeScript', process.execPath, [
-  require.resolve('typescript/bin/tsc', { paths: [root] }),
-  '-p',
-  'tsconfig.build.json',
-]);
+const sources = hashOf(['src', 'tsconfig.json', 'tsconfig.build.json'], lock);
+const sourceStamp = path.join(root, 'dist', '.infernode-sources');
+if (!existsSync(sourceStamp) || readFileSync(sourceStamp, 'utf8') !== sources) {
+  step('compiling TypeScript', process.execPath, [
+    require.resolve('typescript/bin/tsc', { paths: [root] }),
+    '-p',
+    'tsconfig.build.json',
+  ]);
+  writeFileSync(sourceStamp, sources);
+}
 process.stderr.write(`infernode: ready after ${((Date.now() - started) / 1000).toFixed(1)} s\n`);

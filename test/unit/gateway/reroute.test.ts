@@ -280,6 +280,8 @@ test('a stream cut after its first byte is never rerouted', async () => {
 
 test('a cordon moves what has not begun and lets what has begun finish', async () => {
   const { engines, harness } = await setUp([undefined, answerStream]);
+  const spare = harness.routing.endpoint('node-1/engine')!;
+  harness.routing.set({ ...spare, cordonHolders: ['operator:later'] });
   const begun = openStream(harness.url, chatBody);
   const first = await engines[0]!.nextCall();
   startEvents(first.response);
@@ -287,6 +289,7 @@ test('a cordon moves what has not begun and lets what has begun finish', async (
   await begun.firstByte;
   const waiting = openStream(harness.url, chatBody);
   await engines[0]!.nextCall();
+  harness.routing.set(spare);
   harness.routing.cordon('node-0/engine', 'operator:test');
   expect(await waiting.result).toMatchObject({
     done: true,
