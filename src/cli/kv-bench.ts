@@ -38,7 +38,7 @@ export interface KvBenchReport extends KvBenchOutput {
   date: string;
 }
 
-/** Shares of memcpy that the kernels are held to (issue 5); one thread. */
+/** Shares of memcpy that the kernels are held to; one thread. */
 const budgets: Record<string, { encode: number; decode?: number }> = {
   int8_head: { encode: 0.75, decode: 0.75 },
   int8_tok: { encode: 0.75, decode: 0.75 },
