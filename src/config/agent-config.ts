@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { z } from 'zod';
-import { isLoopback, listenAddress } from './listen-address.js';
-import { tlsSchema } from './tls-config.js';
+import { listenAddress } from './listen-address.js';
+import { refuseOpenListeners, tlsSchema } from './tls-config.js';
 
 const name = z.string().regex(/^[\w][\w.-]{0,127}$/, 'expected letters, digits, dot, dash or underscore');
 
@@ -122,20 +122,6 @@ export const agentSchema = z
         claimed.set(String(device), engine.id);
       }
     });
-    if (
-      !isLoopback(config.listen.control.host) &&
-      !(config.tls && (config.tls.clientCa || config.tls.tokenFile))
-    )
-      context.addIssue({
-        code: 'custom',
-        path: ['listen', 'control'],
-        message: 'a non-loopback address needs tls with clientCa or tokenFile; or bind 127.0.0.1',
-      });
-    if (!isLoopback(config.listen.metrics.host) && !config.listen.metricsOpen)
-      context.addIssue({
-        code: 'custom',
-        path: ['listen', 'metrics'],
-        message: 'a non-loopback address needs listen.metricsOpen: true; or bind 127.0.0.1',
-      });
+    refuseOpenListeners(config, context);
   });
 export type AgentConfig = z.infer<typeof agentSchema>;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { isLoopback, listenAddress, parseListenAddress } from './listen-address.js';
-import { clientTlsSchema, tlsSchema } from './tls-config.js';
+import { clientTlsSchema, refuseOpenListeners, tlsSchema } from './tls-config.js';
 
 const modelSchema = z.strictObject({
   strategy: z.enum(['chwbl', 'chwbl-classic', 'least-outstanding', 'round-robin']).default('chwbl'),
@@ -72,15 +72,7 @@ export const coordinatorSchema = z
     autoscaling: z.strictObject({}).prefault({}),
   })
   .superRefine((config, context) => {
-    if (
-      !isLoopback(config.listen.control.host) &&
-      !(config.tls && (config.tls.clientCa || config.tls.tokenFile))
-    )
-      context.addIssue({
-        code: 'custom',
-        path: ['listen', 'control'],
-        message: 'a non-loopback address needs tls with clientCa or tokenFile; or bind 127.0.0.1',
-      });
+    refuseOpenListeners(config, context);
     if (
       !isLoopback(config.listen.gateway.host) &&
       !(config.tls && (config.gateway.keys || config.tls.clientCa))
@@ -90,12 +82,6 @@ export const coordinatorSchema = z
         path: ['listen', 'gateway'],
         message:
           'a non-loopback address needs tls and gateway.keys.file (or tls.clientCa); or bind 127.0.0.1 behind your own TLS proxy',
-      });
-    if (!isLoopback(config.listen.metrics.host) && !config.listen.metricsOpen)
-      context.addIssue({
-        code: 'custom',
-        path: ['listen', 'metrics'],
-        message: 'a non-loopback address needs listen.metricsOpen: true; or bind 127.0.0.1',
       });
     config.agents.forEach(({ address }, index) => {
       if (config.agents.findIndex((agent) => agent.address === address) !== index)

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isLoopback, type ListenAddress } from './listen-address.js';
 
 /** Files in PEM. `clientCa` asks clients for a certificate (mTLS); `tokenFile` holds bearer tokens, one per line. */
 export const tlsSchema = z.strictObject({
@@ -19,3 +20,24 @@ export const clientTlsSchema = z.strictObject({
   serverName: z.string().min(1).optional(),
 });
 export type ClientTlsConfig = z.infer<typeof clientTlsSchema>;
+
+interface Listening {
+  listen: { control: ListenAddress; metrics: ListenAddress; metricsOpen: boolean };
+  tls?: TlsConfig | undefined;
+}
+
+/** Closed by default (design decision 11), for both processes: beyond loopback control proves who calls, metrics are opened by name. */
+export function refuseOpenListeners({ listen, tls }: Listening, context: z.RefinementCtx): void {
+  if (!isLoopback(listen.control.host) && !(tls && (tls.clientCa || tls.tokenFile)))
+    context.addIssue({
+      code: 'custom',
+      path: ['listen', 'control'],
+      message: 'a non-loopback address needs tls with clientCa or tokenFile; or bind 127.0.0.1',
+    });
+  if (!isLoopback(listen.metrics.host) && !listen.metricsOpen)
+    context.addIssue({
+      code: 'custom',
+      path: ['listen', 'metrics'],
+      message: 'a non-loopback address needs listen.metricsOpen: true; or bind 127.0.0.1',
+    });
+}
