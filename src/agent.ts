@@ -31,7 +31,7 @@ import { createRpcServer } from './rpc/create-rpc-server.js';
 import { nodePackage, nodeProto } from './rpc/load-proto.js';
 import type { Clock } from './runtime/clock.js';
 import type { Logger } from './runtime/logger.js';
-import { allStarted } from './runtime/service.js';
+import { allStarted, settle } from './runtime/service.js';
 
 export interface RunAgentOptions {
   clock: Clock;
@@ -329,14 +329,6 @@ function scrapeTargetOf({ id, url, servedModels, origin }: EngineStatus): Scrape
   if (!URL.canParse(url)) return [];
   const labels = { engine_id: id, model: servedModels[0] ?? '', origin };
   return [{ targets: [new URL(url).host], labels }];
-}
-
-async function settle(logger: Logger, what: string, work: Promise<void>): Promise<void> {
-  try {
-    await work;
-  } catch (error) {
-    logger.error({ err: error, what }, 'could not be closed cleanly');
-  }
 }
 
 /** True when the work was done within the limit; it goes on otherwise. */

@@ -28,7 +28,7 @@ import { createRpcServer, type RpcServer } from './rpc/create-rpc-server.js';
 import { clusterPackage, clusterProto } from './rpc/load-proto.js';
 import { sleep, type Clock } from './runtime/clock.js';
 import type { Logger } from './runtime/logger.js';
-import { allStarted } from './runtime/service.js';
+import { allStarted, settle } from './runtime/service.js';
 
 export interface RunCoordinatorOptions {
   clock: Clock;
@@ -236,13 +236,5 @@ class Coordinator implements RunningCoordinator {
       settle(logger, 'probe', this.#probe.close()),
     ]);
     logger.info('coordinator has ended');
-  }
-}
-
-async function settle(logger: Logger, what: string, work: Promise<void>): Promise<void> {
-  try {
-    await work;
-  } catch (error) {
-    logger.error({ err: error, what }, 'could not be closed cleanly');
   }
 }

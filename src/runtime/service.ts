@@ -1,3 +1,5 @@
+import type { Logger } from './logger.js';
+
 /**
  * Everything started can be ended: `close()` finishes the work in hand, `destroy(reason)` does not. Both are
  * idempotent, and `close()` after `destroy()` resolves.
@@ -13,4 +15,13 @@ export async function allStarted(starts: Promise<void>[]): Promise<void> {
   const results = await Promise.allSettled(starts);
   const failure = results.find((result) => result.status === 'rejected');
   if (failure) throw failure.reason;
+}
+
+/** For closing one thing after another: what cannot be closed is said, and the next still gets its turn. */
+export async function settle(logger: Logger, what: string, work: Promise<void>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    logger.error({ err: error, what }, 'could not be closed cleanly');
+  }
 }
