@@ -8,7 +8,7 @@ import { isMoreUrgent, type EndIntent } from './end-intent.js';
 import type { EngineContext } from './engine-context.js';
 import type { EngineRun } from './engine-run.js';
 import type { EngineProbe } from './probe-engine.js';
-import { startTimeOf } from './process-identity.js';
+import { startTimeOf } from '../runtime/process-identity.js';
 import { stopEngine, untilReleased, type StopReport } from './stop-engine.js';
 
 export interface EndCallbacks {

@@ -31,7 +31,7 @@ import { EngineRoster, type EngineListener } from './engine-roster.js';
 import { EngineSupervisor } from './engine-supervisor.js';
 import { holdOf } from './hold-engine.js';
 import { PortReservation } from './port-reservation.js';
-import { readBootId } from './process-identity.js';
+import { readBootId } from '../runtime/process-identity.js';
 import { emptyRecord, recordOf, unknownTemplate } from './restore-record.js';
 import type { DevicesReleased } from './stop-engine.js';
 

@@ -8,7 +8,7 @@ import type { Logger } from '../runtime/logger.js';
 import { KeeperClient, type KeeperEvent, type KeeperExit } from './keeper-client.js';
 import { readExitRecord, type KeeperRecord } from './keeper-files.js';
 import type { SweepResult } from './launch-keeper.js';
-import { isRunning } from './process-identity.js';
+import { isRunning } from '../runtime/process-identity.js';
 
 export interface RunExit extends KeeperExit {
   /** The keeper was killed, so that nobody knows how the leader ended. */

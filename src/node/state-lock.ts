@@ -7,6 +7,7 @@
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { InfernodeError, messageOf } from '../domain/error-codes.js';
+import { startTimeOf } from '../runtime/process-identity.js';
 
 interface LockOwner {
   pid: number;
@@ -108,12 +109,6 @@ function parseOwner(text: string | null): LockOwner | null {
   } catch {
     return null;
   }
-}
-
-function startTimeOf(pid: number): string | null {
-  const stat = readText(`/proc/${pid}/stat`);
-  // The second field is a name in brackets that may hold anything, so that counting starts after the last bracket.
-  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
 }
 
 function readText(path: string): string | null {

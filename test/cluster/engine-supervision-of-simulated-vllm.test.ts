@@ -13,7 +13,7 @@ import { createAgentParts, type EngineFleetPart, type SamplerPart } from '../../
 import { agentSchema, type AgentConfig } from '../../src/config/agent-config.js';
 import { emptyReading, type DeviceStatus, type NodeSample } from '../../src/domain/device.js';
 import type { EngineStatus } from '../../src/domain/engine.js';
-import { readBootId } from '../../src/engine/process-identity.js';
+import { readBootId } from '../../src/runtime/process-identity.js';
 import { systemClock } from '../../src/runtime/clock.js';
 import { silentLogger } from '../../src/runtime/logger.js';
 import { createSimulatedNode } from '../../src/sim/gpu-scenario.js';

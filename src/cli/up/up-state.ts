@@ -14,6 +14,7 @@ import {
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { InfernodeError } from '../../domain/error-codes.js';
+import { startTimeOf } from '../../runtime/process-identity.js';
 
 /** What `infernode up --json` prints, and what other commands read to find the running cluster. */
 export interface UpReady {
@@ -39,15 +40,6 @@ export function defaultUpRoot(): string {
 
 const candidates = (): string[] =>
   Array.from({ length: maxClusters }, (_, i) => join(defaultUpRoot(), i === 0 ? 'up' : `up-${i + 1}`));
-
-export function processStartTime(pid: number): string | null {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
-  } catch {
-    return null;
-  }
-}
 
 /** Marks a directory as one of ours; it stays when the cluster ends. */
 const markFile = 'infernode-up';
@@ -90,12 +82,12 @@ function claim(directory: string): boolean {
   const lock = join(directory, lockFile);
   if (existsSync(lock)) {
     const [pid = '', startTime] = readFileSync(lock, 'utf8').split(' ');
-    if (startTime !== undefined && processStartTime(Number(pid)) === startTime) return false;
+    if (startTime !== undefined && startTimeOf(Number(pid)) === startTime) return false;
     rmSync(lock, { force: true });
   }
   try {
     const file = openSync(lock, 'wx', 0o600);
-    writeSync(file, `${process.pid} ${processStartTime(process.pid)}`);
+    writeSync(file, `${process.pid} ${startTimeOf(process.pid)}`);
     closeSync(file);
     writeFileSync(join(directory, markFile), '', { mode: 0o600 });
     return true;
@@ -105,7 +97,7 @@ function claim(directory: string): boolean {
 }
 
 export function writeUpState(directory: string, ready: UpReady): void {
-  const state: UpState = { ...ready, pid: process.pid, startTime: processStartTime(process.pid) ?? '' };
+  const state: UpState = { ...ready, pid: process.pid, startTime: startTimeOf(process.pid) ?? '' };
   const temporary = join(directory, `up.json.${process.pid}`);
   writeFileSync(temporary, JSON.stringify(state), { mode: 0o600 });
   chmodSync(temporary, 0o600);
@@ -122,7 +114,7 @@ export function findRunningUp(given?: string): (UpState & { directory: string })
   for (const directory of given === undefined ? candidates() : [given]) {
     try {
       const state = JSON.parse(readFileSync(join(directory, 'up.json'), 'utf8')) as UpState;
-      if (processStartTime(state.pid) === state.startTime) return { ...state, directory };
+      if (startTimeOf(state.pid) === state.startTime) return { ...state, directory };
     } catch {
       // No file, or one from a crash: not a running cluster.
     }

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { KeeperClient, type KeeperEvent } from '../../../src/engine/keeper-client.js';
 import { launchKeeper, type LaunchRequest } from '../../../src/engine/launch-keeper.js';
-import { readBootId, startTimeOf } from '../../../src/engine/process-identity.js';
+import { readBootId, startTimeOf } from '../../../src/runtime/process-identity.js';
 import { systemClock } from '../../../src/runtime/clock.js';
 import { isGone, keeperPath, noProcessLeft, processesIn } from '../../support/engine-fleet.js';
 import { eventually } from '../../support/running-up.js';
