@@ -7,6 +7,8 @@ export default defineConfig({
     reporters: ['default', './test/support/closing-line-reporter.ts'],
     // Tests start real processes; two at a time is what two cores carry.
     maxWorkers: 2,
+    // Real processes on a shared machine: one more try there, and the closing line names every test that needed it.
+    retry: process.env['CI'] === undefined ? 0 : 1,
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },
