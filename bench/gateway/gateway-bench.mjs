@@ -14,6 +14,7 @@ const { values: flags } = parseArgs({
     connections: { type: 'string', default: '64,512' },
     idle: { type: 'string', default: '1000' },
     peers: { type: 'string', default: 'haproxy,nginx,infernode' },
+    modes: { type: 'string', default: 'json,burst,paced' },
     out: { type: 'string', default: join(here, '../results/gateway.json') },
   },
 });
@@ -35,7 +36,7 @@ async function client(options) {
 
 /** One load on one proxy: what the client saw, and what it cost the proxy. */
 async function measure(name, proxy, options) {
-  const settle = new Promise((resolve) => setTimeout(resolve, 1000));
+  const settle = new Promise((resolve) => setTimeout(resolve, 1000 * (options.warmupSeconds ?? 1)));
   let cpu = 0;
   let startedMs = 0;
   void settle.then(() => {
@@ -93,9 +94,10 @@ for (const name of names) {
   }
   running.push(proxy.stop);
   await new Promise((resolve) => setTimeout(resolve, 500));
-  for (const mode of ['json', 'burst', 'paced'])
+  for (const mode of flags.modes.split(','))
     for (const connections of flags.connections.split(',').map(Number)) {
-      const row = await measure(name, proxy, { mode, connections });
+      // At a few thousand events a second a compiler needs some seconds to see what is hot; everybody gets them.
+      const row = await measure(name, proxy, { mode, connections, warmupSeconds: mode === 'paced' ? 4 : 2 });
       print(`${mode}, ${connections} connections`, row);
       if (name === 'infernode' && mode === 'json' && connections === 64) rates.full = row.requestsPerSecond;
     }

@@ -1,6 +1,6 @@
 // The proxies that are compared, each on one thread, in front of the same upstreams.
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -142,10 +142,12 @@ ${ports.map((p) => `    server 127.0.0.1:${p};`).join('\n')}
   },
 };
 
-/** CPU time of a process, seconds. */
+/** CPU time of a process, seconds, all threads: nanoseconds from the scheduler, where /proc/PID/stat has hundredths. */
 export function cpuSeconds(pid) {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / 100;
+  const nanoseconds = readdirSync(`/proc/${pid}/task`).map((task) =>
+    Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0]),
+  );
+  return nanoseconds.reduce((sum, ns) => sum + ns, 0) / 1e9;
 }
 
 export function rssKib(pid) {

@@ -19,9 +19,9 @@ import type { EngineRecord, EngineStore } from './engine-record.js';
 import type { EngineRun, RunExit } from './engine-run.js';
 import { EngineView, statusOfRecord } from './engine-view.js';
 import { explainExit, type ExitCause } from './explain-exit.js';
-import { FailureBook } from './failure-book.js';
 import type { Hold } from './hold-engine.js';
 import { LiveRun } from './live-run.js';
+import { RestartBackoff } from './restart-backoff.js';
 import { startEngine } from './start-engine.js';
 
 export interface EngineSupervisorOptions {
@@ -41,7 +41,7 @@ export class EngineSupervisor {
   readonly #options: EngineSupervisorOptions;
   readonly #context: EngineContext;
   readonly #view: EngineView;
-  readonly #failures: FailureBook;
+  readonly #backoff: RestartBackoff;
   readonly #intents: IntentMaker;
   #live: LiveRun | null = null;
   /** The launch or the end of a run that is under way. */
@@ -51,15 +51,20 @@ export class EngineSupervisor {
   #hold: Hold | null = null;
   /** The next launch is one after an end that nobody asked for. */
   #startsAgain = false;
+  #cause: ExitCause | null = null;
   #ending: 'no' | 'stopping' | 'closed' = 'no';
 
   constructor(options: EngineSupervisorOptions) {
     const { id, context, record, template } = options;
+    const { backoffBaseMs, backoffCapMs, stableMs } = context.settings;
     this.id = id;
     this.record = record;
     this.#options = options;
     this.#context = context;
-    this.#failures = new FailureBook(context);
+    this.#backoff = new RestartBackoff(
+      { baseMs: backoffBaseMs, capMs: backoffCapMs, stableMs },
+      context.clock,
+    );
     this.#intents = new IntentMaker(template, context.settings);
     const { maxConcurrentRequests } = template();
     const status = {
@@ -86,7 +91,7 @@ export class EngineSupervisor {
   start(): void {
     if (this.#live || this.#task) throw engineWrongState(this.status, 'be stopped or failed');
     this.#want('running');
-    this.#failures.forgive();
+    this.#backoff.reset();
     this.#startsAgain = false;
     this.reconcile();
   }
@@ -117,7 +122,7 @@ export class EngineSupervisor {
     this.#hold = hold;
     if (hold && hold.kind !== before?.kind) this.#end(this.#intents.hold(hold));
     if (hold || !before) return;
-    this.#failures.forgive();
+    this.#backoff.reset();
     this.#startsAgain = this.record.incarnation > 0;
     this.reconcile();
   }
@@ -145,7 +150,7 @@ export class EngineSupervisor {
       return;
     }
     const wanted = this.record.wanted === 'running' && this.#ending === 'no';
-    if (!wanted || this.#hold || this.#failures.waiting) return;
+    if (!wanted || this.#hold || this.#backoff.waiting) return;
     const devices = this.#options.chooseDevices();
     if ('uuids' in devices) this.#begin(() => this.#launch(devices.uuids));
     else this.#showBlocked(devices.blocked);
@@ -162,7 +167,7 @@ export class EngineSupervisor {
   /** Lets go: the engine and its keeper go on. */
   async close(): Promise<void> {
     this.#ending = 'closed';
-    this.#failures.cancelWait();
+    this.#backoff.cancel();
     this.#live?.close();
     await this.#options.store.flush();
   }
@@ -178,7 +183,7 @@ export class EngineSupervisor {
       context.metrics.restarted(this.id);
     }
     record.incarnation += 1;
-    this.#failures.cause = null;
+    this.#cause = null;
     this.#view.show('starting', 'launching', {
       incarnation: String(record.incarnation),
       restarts: record.restarts,
@@ -246,12 +251,9 @@ export class EngineSupervisor {
   #exited(live: LiveRun, exit: RunExit): void {
     if (this.#live !== live) return;
     if (!live.end.signalled) {
-      this.#failures.cause = explainExit(exit, live.run.runDir);
-      this.#context.logger.error(
-        { engine: this.id, exit, cause: this.#failures.cause },
-        'engine ended by itself',
-      );
-      this.#view.show('failed', this.#failures.cause.text, { evicting: true, pid: null, load: null });
+      this.#cause = explainExit(exit, live.run.runDir);
+      this.#context.logger.error({ engine: this.id, exit, cause: this.#cause }, 'engine ended by itself');
+      this.#view.show('failed', this.#cause.text, { evicting: true, pid: null, load: null });
     }
     this.reconcile();
   }
@@ -263,7 +265,7 @@ export class EngineSupervisor {
     } else if (this.#task) {
       this.#early = intent;
     } else {
-      this.#failures.cancelWait();
+      this.#backoff.cancel();
       this.#view.show('stopped', intent.stoppedReason);
     }
     this.reconcile();
@@ -290,22 +292,23 @@ export class EngineSupervisor {
     this.#context.ports.release(live.run.port);
     this.#save();
     this.#view.update({ pid: null, load: null });
-    const failure = intent ? intent.failure : this.#failures.cause;
+    const failure = intent ? intent.failure : this.#cause;
     if (failure) return this.#failed(failure, readyForMs);
-    const crash = this.#failures.cause ? ` (it ${this.#failures.cause.text})` : '';
+    const crash = this.#cause ? ` (it ${this.#cause.text})` : '';
     this.#view.show('stopped', (this.#hold?.reason ?? intent?.stoppedReason ?? 'stopped') + crash);
   }
 
   /** `readyForMs` is `null` for a run that never became ready. */
   #failed(cause: ExitCause, readyForMs: number | null): void {
     this.#context.metrics.crashed(this.id, cause.class);
-    this.#failures.cause = cause;
+    this.#cause = cause;
     this.#startsAgain = true;
     const gone = { evicting: true, pid: null };
     if (this.#hold) return this.#view.show('stopped', this.#hold.reason, gone);
     if (this.record.wanted === 'stopped' || this.#ending !== 'no')
       return this.#view.show('stopped', `stopped on request (it ${cause.text})`, gone);
-    const next = this.#failures.scheduleNext(readyForMs, () => this.reconcile());
+    const waitMs = this.#backoff.schedule(readyForMs, () => this.reconcile());
+    const next = waitMs === 0 ? '' : `; next start in ${(waitMs / 1000).toFixed(1)} s`;
     this.#view.show('failed', cause.text + next, gone);
   }
 
@@ -328,8 +331,7 @@ export class EngineSupervisor {
   }
 
   #showBlocked(why: string): void {
-    if (this.#failures.cause)
-      this.#view.show('failed', `${this.#failures.cause.text}; not restarted: ${why}`);
+    if (this.#cause) this.#view.show('failed', `${this.#cause.text}; not restarted: ${why}`);
     else this.#view.show('stopped', `not started: ${why}`);
   }
 

@@ -15,15 +15,14 @@ const neverConnected = new Set([
   'ENOTFOUND',
   'EAI_AGAIN',
   'ETIMEDOUT',
-  'UND_ERR_CONNECT_TIMEOUT',
+  'CONNECT_TIMEOUT',
 ]);
 
 export function classifyLoss(error: Error): Loss {
   const code = (error as { code?: unknown }).code;
   if (typeof code === 'string' && neverConnected.has(code))
     return { code: 'endpoint-refused', message: `no connection to the engine (${code})` };
-  if (code === 'UND_ERR_BODY_TIMEOUT' || code === 'UND_ERR_HEADERS_TIMEOUT')
-    return { code: 'endpoint-timeout', message: 'the engine fell silent' };
-  const detail = typeof code === 'string' && code !== 'UND_ERR_SOCKET' ? code : messageOf(error);
+  if (code === 'RESPONSE_SILENT') return { code: 'endpoint-timeout', message: 'the engine fell silent' };
+  const detail = typeof code === 'string' ? code : messageOf(error);
   return { code: 'endpoint-lost', message: `the connection to the engine broke (${detail})` };
 }

@@ -3,15 +3,16 @@
  * client, not even the status: so an engine that sent only headers can still be left for another one. From then on the
  * response is relayed as it comes. Every attempt ends exactly once, with an `AttemptEnd`.
  */
-import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
-import type { Dispatcher } from 'undici';
+import type { ServerResponse } from 'node:http';
 import { messageOf } from '../domain/error-codes.js';
 import type { Clock, Timer } from '../runtime/clock.js';
 import { refusingStatuses, saysEngineDead, type AttemptEnd } from './attempt-end.js';
 import { classifyLoss } from './classify-loss.js';
 import type { Connection } from './endpoint-connections.js';
+import type { ExchangeHandler } from './engine-connection.js';
 import { downstreamHeaders } from './relay-headers.js';
 import { RelayStream, type StreamDialect } from './relay-stream.js';
+import type { ResponseHead } from './response-parser.js';
 import type { StreamUsage } from './sse-observer.js';
 import { TailUsage } from './tail-usage.js';
 
@@ -44,21 +45,18 @@ export interface AttemptOptions {
 /** Bodies of error answers are held up to this size; a longer one is relayed as it is. */
 const maxHeldBytes = 64 * 1024;
 
-export class ForwardAttempt implements Dispatcher.DispatchHandler {
+export class ForwardAttempt implements ExchangeHandler {
   readonly ended: Promise<AttemptEnd>;
   readonly #options: AttemptOptions;
   readonly #startedMs: number;
   #resolve!: (end: AttemptEnd) => void;
   #over = false;
-  #controller: Dispatcher.DispatchController | null = null;
   #status = 0;
-  #headers: IncomingHttpHeaders = {};
+  #headers: readonly string[] = [];
   #events = false;
   /** Body held back: an error answer that may lead elsewhere, or the start of what may be an error event. */
   #held: Buffer[] | null = null;
   #heldBytes = 0;
-  /** Chunks of this turn of the event loop: an engine's burst of small events is read, counted and sent as one. */
-  #batch: Buffer[] = [];
   #relay: RelayStream | null = null;
   #tail: TailUsage | null = null;
   #firstByteTimer: Timer | null = null;
@@ -83,7 +81,7 @@ export class ForwardAttempt implements Dispatcher.DispatchHandler {
         this.#lose('endpoint-timeout', `no first byte within ${firstByteTimeoutMs} ms`),
       );
     try {
-      connection.client.dispatch({ method, path, headers, body }, this);
+      connection.send({ method, path, headers, body }, this);
     } catch (error) {
       this.#lose('endpoint-lost', messageOf(error));
     }
@@ -113,32 +111,25 @@ export class ForwardAttempt implements Dispatcher.DispatchHandler {
     this.#end({ kind: 'client-gone' });
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#controller = controller;
-  }
-
-  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
-    if (this.#over || status < 200) return;
+  onHead({ status, headers, contentType, contentEncoding }: ResponseHead): void {
+    if (this.#over) return;
     this.#status = status;
     this.#headers = headers;
-    this.#events =
-      (headers['content-type'] ?? '').startsWith('text/event-stream') &&
-      headers['content-encoding'] === undefined;
+    this.#events = contentType.startsWith('text/event-stream') && contentEncoding === null;
     if (refusingStatuses.has(status) || status === 500 || (this.#events && status === 200)) this.#held = [];
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  onData(chunk: Buffer): void {
     if (this.#over) return;
-    if (this.#batch.push(chunk) > 1) return;
-    this.#firstByteTimer?.cancel();
-    queueMicrotask(() => {
-      if (!this.#over && !this.#takeBatch() && !this.#over) this.#pause(controller);
-    });
+    if (this.#firstByteTimer !== null) {
+      this.#firstByteTimer.cancel();
+      this.#firstByteTimer = null;
+    }
+    const writable = this.#held === null ? this.#write(chunk) : this.#hold(this.#held, chunk);
+    if (!writable && !this.#over) this.#pause();
   }
 
-  onResponseEnd(): void {
-    if (this.#over) return;
-    this.#takeBatch();
+  onEnd(): void {
     if (this.#over) return;
     if (this.#held !== null && this.#status !== 200) {
       this.#refuse(this.#held);
@@ -161,9 +152,7 @@ export class ForwardAttempt implements Dispatcher.DispatchHandler {
     this.#end({ kind: 'answered', status: this.#status, result: this.#result(), usage: this.#usage() });
   }
 
-  onResponseError(_: Dispatcher.DispatchController | null, error: Error): void {
-    if (this.#over) return;
-    this.#takeBatch();
+  onError(error: Error): void {
     if (this.#over) return;
     const { code, message } = classifyLoss(error);
     if (this.#relay !== null)
@@ -171,16 +160,8 @@ export class ForwardAttempt implements Dispatcher.DispatchHandler {
     else this.#lose(code, message, error);
   }
 
-  #takeBatch(): boolean {
-    const batch = this.#batch;
-    if (batch.length === 0) return true;
-    this.#batch = [];
-    const chunk = batch.length === 1 ? (batch[0] as Buffer) : Buffer.concat(batch);
-    return this.#held === null ? this.#write(chunk) : this.#hold(this.#held, chunk);
-  }
-
   #hold(held: Buffer[], chunk: Buffer): boolean {
-    held.push(chunk);
+    held.push(Buffer.from(chunk));
     this.#heldBytes += chunk.length;
     if (this.#status === 200) {
       const verdict = looksLikeErrorEvent(held.length === 1 ? chunk : Buffer.concat(held));
@@ -226,9 +207,9 @@ export class ForwardAttempt implements Dispatcher.DispatchHandler {
     this.#lastTokenMs = nowMs;
   }
 
-  #pause(controller: Dispatcher.DispatchController): void {
-    const { clock, clientStallMs, onPause } = this.#options;
-    controller.pause();
+  #pause(): void {
+    const { clock, clientStallMs, connection, onPause } = this.#options;
+    connection.pause();
     onPause();
     this.#stallTimer?.cancel();
     // A client that reads nothing for so long is gone; its lease must not be held for ever.
@@ -240,7 +221,7 @@ export class ForwardAttempt implements Dispatcher.DispatchHandler {
 
   #resume(): void {
     this.#stallTimer?.cancel();
-    if (!this.#over) this.#controller?.resume();
+    if (!this.#over) this.#options.connection.resume();
   }
 
   #refuse(held: Buffer[]): void {

@@ -82,7 +82,11 @@ export class Gateway implements Service {
     const { limits, retry, routing, clock, metrics, logger } = options;
     this.#options = options;
     this.#address = options.listen;
-    this.#connections = new EndpointConnections({ connectTimeoutMs: limits.connectTimeoutMs, idleTimeoutMs });
+    this.#connections = new EndpointConnections({
+      connectTimeoutMs: limits.connectTimeoutMs,
+      idleTimeoutMs,
+      clock,
+    });
     this.#admission = new Admission({
       limits,
       routing,

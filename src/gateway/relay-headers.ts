@@ -1,6 +1,4 @@
 /** Which headers travel: end-to-end ones in both directions, never a client's credentials, never hop-by-hop ones. */
-import type { IncomingHttpHeaders } from 'node:http';
-
 const hopByHop = [
   'connection',
   'keep-alive',
@@ -29,7 +27,7 @@ const neverUpstream = new Set([
 
 const neverDownstream = new Set([...hopByHop, 'x-request-id']);
 
-/** Flat name/value list for undici. `rawHeaders` keeps duplicates and the client's spelling. */
+/** Flat name/value list for the engine. `rawHeaders` keeps duplicates and the client's spelling. */
 export function upstreamHeaders(
   rawHeaders: readonly string[],
   connection: string | undefined,
@@ -48,17 +46,24 @@ export function upstreamHeaders(
   return headers;
 }
 
-/** Flat name/value list for `writeHead`. */
-export function downstreamHeaders(headers: IncomingHttpHeaders, extra: readonly string[]): string[] {
-  const named = namedByConnection(headers.connection);
+/** Flat name/value list for `writeHead`, from the engine's and ours. */
+export function downstreamHeaders(headers: readonly string[], extra: readonly string[]): string[] {
   const flat: string[] = [...extra];
-  for (const name in headers) {
-    if (neverDownstream.has(name) || named?.has(name)) continue;
-    const value = headers[name];
-    if (typeof value === 'string') flat.push(name, value);
-    else if (value !== undefined) for (const one of value) flat.push(name, one);
+  const named = namedByConnection(connectionOf(headers));
+  for (let i = 0; i + 1 < headers.length; i += 2) {
+    const name = headers[i] as string;
+    const lower = name.toLowerCase();
+    if (!neverDownstream.has(lower) && named?.has(lower) !== true) flat.push(name, headers[i + 1] as string);
   }
   return flat;
+}
+
+function connectionOf(headers: readonly string[]): string | undefined {
+  let found: string | undefined;
+  for (let i = 0; i + 1 < headers.length; i += 2)
+    if ((headers[i] as string).toLowerCase() === 'connection')
+      found = found === undefined ? headers[i + 1] : `${found},${headers[i + 1]}`;
+  return found;
 }
 
 function namedByConnection(connection: string | undefined): Set<string> | null {

@@ -61,7 +61,7 @@ export class SseObserver {
     const end = lastBoundary(all, Math.max(0, carried - 3));
     if (end > 0) this.#read(all.toString('latin1', 0, end));
     const tail = all.length - end;
-    this.#keep(tail === 0 ? null : all.subarray(end));
+    this.#keep(tail === 0 ? null : Buffer.from(all.subarray(end)));
     return Math.min(tail, chunk.length);
   }
 

@@ -9,7 +9,7 @@ export class TailUsage {
   #bytes = 0;
 
   push(chunk: Buffer): void {
-    this.#chunks.push(chunk.length > tailBytes ? chunk.subarray(-tailBytes) : chunk);
+    this.#chunks.push(Buffer.from(chunk.length > tailBytes ? chunk.subarray(-tailBytes) : chunk));
     this.#bytes += chunk.length;
     while (this.#chunks.length > 1 && this.#bytes - (this.#chunks[0]?.length ?? 0) >= tailBytes)
       this.#bytes -= this.#chunks.shift()?.length ?? 0;
