@@ -5,6 +5,7 @@
 #include "boundary/nvml_session.h"
 #include "boundary/snapshot_reader.h"
 #include "kvquant/addon_kv.h"
+#include "nvml/call_slot.h"
 #include "nvml/device_row.h"
 #include "nvml/symbols.h"
 
@@ -18,6 +19,28 @@ Napi::Array ReadingColumns(Napi::Env env) {
   INFERNODE_READING_COLUMNS(X)
 #undef X
   return names;
+}
+
+Napi::Array DetailColumns(Napi::Env env) {
+  Napi::Array names = Napi::Array::New(env);
+#define X(name) names.Set(names.Length(), #name);
+  INFERNODE_DETAIL_COLUMNS(X)
+#undef X
+  return names;
+}
+
+Napi::Array LinkColumns(Napi::Env env) {
+  Napi::Array names = Napi::Array::New(env);
+#define X(name) names.Set(names.Length(), #name);
+  INFERNODE_LINK_COLUMNS(X)
+#undef X
+  return names;
+}
+
+Napi::Array CallTimeBounds(Napi::Env env) {
+  Napi::Array bounds = Napi::Array::New(env);
+  for (const double seconds : infernode::nvml::kCallBucketSeconds) bounds.Set(bounds.Length(), seconds);
+  return bounds;
 }
 
 Napi::Array CallNames(Napi::Env env) {
@@ -34,7 +57,10 @@ Napi::Value ReturnName(const Napi::CallbackInfo& info) {
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new AddonState());
   exports.Set("readingColumns", ReadingColumns(env));
+  exports.Set("detailColumns", DetailColumns(env));
+  exports.Set("linkColumns", LinkColumns(env));
   exports.Set("callNames", CallNames(env));
+  exports.Set("callTimeBounds", CallTimeBounds(env));
   exports.Set("returnName", Napi::Function::New(env, ReturnName, "returnName"));
   infernode::boundary::SnapshotReader::Register(env, exports);
   infernode::boundary::NvmlSession::Register(env, exports);

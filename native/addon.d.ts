@@ -6,8 +6,17 @@
 /** Names of the columns of one device's readings: members of `DeviceReading` in src/domain/device.ts. */
 export const readingColumns: readonly string[];
 
+/** Behind those in a row: members of `DeviceDetails` in src/domain/device-details.ts. */
+export const detailColumns: readonly string[];
+
+/** Columns of one NVLink: members of `LinkReading`. */
+export const linkColumns: readonly string[];
+
 /** NVML's function names by the numbers used in snapshots; the first is empty. */
 export const callNames: readonly string[];
+
+/** Upper bounds of the counts of `readCallTimes`, seconds; the last count has none. */
+export const callTimeBounds: readonly number[];
 
 /** `NVML_ERROR_GPU_IS_LOST` for 15; `NVML_ERROR_<n>` for a code that is not known. */
 export function returnName(code: number): string;
@@ -15,9 +24,12 @@ export function returnName(code: number): string;
 /**
  * Where things lie in the buffer of `readSnapshot`. Header: driver state (the order of `DriverStateNumber`), inventory
  * generation, heartbeat age ms, rounds, events written, events dropped, number of calls, number of devices
- * read, number of devices that the driver lists, `sample` commands answered. A call: device
- * index (-1: the driver), call number, age ms. A device: index, age ms, error code (0: none), error call, processes listed
- * (-1: not read), processes in all, readings, then pid and bytes of each process.
+ * read, number of devices that the driver lists, `sample` commands answered, confidential computing (1: on) and whether it is
+ * ready, excluded devices. A call: device index (-1: the driver), call number, age ms. A device: index, age ms, error code
+ * (0: none), error call, processes listed (-1: not read), processes in all, readings of the slow class so far, NVLinks, MIG
+ * instances and peers listed (-1: none or not read); then readings and details, pid and bytes of each process, the columns
+ * of each link, total and used bytes of each MIG instance, P2P status by index of the other device. NaN: not supported or not
+ * read; infinity: supported, and reading it failed.
  */
 export const snapshotLayout: {
   readonly bufferLength: number;
@@ -27,6 +39,9 @@ export const snapshotLayout: {
   readonly deviceLength: number;
   readonly readingAt: number;
   readonly processesAt: number;
+  readonly linksAt: number;
+  readonly migsAt: number;
+  readonly peersAt: number;
   readonly maxDevices: number;
   readonly maxProcesses: number;
 };
@@ -40,6 +55,8 @@ export class SnapshotReader {
   readSnapshot(buffer: Float64Array): void;
   /** The strings of the last `readSnapshot`; needed again only when the inventory generation has changed. */
   readInventory(): SnapshotInventory;
+  /** By number of the call: seconds in all, then how many calls took up to each of `callTimeBounds`, and longer. */
+  readCallTimes(): Float64Array;
   /** Idempotent; any other use afterwards throws `INFERNODE_CLOSED`. */
   close(): void;
 }
@@ -72,6 +89,10 @@ export interface DeviceStrings {
   serial: string | null;
   pciBusId: string;
   minorNumber: number | null;
+  vbios: string | null;
+  inforom: string | null;
+  partNumber: string | null;
+  migs: { uuid: string; gpuInstance: number; computeInstance: number }[];
 }
 
 export interface SnapshotInventory {

@@ -14,13 +14,25 @@ void WriteDevice(const nvml::DeviceRow& row, uint64_t now_ns, double* out) {
   out[3] = row.error_call;
   out[4] = row.process_count;
   out[5] = row.process_total;
+  out[6] = row.slow_reads;
+  out[7] = row.link_count;
+  out[8] = row.mig_count;
+  out[9] = row.peer_count;
   std::copy(std::begin(row.reading), std::end(row.reading), out + kDeviceFixedDoubles);
-  double* process = out + kDeviceFixedDoubles + nvml::kColumnCount;
+  double* process = out + kProcessesAt;
   const auto count = std::clamp<int32_t>(row.process_count, 0, nvml::kMaxProcesses);
   for (int32_t i = 0; i < count; i++) {
     *process++ = row.processes[i].pid;
     *process++ = row.processes[i].memory_bytes;
   }
+  const auto links = std::clamp<int32_t>(row.link_count, 0, nvml::kMaxLinks);
+  std::copy_n(&row.links[0][0], links * nvml::kLinkColumnCount, out + kLinksAt);
+  const auto migs = std::clamp<int32_t>(row.mig_count, 0, nvml::kMaxMigInstances);
+  for (int32_t i = 0; i < migs; i++) {
+    out[kMigsAt + i * kMigDoubles] = row.migs[i].memory_total;
+    out[kMigsAt + i * kMigDoubles + 1] = row.migs[i].memory_used;
+  }
+  std::copy_n(row.peers, std::clamp<int32_t>(row.peer_count, 0, nvml::kMaxPeers), out + kPeersAt);
 }
 
 Napi::Object IdentityToJs(Napi::Env env, const nvml::DeviceRow& row) {
@@ -33,6 +45,18 @@ Napi::Object IdentityToJs(Napi::Env env, const nvml::DeviceRow& row) {
   device.Set("serial", text_or_null(id.serial));
   device.Set("pciBusId", id.pci_bus_id);
   device.Set("minorNumber", id.minor_number >= 0 ? Napi::Value(Napi::Number::New(env, id.minor_number)) : env.Null());
+  device.Set("vbios", text_or_null(id.vbios));
+  device.Set("inforom", text_or_null(id.inforom));
+  device.Set("partNumber", text_or_null(id.part_number));
+  Napi::Array migs = Napi::Array::New(env);
+  for (int32_t i = 0; i < std::clamp<int32_t>(row.mig_count, 0, nvml::kMaxMigInstances); i++) {
+    Napi::Object mig = Napi::Object::New(env);
+    mig.Set("uuid", row.migs[i].uuid);
+    mig.Set("gpuInstance", row.migs[i].gpu_instance);
+    mig.Set("computeInstance", row.migs[i].compute_instance);
+    migs.Set(migs.Length(), mig);
+  }
+  device.Set("migs", migs);
   return device;
 }
 

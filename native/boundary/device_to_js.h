@@ -7,9 +7,14 @@
 
 namespace infernode::boundary {
 
-/// Doubles of one device in a snapshot buffer: fixed part, readings, processes.
-constexpr size_t kDeviceFixedDoubles = 6;
-constexpr size_t kDeviceDoubles = kDeviceFixedDoubles + nvml::kColumnCount + 2 * nvml::kMaxProcesses;
+/// Doubles of one device in a snapshot buffer: fixed part, readings and details, processes, links, MIG instances, peers.
+constexpr size_t kDeviceFixedDoubles = 10;
+constexpr size_t kMigDoubles = 2;
+constexpr size_t kProcessesAt = kDeviceFixedDoubles + nvml::kColumnCount;
+constexpr size_t kLinksAt = kProcessesAt + 2 * nvml::kMaxProcesses;
+constexpr size_t kMigsAt = kLinksAt + nvml::kMaxLinks * nvml::kLinkColumnCount;
+constexpr size_t kPeersAt = kMigsAt + nvml::kMaxMigInstances * kMigDoubles;
+constexpr size_t kDeviceDoubles = kPeersAt + nvml::kMaxPeers;
 
 /// Fills kDeviceDoubles numbers from `out` on.
 void WriteDevice(const nvml::DeviceRow& row, uint64_t now_ns, double* out);

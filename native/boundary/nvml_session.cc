@@ -49,7 +49,7 @@ struct SessionCore {
     if (watcher || !library) return;
     watcher = std::make_unique<nvml::EventWatcher>(library->symbols(), slot);
     for (nvml::DeviceReader& reader : readers) {
-      if (!reader.handle()) reader.Read(false);
+      if (!reader.handle()) reader.Read({});
       if (reader.handle()) watcher->Add(reader.handle(), reader.row().identity.uuid, static_cast<int32_t>(reader.row().index));
     }
   }
@@ -67,7 +67,7 @@ struct SessionSnapshot {
 SessionSnapshot TakeSnapshot(SessionCore& core) {
   SessionSnapshot snapshot{core.status, {}};
   for (nvml::DeviceReader& reader : core.readers) {
-    reader.Read(true);
+    reader.Read(nvml::ReadPlan::All());
     snapshot.rows.push_back(reader.row());
   }
   return snapshot;

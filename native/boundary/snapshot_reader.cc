@@ -14,7 +14,7 @@ using sampler::kMaxDevices;
 using sampler::kSlotCount;
 
 /// The buffer: header, then calls under way, then devices. `snapshotLayout` in addon.d.ts tells JS the same numbers.
-constexpr size_t kHeaderDoubles = 10;
+constexpr size_t kHeaderDoubles = 13;
 constexpr size_t kCallDoubles = 3;
 constexpr size_t kDevicesAt = kHeaderDoubles + kCallDoubles * kSlotCount;
 constexpr size_t kBufferDoubles = kDevicesAt + kDeviceDoubles * kMaxDevices;
@@ -46,7 +46,10 @@ Napi::Object LayoutToJs(Napi::Env env) {
   layout.Set("devicesAt", static_cast<double>(kDevicesAt));
   layout.Set("deviceLength", static_cast<double>(kDeviceDoubles));
   layout.Set("readingAt", static_cast<double>(kDeviceFixedDoubles));
-  layout.Set("processesAt", static_cast<double>(kDeviceFixedDoubles + nvml::kColumnCount));
+  layout.Set("processesAt", static_cast<double>(kProcessesAt));
+  layout.Set("linksAt", static_cast<double>(kLinksAt));
+  layout.Set("migsAt", static_cast<double>(kMigsAt));
+  layout.Set("peersAt", static_cast<double>(kPeersAt));
   layout.Set("maxDevices", kMaxDevices);
   layout.Set("maxProcesses", nvml::kMaxProcesses);
   return layout;
@@ -59,6 +62,7 @@ void SnapshotReader::Register(Napi::Env env, Napi::Object exports) {
                                            {
                                                InstanceMethod("readSnapshot", &SnapshotReader::ReadSnapshot),
                                                InstanceMethod("readInventory", &SnapshotReader::ReadInventory),
+                                               InstanceMethod("readCallTimes", &SnapshotReader::ReadCallTimes),
                                                InstanceMethod("close", &SnapshotReader::Close),
                                            });
   AddonState::Of(env).snapshot_reader = Napi::Persistent(constructor);
@@ -125,6 +129,11 @@ Napi::Value SnapshotReader::ReadSnapshot(const Napi::CallbackInfo& info) {
     out[7] = static_cast<double>(count);
     out[8] = std::min(driver_.device_count, kMaxDevices);
     out[9] = static_cast<double>(answered);
+    sampler::NodeBody node;
+    if (snapshot.node.Load(&node)) node_ = node;
+    out[10] = node_.confidential_feature;
+    out[11] = node_.confidential_ready;
+    out[12] = node_.excluded_devices;
     return info.Env().Undefined();
   });
 }
@@ -143,6 +152,24 @@ Napi::Value SnapshotReader::ReadInventory(const Napi::CallbackInfo& info) {
       if (row.present) devices.Set(devices.Length(), IdentityToJs(env, row));
     inventory.Set("devices", devices);
     return inventory;
+  });
+}
+
+/// By call: seconds in all, then how many took up to each bound. Summed over the threads.
+Napi::Value SnapshotReader::ReadCallTimes(const Napi::CallbackInfo& info) {
+  return AtEdge(info.Env(), [&]() -> Napi::Value {
+    const sampler::Snapshot& snapshot = Open();
+    constexpr size_t kCalls = static_cast<size_t>(nvml::Call::kCount), kStride = 1 + nvml::kCallBuckets;
+    Napi::Float64Array times = Napi::Float64Array::New(info.Env(), kCalls * kStride);
+    double* out = times.Data();
+    const uint32_t slots = sampler::kFirstDeviceSlot + std::min(driver_.device_count, kMaxDevices);
+    for (uint32_t slot = 0; slot < slots; slot++)
+      for (size_t call = 0; call < kCalls; call++) {
+        const nvml::CallTimes& own = snapshot.slots[slot].times[call];
+        out[call * kStride] += static_cast<double>(own.total_ns.load(std::memory_order_relaxed)) / 1e9;
+        for (uint32_t b = 0; b < nvml::kCallBuckets; b++) out[call * kStride + 1 + b] += own.counts[b].load(std::memory_order_relaxed);
+      }
+    return times;
   });
 }
 

@@ -18,6 +18,7 @@ class SnapshotReader : public Napi::ObjectWrap<SnapshotReader> {
  private:
   Napi::Value ReadSnapshot(const Napi::CallbackInfo& info);
   Napi::Value ReadInventory(const Napi::CallbackInfo& info);
+  Napi::Value ReadCallTimes(const Napi::CallbackInfo& info);
   Napi::Value Close(const Napi::CallbackInfo& info);
   sampler::Snapshot& Open();
   /// Copies what changed; a part that is not whole just now keeps its last whole copy.
@@ -25,6 +26,7 @@ class SnapshotReader : public Napi::ObjectWrap<SnapshotReader> {
 
   std::unique_ptr<sampler::SnapshotFile> file_;
   sampler::DriverBody driver_{};
+  sampler::NodeBody node_{};
   std::vector<nvml::DeviceRow> devices_;
 };
 

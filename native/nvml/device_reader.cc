@@ -4,6 +4,8 @@
 #include <cctype>
 #include <cmath>
 #include <cstring>
+#include <limits>
+#include <utility>
 
 #include "nvml/read_steps.h"
 
@@ -41,30 +43,70 @@ bool PidsArePossible(const std::vector<ProcessInfo>& infos) {
 /// Room for processes that start between the two calls of the count-0 protocol.
 constexpr uint32_t kProcessSlack = 8;
 constexpr uint32_t kProcessLimit = 4096;
+/// A class may take a twentieth of the time: firmware that answers in 500 ms is asked each 10 s, however short the interval.
+constexpr uint64_t kRestPerWork = 20;
+
+constexpr double kFailed = std::numeric_limits<double>::infinity();
+
+Column SecondsOf(ReadClass read_class) {
+  return read_class == ReadClass::kFast     ? Column::fastReadSeconds
+         : read_class == ReadClass::kNormal ? Column::normalReadSeconds
+                                            : Column::slowReadSeconds;
+}
 
 }  // namespace
 
-DeviceReader::DeviceReader(const Symbols& symbols, CallSlot& slot, uint32_t index, int driver_branch)
-    : symbols_(symbols), slot_(slot), index_(index), driver_branch_(driver_branch) {
+DeviceReader::DeviceReader(const Symbols& symbols, CallSlot& slot, uint32_t index, int driver_branch, const PeerHandles* peers)
+    : symbols_(symbols), slot_(slot), index_(index), driver_branch_(driver_branch), peers_(peers) {
   row_.index = index;
   row_.present = 1;
   row_.identity.minor_number = -1;
   Blank();
 }
 
-void DeviceReader::Read(bool slow) {
+void DeviceReader::Read(ReadPlan plan) {
   row_.error_code = kSuccess;
   row_.error_call = 0;
   driver_gone_ = answered_ = false;
   first_failure_ = kSuccess;
-  const bool first = handle_ == nullptr;
-  if (first && !Open()) return Blank();
-  RunSteps(slow || first);
-  ReadFields(slow || first);
-  if (slow || first) ReadProcesses();
+  if (!handle_) {
+    if (!Open()) return Blank();
+    const bool on_demand = plan.on_demand;
+    plan = ReadPlan::All();
+    plan.on_demand = on_demand;
+    std::fill(std::begin(not_before_ns_), std::end(not_before_ns_), 0);
+  }
+  for (const ReadClass c : {ReadClass::kFast, ReadClass::kNormal, ReadClass::kSlow, ReadClass::kOnDemand})
+    if (plan.Holds(c) && ReadsOn() && !IsPutOff(c)) ReadClassOf(c);
+  if (plan.processes) ReadProcesses();
   CheckHandle();
   if (row_.error_code == kGpuIsLost) Blank();
   row_.sampled_ns = MonotonicNs();
+}
+
+bool DeviceReader::IsPutOff(ReadClass read_class) {
+  if (read_class == ReadClass::kFast || MonotonicNs() >= not_before_ns_[static_cast<size_t>(read_class)]) return false;
+  double& count = row_.reading[static_cast<size_t>(Column::readsPutOff)];
+  count = std::isnan(count) ? 1 : count + 1;
+  return true;
+}
+
+void DeviceReader::ReadClassOf(ReadClass read_class) {
+  const uint64_t began = MonotonicNs();
+  RunSteps(read_class);
+  ReadFields(read_class);
+  if (read_class == ReadClass::kSlow) {
+    ReadLinks();
+    ReadMigs();
+    row_.slow_reads++;
+  }
+  if (read_class == ReadClass::kOnDemand) {
+    ReadPeers();
+    row_.slow_reads++;
+  }
+  const uint64_t took = MonotonicNs() - began;
+  not_before_ns_[static_cast<size_t>(read_class)] = began + kRestPerWork * took;
+  if (read_class != ReadClass::kOnDemand) row_.reading[static_cast<size_t>(SecondsOf(read_class))] = static_cast<double>(took) / 1e9;
 }
 
 bool DeviceReader::Open() {
@@ -99,37 +141,43 @@ void DeviceReader::ReadIdentity() {
     pci.bus_id[sizeof pci.bus_id - 1] = '\0';
     std::transform(pci.bus_id, pci.bus_id + sizeof pci.bus_id, id.pci_bus_id, [](unsigned char c) { return std::tolower(c); });
   }
+  if (INFERNODE_NVML(symbols_, slot_, index, nvmlDeviceGetVbiosVersion, handle_, text, kVbiosBufferSize) == kSuccess)
+    Copy(id.vbios, sizeof id.vbios, text);
+  if (INFERNODE_NVML(symbols_, slot_, index, nvmlDeviceGetInforomImageVersion, handle_, text, kInforomBufferSize) == kSuccess)
+    Copy(id.inforom, sizeof id.inforom, text);
+  if (INFERNODE_NVML(symbols_, slot_, index, nvmlDeviceGetBoardPartNumber, handle_, text, kPartNumberBufferSize) == kSuccess)
+    Copy(id.part_number, sizeof id.part_number, text);
   uint32_t minor = 0;
   if (INFERNODE_NVML(symbols_, slot_, index, nvmlDeviceGetMinorNumber, handle_, &minor) == kSuccess)
     id.minor_number = static_cast<int32_t>(minor);
 }
 
-void DeviceReader::RunSteps(bool slow) {
-  static_assert(kColumnCount <= kMaxSteps);
+void DeviceReader::RunSteps(ReadClass read_class) {
   const ReadContext context{symbols_, slot_, handle_, static_cast<int32_t>(index_), row_.reading};
   for (size_t i = 0; i < kReadStepCount && i < kMaxSteps; i++) {
     const ReadStep& step = kReadSteps[i];
-    if (unsupported_steps_[i] || (step.read_class == ReadClass::kSlow && !slow)) continue;
+    if (unsupported_steps_[i] || step.read_class != read_class) continue;
     const Return result = step.read(context);
     if (result == kSuccess) {
       answered_ = true;
       continue;
     }
-    std::fill_n(row_.reading + static_cast<size_t>(step.first), step.columns, std::nan(""));
+    std::fill_n(row_.reading + static_cast<size_t>(step.first), step.columns, IsUnsupported(result) ? std::nan("") : kFailed);
     if (IsUnsupported(result)) unsupported_steps_.set(i);
     if (!Judge(result, step.call)) return;
   }
 }
 
-void DeviceReader::ReadFields(bool slow) {
-  if (row_.error_code == kGpuIsLost || driver_gone_) return;
+void DeviceReader::ReadFields(ReadClass read_class) {
+  if (!ReadsOn()) return;
   FieldValue values[kMaxSteps] = {};
   size_t wanted[kMaxSteps];
   int count = 0;
   for (size_t i = 0; i < kFieldColumnCount && i < kMaxSteps; i++) {
     const FieldColumn& field = kFieldColumns[i];
-    if (unsupported_fields_[i] || (field.read_class == ReadClass::kSlow && !slow)) continue;
-    if (driver_branch_ != 0 && (driver_branch_ < field.min_branch || driver_branch_ > field.max_branch)) continue;
+    if (unsupported_fields_[i] || field.read_class != read_class) continue;
+    // Of a driver whose branch is not known, no id is asked for that means different things on different drivers.
+    if (driver_branch_ < field.min_branch || driver_branch_ > field.max_branch) continue;
     values[count].field_id = field.field_id;
     values[count].scope_id = field.scope_id;
     wanted[count++] = i;
@@ -140,11 +188,105 @@ void DeviceReader::ReadFields(bool slow) {
   for (int n = 0; n < count; n++) {
     const FieldColumn& field = kFieldColumns[wanted[n]];
     const Return own = result == kSuccess ? values[n].result : result;
-    const double value = own == kSuccess ? FieldNumber(values[n]) * field.scale : std::nan("");
-    row_.reading[static_cast<size_t>(field.column)] = value;
     // An id that this driver has never heard of is an invalid argument.
-    if (IsUnsupported(own) || own == kInvalidArgument) unsupported_fields_.set(wanted[n]);
+    const bool unsupported = IsUnsupported(own) || own == kInvalidArgument;
+    const double value = own == kSuccess ? FieldNumber(values[n]) * field.scale : unsupported ? std::nan("") : kFailed;
+    row_.reading[static_cast<size_t>(field.column)] = value;
+    if (unsupported) unsupported_fields_.set(wanted[n]);
     else if (own != kSuccess) Judge(own, Call::nvmlDeviceGetFieldValues);
+  }
+}
+
+void DeviceReader::ReadLinks() {
+  row_.link_count = -1;
+  const double count = row_.reading[static_cast<size_t>(Column::nvlinkCount)];
+  if (!ReadsOn() || !(count > 0 && count < kFailed)) return;
+  row_.link_count = static_cast<int32_t>(std::min(static_cast<uint32_t>(count), kMaxLinks));
+  for (int32_t link = 0; link < row_.link_count && ReadsOn(); link++) {
+    FieldValue values[kMaxSteps] = {};
+    size_t wanted[kMaxSteps];
+    int asked = 0;
+    std::fill_n(row_.links[link], kLinkColumnCount, std::nan(""));
+    for (size_t i = 0; i < kLinkFieldCount; i++) {
+      if (unsupported_link_fields_[i]) continue;
+      values[asked].field_id = kLinkFields[i].field_id;
+      values[asked].scope_id = static_cast<uint32_t>(link);
+      wanted[asked++] = i;
+    }
+    const Return result = asked == 0 ? kNotSupported
+                                     : INFERNODE_NVML(symbols_, slot_, static_cast<int32_t>(index_), nvmlDeviceGetFieldValues, handle_, asked, values);
+    Judge(result, Call::nvmlDeviceGetFieldValues);
+    for (int n = 0; n < asked && result == kSuccess; n++) {
+      const Return own = values[n].result;
+      const bool unsupported = IsUnsupported(own) || own == kInvalidArgument;
+      // Only the first link decides: a later one may be missing for reasons of its own.
+      if (unsupported && link == 0) unsupported_link_fields_.set(wanted[n]);
+      row_.links[link][static_cast<size_t>(kLinkFields[wanted[n]].column)] =
+          own == kSuccess ? FieldNumber(values[n]) : unsupported ? std::nan("") : kFailed;
+    }
+    if (std::isnan(row_.links[link][static_cast<size_t>(LinkColumn::active)])) ReadLinkState(static_cast<uint32_t>(link));
+  }
+}
+
+/// For drivers without the fields (before R520).
+void DeviceReader::ReadLinkState(uint32_t link) {
+  const auto index = static_cast<int32_t>(index_);
+  double* row = row_.links[link];
+  uint32_t active = 0;
+  if (INFERNODE_NVML(symbols_, slot_, index, nvmlDeviceGetNvLinkState, handle_, link, &active) == kSuccess)
+    row[static_cast<size_t>(LinkColumn::active)] = active;
+  constexpr std::pair<uint32_t, LinkColumn> kCounters[] = {
+      {kLinkReplay, LinkColumn::replayErrors}, {kLinkRecovery, LinkColumn::recoveryErrors}, {kLinkCrcFlit, LinkColumn::crcErrors}};
+  for (const auto& [counter, column] : kCounters) {
+    uint64_t count = 0;
+    if (INFERNODE_NVML(symbols_, slot_, index, nvmlDeviceGetNvLinkErrorCounter, handle_, link, counter, &count) == kSuccess)
+      row[static_cast<size_t>(column)] = static_cast<double>(count);
+  }
+}
+
+void DeviceReader::ReadMigs() {
+  row_.mig_count = -1;
+  const auto index = static_cast<int32_t>(index_);
+  uint32_t most = 0;
+  if (!ReadsOn() || row_.reading[static_cast<size_t>(Column::migMode)] != 1) return;
+  if (INFERNODE_NVML(symbols_, slot_, index, nvmlDeviceGetMaxMigDeviceCount, handle_, &most) != kSuccess) return;
+  row_.mig_count = 0;
+  for (uint32_t i = 0; i < std::min(most, kMaxMigInstances) && ReadsOn(); i++) {
+    Device mig = nullptr;
+    const Return found = INFERNODE_NVML(symbols_, slot_, index, nvmlDeviceGetMigDeviceHandleByIndex, handle_, i, &mig);
+    // A hole: an instance before this one was removed.
+    if (found != kSuccess) {
+      Judge(found, Call::nvmlDeviceGetMigDeviceHandleByIndex);
+      continue;
+    }
+    MigRow& row = row_.migs[row_.mig_count++];
+    row = MigRow{{0}, UINT32_MAX, UINT32_MAX, std::nan(""), std::nan("")};
+    char text[kUuidBufferSize] = "";
+    if (INFERNODE_NVML(symbols_, slot_, index, nvmlDeviceGetUUID, mig, text, kUuidBufferSize) == kSuccess) Copy(row.uuid, sizeof row.uuid, text);
+    INFERNODE_NVML(symbols_, slot_, index, nvmlDeviceGetGpuInstanceId, mig, &row.gpu_instance);
+    INFERNODE_NVML(symbols_, slot_, index, nvmlDeviceGetComputeInstanceId, mig, &row.compute_instance);
+    MemoryV2 memory{};
+    memory.version = StructVersion<MemoryV2>(2);
+    if (INFERNODE_NVML(symbols_, slot_, index, nvmlDeviceGetMemoryInfo_v2, mig, &memory) == kSuccess) {
+      row.memory_total = static_cast<double>(memory.total);
+      row.memory_used = static_cast<double>(memory.used);
+    }
+  }
+}
+
+/// Both directions of a pair are asked by the one and the other device's own thread.
+void DeviceReader::ReadPeers() {
+  row_.peer_count = -1;
+  if (!peers_ || !ReadsOn()) return;
+  std::fill(std::begin(row_.peers), std::end(row_.peers), std::nan(""));
+  row_.peer_count = 0;
+  for (uint32_t i = 0; i < kMaxPeers && ReadsOn(); i++) {
+    const Device other = (*peers_)[i].load(std::memory_order_acquire);
+    if (!other || i == index_) continue;
+    uint32_t status = 0;
+    const Return result = INFERNODE_NVML(symbols_, slot_, static_cast<int32_t>(index_), nvmlDeviceGetP2PStatus, handle_, other, kP2pRead, &status);
+    if (result == kSuccess) row_.peers[i] = status;
+    row_.peer_count = static_cast<int32_t>(i + 1);
   }
 }
 
@@ -199,8 +341,9 @@ void DeviceReader::CheckHandle() {
 
 void DeviceReader::Blank() {
   std::fill(std::begin(row_.reading), std::end(row_.reading), std::nan(""));
-  row_.process_count = -1;
+  row_.process_count = row_.link_count = row_.mig_count = row_.peer_count = -1;
   row_.process_total = 0;
+  row_.slow_reads++;
 }
 
 bool DeviceReader::Judge(Return result, Call call) {

@@ -17,6 +17,7 @@ constexpr Return kSuccess = 0;
 constexpr Return kUninitialized = 1;
 constexpr Return kInvalidArgument = 2;
 constexpr Return kNotSupported = 3;
+constexpr Return kNoPermission = 4;
 constexpr Return kNotFound = 6;
 constexpr Return kInsufficientSize = 7;
 constexpr Return kInsufficientPower = 8;
@@ -85,6 +86,77 @@ struct MarginTemperature {
   int32_t margin;
 };
 static_assert(sizeof(MarginTemperature) == 8 && StructVersion<MarginTemperature>(1) == 0x01000008);
+
+struct Bar1Memory {
+  uint64_t total;
+  uint64_t free;
+  uint64_t used;
+};
+static_assert(sizeof(Bar1Memory) == 24);
+
+struct ViolationTime {
+  uint64_t reference_us;
+  uint64_t violation_ns;
+};
+static_assert(sizeof(ViolationTime) == 16);
+
+struct RowRemapperHistogram {
+  uint32_t max;
+  uint32_t high;
+  uint32_t partial;
+  uint32_t low;
+  uint32_t none;
+};
+static_assert(sizeof(RowRemapperHistogram) == 20);
+
+struct RepairStatus {
+  uint32_t version;
+  uint32_t channel_repair_pending;
+  uint32_t tpc_repair_pending;
+};
+static_assert(sizeof(RepairStatus) == 12);
+
+struct EccSramStatus {
+  uint32_t version;
+  uint64_t counters[11];
+  uint32_t threshold_exceeded;
+};
+static_assert(sizeof(EccSramStatus) == 104 && offsetof(EccSramStatus, threshold_exceeded) == 96);
+
+struct ClkMonStatus {
+  uint32_t global_status;
+  uint32_t list_size;
+  uint32_t list[64];
+};
+static_assert(sizeof(ClkMonStatus) == 264);
+
+struct FabricInfoV2 {
+  uint32_t version;
+  uint8_t cluster_uuid[16];
+  uint32_t status;
+  uint32_t clique_id;
+  uint8_t state;
+  uint32_t health_mask;
+};
+static_assert(sizeof(FabricInfoV2) == 36 && offsetof(FabricInfoV2, health_mask) == 32);
+
+struct FabricInfoV3 {
+  uint32_t version;
+  uint8_t cluster_uuid[16];
+  uint32_t status;
+  uint32_t clique_id;
+  uint8_t state;
+  uint32_t health_mask;
+  uint8_t health_summary;
+};
+static_assert(sizeof(FabricInfoV3) == 40 && offsetof(FabricInfoV3, health_summary) == 36);
+
+struct ConfComputeState {
+  uint32_t environment;
+  uint32_t feature;
+  uint32_t dev_tools_mode;
+};
+static_assert(sizeof(ConfComputeState) == 12);
 
 /// Filled by the _v2 and _v3 process calls alike.
 struct ProcessInfo {
@@ -156,5 +228,20 @@ constexpr uint32_t kClockMemory = 2;
 constexpr uint32_t kErrorCorrected = 0;
 constexpr uint32_t kErrorUncorrected = 1;
 constexpr uint32_t kCounterVolatile = 0;
+constexpr uint32_t kCounterAggregate = 1;
+constexpr uint32_t kThresholdSlowdown = 1;
+constexpr uint32_t kThresholdMemoryMax = 2;
+constexpr uint32_t kThresholdGpuMax = 3;
+constexpr uint32_t kPolicyPower = 0;
+constexpr uint32_t kPolicyThermal = 1;
+constexpr uint32_t kRetiredBySingleBit = 0;
+constexpr uint32_t kRetiredByDoubleBit = 1;
+constexpr uint32_t kP2pRead = 0;
+constexpr uint32_t kLinkReplay = 0;
+constexpr uint32_t kLinkRecovery = 1;
+constexpr uint32_t kLinkCrcFlit = 2;
+constexpr uint32_t kVbiosBufferSize = 32;
+constexpr uint32_t kInforomBufferSize = 16;
+constexpr uint32_t kPartNumberBufferSize = 80;
 
 }  // namespace infernode::nvml

@@ -9,8 +9,10 @@
 
 namespace infernode::nvml {
 
-/// Reads that cost much or rarely change wait for the slow rounds.
-enum class ReadClass { kFast, kSlow };
+/// What a read costs, or how rarely it changes: each round, each fifth, each thirtieth, or at start and on request only
+/// (checks of flash memory). The intervals are the sampler's arguments.
+enum class ReadClass : uint32_t { kFast, kNormal, kSlow, kOnDemand, kCount };
+constexpr uint32_t kReadClassCount = static_cast<uint32_t>(ReadClass::kCount);
 
 struct ReadContext {
   const Symbols& nvml;
@@ -49,6 +51,14 @@ extern const ReadStep kReadSteps[];
 extern const size_t kReadStepCount;
 extern const FieldColumn kFieldColumns[];
 extern const size_t kFieldColumnCount;
+
+/// One field of a link; the link is the scope.
+struct LinkField {
+  uint32_t field_id;
+  LinkColumn column;
+};
+extern const LinkField kLinkFields[];
+extern const size_t kLinkFieldCount;
 
 /// By the value's type; NaN for the all-ones sentinels and for types that are not known.
 double FieldNumber(const FieldValue& field);

@@ -34,6 +34,45 @@
   X(nvmlDeviceGetFieldValues,                   kOptional, (Device, int, FieldValue*))                  \
   X(nvmlDeviceGetComputeRunningProcesses_v3,    kOptional, (Device, uint32_t*, ProcessInfo*))           \
   X(nvmlDeviceGetComputeRunningProcesses_v2,    kOptional, (Device, uint32_t*, ProcessInfo*))           \
+  X(nvmlDeviceGetVbiosVersion,                 kOptional, (Device, char*, uint32_t))                    \
+  X(nvmlDeviceGetInforomImageVersion,          kOptional, (Device, char*, uint32_t))                    \
+  X(nvmlDeviceGetBoardPartNumber,              kOptional, (Device, char*, uint32_t))                    \
+  X(nvmlDeviceGetModuleId,                     kOptional, (Device, uint32_t*))                          \
+  X(nvmlDeviceValidateInforom,                 kOptional, (Device))                                     \
+  X(nvmlGetExcludedDeviceCount,                kOptional, (uint32_t*))                                  \
+  X(nvmlDeviceGetBAR1MemoryInfo,               kOptional, (Device, Bar1Memory*))                        \
+  X(nvmlDeviceGetTemperatureThreshold,         kOptional, (Device, uint32_t, uint32_t*))                \
+  X(nvmlDeviceGetNumFans,                      kOptional, (Device, uint32_t*))                          \
+  X(nvmlDeviceGetFanSpeed_v2,                  kOptional, (Device, uint32_t, uint32_t*))                \
+  X(nvmlDeviceGetPowerManagementDefaultLimit,  kOptional, (Device, uint32_t*))                          \
+  X(nvmlDeviceGetTotalEnergyConsumption,       kOptional, (Device, uint64_t*))                          \
+  X(nvmlDeviceGetMaxClockInfo,                 kOptional, (Device, uint32_t, uint32_t*))                \
+  X(nvmlDeviceGetPerformanceState,             kOptional, (Device, uint32_t*))                          \
+  X(nvmlDeviceGetViolationStatus,              kOptional, (Device, uint32_t, ViolationTime*))           \
+  X(nvmlDeviceGetClkMonStatus,                 kOptional, (Device, ClkMonStatus*))                      \
+  X(nvmlDeviceGetEccMode,                      kOptional, (Device, uint32_t*, uint32_t*))               \
+  X(nvmlDeviceGetSramEccErrorStatus,           kOptional, (Device, EccSramStatus*))                     \
+  X(nvmlDeviceGetRetiredPages_v2,              kOptional, (Device, uint32_t, uint32_t*, uint64_t*, uint64_t*))\
+  X(nvmlDeviceGetRetiredPagesPendingStatus,    kOptional, (Device, uint32_t*))                          \
+  X(nvmlDeviceGetRowRemapperHistogram,         kOptional, (Device, RowRemapperHistogram*))              \
+  X(nvmlDeviceGetRepairStatus,                 kOptional, (Device, RepairStatus*))                      \
+  X(nvmlDeviceGetUnrepairableMemoryFlag_v1,    kOptional, (Device, uint32_t*))                          \
+  X(nvmlDeviceGetMaxPcieLinkGeneration,        kOptional, (Device, uint32_t*))                          \
+  X(nvmlDeviceGetMaxPcieLinkWidth,             kOptional, (Device, uint32_t*))                          \
+  X(nvmlDeviceGetNvLinkState,                  kOptional, (Device, uint32_t, uint32_t*))                \
+  X(nvmlDeviceGetNvLinkErrorCounter,           kOptional, (Device, uint32_t, uint32_t, uint64_t*))      \
+  X(nvmlDeviceGetP2PStatus,                    kOptional, (Device, Device, uint32_t, uint32_t*))        \
+  X(nvmlDeviceGetGpuFabricInfoV,               kOptional, (Device, void*))                              \
+  X(nvmlDeviceGetPersistenceMode,              kOptional, (Device, uint32_t*))                          \
+  X(nvmlDeviceGetComputeMode,                  kOptional, (Device, uint32_t*))                          \
+  X(nvmlDeviceGetVirtualizationMode,           kOptional, (Device, uint32_t*))                          \
+  X(nvmlDeviceGetMigMode,                      kOptional, (Device, uint32_t*, uint32_t*))               \
+  X(nvmlDeviceGetMaxMigDeviceCount,            kOptional, (Device, uint32_t*))                          \
+  X(nvmlDeviceGetMigDeviceHandleByIndex,       kOptional, (Device, uint32_t, Device*))                  \
+  X(nvmlDeviceGetGpuInstanceId,                kOptional, (Device, uint32_t*))                          \
+  X(nvmlDeviceGetComputeInstanceId,            kOptional, (Device, uint32_t*))                          \
+  X(nvmlSystemGetConfComputeState,             kOptional, (ConfComputeState*))                          \
+  X(nvmlSystemGetConfComputeGpusReadyState,    kOptional, (uint32_t*))                                  \
   X(nvmlEventSetCreate,                         kOptional, (EventSet*))                                 \
   X(nvmlDeviceGetSupportedEventTypes,           kOptional, (Device, uint64_t*))                         \
   X(nvmlDeviceRegisterEvents,                   kOptional, (Device, uint64_t, EventSet))                \

@@ -44,7 +44,7 @@ bool ParseNumber(const char* text, uint32_t low, uint32_t high, uint32_t* number
 }
 
 bool Parse(int argc, char** argv, Arguments* arguments) {
-  bool slow_given = false;
+  bool normal_given = false, slow_given = false;
   for (int i = 1; i + 1 < argc; i += 2) {
     const std::string flag = argv[i];
     const char* value = argv[i + 1];
@@ -55,6 +55,9 @@ bool Parse(int argc, char** argv, Arguments* arguments) {
       arguments->snapshot = value;
     } else if (flag == "--interval-ms" && ParseNumber(value, 10, 3'600'000, &number)) {
       arguments->sampler.interval_ms = number;
+    } else if (flag == "--normal-interval-ms" && ParseNumber(value, 10, 3'600'000, &number)) {
+      arguments->sampler.normal_interval_ms = number;
+      normal_given = true;
     } else if (flag == "--slow-interval-ms" && ParseNumber(value, 10, 3'600'000, &number)) {
       arguments->sampler.slow_interval_ms = number;
       slow_given = true;
@@ -65,9 +68,11 @@ bool Parse(int argc, char** argv, Arguments* arguments) {
       return false;
     }
   }
-  if (!slow_given) arguments->sampler.slow_interval_ms = arguments->sampler.interval_ms * 5;
+  if (!normal_given) arguments->sampler.normal_interval_ms = arguments->sampler.interval_ms * 5;
+  if (!slow_given) arguments->sampler.slow_interval_ms = arguments->sampler.interval_ms * 30;
   if (argc % 2 == 1 && !arguments->sampler.library.empty() && !arguments->snapshot.empty()) return true;
-  std::fprintf(stderr, "usage: infernode-sampler --library PATH --snapshot FILE [--interval-ms N] [--slow-interval-ms N] [--skip-index I]...\n");
+  std::fprintf(stderr, "usage: infernode-sampler --library PATH --snapshot FILE [--interval-ms N] [--normal-interval-ms N] "
+               "[--slow-interval-ms N] [--skip-index I]...\n");
   return false;
 }
 
@@ -75,9 +80,10 @@ bool Parse(int argc, char** argv, Arguments* arguments) {
 bool Obey(Sampler& sampler, const std::string& command) {
   if (command == "quit") return false;
   if (command == "sample") sampler.AnswerSample();
+  else if (command == "inspect") sampler.Inspect();
   else if (command == "release") sampler.Release();
   else if (command == "acquire") sampler.Acquire();
-  else std::fprintf(stderr, "expected release, acquire, sample or quit on stdin\n");
+  else std::fprintf(stderr, "expected release, acquire, sample, inspect or quit on stdin\n");
   return true;
 }
 

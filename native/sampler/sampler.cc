@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstring>
 
 namespace infernode::sampler {
@@ -40,6 +41,13 @@ void Sampler::SampleNow() {
 void Sampler::AnswerSample() {
   const std::lock_guard<std::mutex> lock(mutex_);
   asked_++;
+  sample_now_ = true;
+  wake_.notify_all();
+}
+
+void Sampler::Inspect() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  inspect_ = true;
   sample_now_ = true;
   wake_.notify_all();
 }
@@ -125,28 +133,36 @@ Sampler::Ending Sampler::RunOpen(const nvml::Library& library, const nvml::Drive
     finished_rounds_.assign(count, UINT64_MAX);
     for (const uint32_t i : indices) finished_rounds_[i] = round_;
   }
+  nvml::PeerHandles handles{};
+  // A device that is left out hangs: nothing is asked that could touch it.
+  nvml::PeerHandles* const peers = options_.skip.empty() ? &handles : nullptr;
   std::vector<std::thread> threads;
-  for (const uint32_t i : indices) threads.emplace_back([this, &library, i, &status] { RunDevice(library, i, status.DriverBranch()); });
+  for (const uint32_t i : indices)
+    threads.emplace_back([this, &library, i, &status, peers] { RunDevice(library, i, status.DriverBranch(), peers); });
   threads.emplace_back([this, &library] { RunEvents(library); });
 
   auto next_round = Clock::now();
-  auto next_slow = next_round;
+  auto next_normal = next_round, next_slow = next_round;
   for (;;) {
     const auto now = Clock::now();
-    const bool slow = now >= next_slow;
-    if (slow) next_slow = now + milliseconds(options_.slow_interval_ms);
-    if (!BeginRound(slow)) break;
+    nvml::ReadPlan plan;
+    plan.normal = now >= next_normal;
+    plan.slow = now >= next_slow;
+    if (plan.normal) next_normal = now + milliseconds(options_.normal_interval_ms);
+    if (plan.slow) next_slow = now + milliseconds(options_.slow_interval_ms);
+    if (!BeginRound(plan)) break;
+    if (plan.normal) PublishNode(library);
     // Every device is left out: nobody else would say that the round is over.
     if (indices.empty()) FinishRound(UINT64_MAX);
     uint32_t count_now = status.device_count;
-    if (slow && library.CountDevices(snapshot_.slots[kDriverSlot], &count_now) != nvml::kSuccess) RequestReopen();
+    if (plan.normal && library.CountDevices(snapshot_.slots[kDriverSlot], &count_now) != nvml::kSuccess) RequestReopen();
     if (count_now != status.device_count) RequestReopen();
     // The beat stays in phase whatever rounds come in between, and a machine that was suspended does not catch up.
     if (now >= next_round) next_round = std::max(next_round + milliseconds(options_.interval_ms), now);
     std::unique_lock<std::mutex> lock(mutex_);
     wake_.wait_until(lock, std::min(next_round, now + kRoundSpacing), [this] { return reopen_ || !WantsToRun(); });
     wake_.wait_until(lock, next_round, [this] { return sample_now_ || reopen_ || !WantsToRun(); });
-    if (sample_now_) next_slow = Clock::now();
+    if (sample_now_) next_normal = Clock::now();
     sample_now_ = false;
   }
 
@@ -162,14 +178,17 @@ Sampler::Ending Sampler::RunOpen(const nvml::Library& library, const nvml::Drive
 }
 
 /// False when the driver is to be closed.
-bool Sampler::BeginRound(bool slow) {
+bool Sampler::BeginRound(nvml::ReadPlan plan) {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (reopen_ || !WantsToRun()) return false;
   round_++;
-  if (slow) slow_round_ = round_;
-  if (slow && asked_ > asked_in_round_) {
+  if (plan.normal) class_round_.normal = round_;
+  if (plan.slow) class_round_.slow = class_round_.processes = round_;
+  if (inspect_) class_round_.on_demand = round_;
+  inspect_ = false;
+  if (asked_ > asked_in_round_) {
     asked_in_round_ = asked_;
-    answer_round_ = round_;
+    answer_round_ = class_round_.processes = round_;
   }
   wake_.notify_all();
   return true;
@@ -194,24 +213,28 @@ void Sampler::FinishRound(uint64_t round) {
   pipe_.WriteNote("round");
 }
 
-void Sampler::RunDevice(const nvml::Library& library, uint32_t index, int driver_branch) {
-  nvml::DeviceReader reader(library.symbols(), snapshot_.slots[kFirstDeviceSlot + index], index, driver_branch);
+void Sampler::RunDevice(const nvml::Library& library, uint32_t index, int driver_branch, nvml::PeerHandles* peers) {
+  nvml::DeviceReader reader(library.symbols(), snapshot_.slots[kFirstDeviceSlot + index], index, driver_branch, peers);
   bool published = false, announced = false;
-  uint64_t seen = 0, seen_slow = 0;
+  uint64_t seen = 0;
+  int32_t migs = -1;
   for (;;) {
-    bool slow;
+    nvml::ReadPlan plan;
     {
       std::unique_lock<std::mutex> lock(mutex_);
       if (seen == 0) seen = finished_rounds_[index];
       wake_.wait(lock, [&] { return stop_threads_ || round_ > seen; });
       if (stop_threads_) return;
+      const uint64_t before = seen;
       seen = round_;
-      slow = slow_round_ > seen_slow;
-      seen_slow = slow_round_;
+      plan = {class_round_.normal > before, class_round_.slow > before, class_round_.on_demand > before, class_round_.processes > before};
     }
-    reader.Read(slow);
+    reader.Read(plan);
     const bool opened = !announced && reader.handle();
-    PublishDevice(reader.row(), opened || !published);
+    if (peers) (*peers)[index].store(reader.handle(), std::memory_order_release);
+    // Instances have names too, and come and go.
+    PublishDevice(reader.row(), opened || !published || plan.slow || reader.row().mig_count != migs);
+    migs = reader.row().mig_count;
     published = true;
     if (opened) {
       announced = true;
@@ -273,6 +296,20 @@ void Sampler::PublishDriver(const nvml::DriverStatus& status) {
   }
   snapshot_.inventory_generation.fetch_add(1, std::memory_order_release);
   if (status.state != nvml::DriverState::kOk) pipe_.WriteNote("round");
+}
+
+void Sampler::PublishNode(const nvml::Library& library) {
+  nvml::CallSlot& slot = snapshot_.slots[kDriverSlot];
+  const double nothing = std::nan("");
+  NodeBody body{nothing, nothing, nothing};
+  nvml::ConfComputeState confidential{};
+  if (INFERNODE_NVML(library.symbols(), slot, -1, nvmlSystemGetConfComputeState, &confidential) == nvml::kSuccess)
+    body.confidential_feature = confidential.feature;
+  uint32_t number = 0;
+  if (body.confidential_feature > 0 && INFERNODE_NVML(library.symbols(), slot, -1, nvmlSystemGetConfComputeGpusReadyState, &number) == nvml::kSuccess)
+    body.confidential_ready = number;
+  if (INFERNODE_NVML(library.symbols(), slot, -1, nvmlGetExcludedDeviceCount, &number) == nvml::kSuccess) body.excluded_devices = number;
+  snapshot_.node.Store(body);
 }
 
 void Sampler::PublishDevice(const nvml::DeviceRow& row, bool identity_changed) {

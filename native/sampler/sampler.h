@@ -23,7 +23,8 @@ namespace infernode::sampler {
 struct SamplerOptions {
   std::string library;
   uint32_t interval_ms = 1000;
-  uint32_t slow_interval_ms = 5000;
+  uint32_t normal_interval_ms = 5000;
+  uint32_t slow_interval_ms = 30'000;
   /// Devices that are left alone because a call on them hung.
   std::set<uint32_t> skip;
 };
@@ -37,6 +38,8 @@ class Sampler {
 
   // From the command thread. None of them waits.
   void AnswerSample();
+  /// The next round also reads what is read on demand only.
+  void Inspect();
   void Release();
   void Acquire();
   void Quit();
@@ -55,10 +58,11 @@ class Sampler {
   void PublishDriver(const nvml::DriverStatus& status);
   void PublishDevice(const nvml::DeviceRow& row, bool identity_changed);
   Ending RunOpen(const nvml::Library& library, const nvml::DriverStatus& status);
-  void RunDevice(const nvml::Library& library, uint32_t index, int driver_branch);
+  void RunDevice(const nvml::Library& library, uint32_t index, int driver_branch, nvml::PeerHandles* peers);
+  void PublishNode(const nvml::Library& library);
   void RunEvents(const nvml::Library& library);
   void SampleNow();
-  bool BeginRound(bool slow);
+  bool BeginRound(nvml::ReadPlan plan);
   void EndRound(size_t thread, uint64_t round);
   void FinishRound(uint64_t round);
   void RequestReopen();
@@ -83,7 +87,11 @@ class Sampler {
   uint64_t asked_in_round_ = 0;
   uint64_t answer_round_ = 0;
   uint64_t round_ = 0;
-  uint64_t slow_round_ = 0;
+  /// Newest round that was to read each class beside the fast one: a thread that missed some rounds still reads it.
+  struct {
+    uint64_t normal = 0, slow = 0, on_demand = 0, processes = 0;
+  } class_round_;
+  bool inspect_ = false;
   /// Last finished round by device thread.
   std::vector<uint64_t> finished_rounds_;
   std::vector<NewDevice> new_devices_;

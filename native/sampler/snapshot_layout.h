@@ -13,8 +13,8 @@ namespace infernode::sampler {
 
 constexpr uint32_t kSnapshotMagic = 0x53464e49;  // "INFS"
 /// Raise it with every change of the structs below or of DeviceRow: reader and writer must come from one build.
-constexpr uint32_t kLayoutVersion = 1;
-constexpr uint32_t kMaxDevices = 64;
+constexpr uint32_t kLayoutVersion = 2;
+constexpr uint32_t kMaxDevices = nvml::kMaxPeers;
 
 /// Slots of the threads that call the driver.
 constexpr uint32_t kDriverSlot = 0;
@@ -58,6 +58,13 @@ struct DriverBody {
   char nvml_version[80];
 };
 
+/// What the driver says of the node as a whole; NaN: it does not tell.
+struct NodeBody {
+  double confidential_feature;
+  double confidential_ready;
+  double excluded_devices;
+};
+
 struct Snapshot {
   uint32_t magic;
   uint32_t layout_version;
@@ -76,6 +83,7 @@ struct Snapshot {
   std::atomic<uint64_t> events_dropped;
   nvml::CallSlot slots[kSlotCount];
   Sequenced<DriverBody> driver;
+  Sequenced<NodeBody> node;
   Sequenced<nvml::DeviceRow> devices[kMaxDevices];
 };
 

@@ -1,4 +1,5 @@
 /** From what a sampler's snapshot says, and what is remembered of devices that it could not read, to a `NodeSample`. */
+import { emptyDriverReadings } from '../domain/device-details.js';
 import type { DeviceSample, DriverState, NodeSample } from '../domain/device.js';
 import type { RawDevice, RawSnapshot } from '../native/nvml.js';
 import type { StuckCall } from './sampler-lineup.js';
@@ -44,6 +45,7 @@ export class SampleAssembler {
     this.#last = {
       driver,
       devices,
+      readings: raw?.readings ?? emptyDriverReadings,
       stuck: stuck.map(({ deviceIndex, call, sinceMs }) => ({
         deviceIndex,
         deviceUuid: deviceIndex === null ? null : (this.#known.get(deviceIndex)?.identity.uuid ?? null),

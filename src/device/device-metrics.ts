@@ -1,6 +1,9 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { DeviceEvent, DeviceReading, DeviceSample, DriverState, NodeSample } from '../domain/device.js';
 
+import { callTimeBounds } from '../native/nvml.js';
+import { CallTimeHistogram, type CallTimesSource } from './call-time-histogram.js';
+
 const megahertz = 1e6;
 
 /** Gauges by name: help, and the value of a reading in the base unit; `null` leaves the series out. */
@@ -67,6 +70,7 @@ export class DeviceMetrics {
   readonly #node: string;
   readonly #counters: Record<SamplerCount, Counter<'node'>>;
   readonly #events: Counter<'node' | 'kind'>;
+  readonly #callTimes: CallTimeHistogram;
   #sample: NodeSample | null = null;
   #stuckSamplers = 0;
 
@@ -76,6 +80,7 @@ export class DeviceMetrics {
       new Counter({ name: `infernode_device_${name}_total`, help, labelNames, registers });
     this.#node = node;
     this.#createGauges(registry);
+    this.#callTimes = new CallTimeHistogram(registry, node, callTimeBounds);
     this.#events = counter('events', 'Events reported by the driver', ['node', 'kind']);
     this.#counters = {
       restarts: counter('sampler_restarts', 'Samplers started after the first', ['node']),
@@ -98,6 +103,10 @@ export class DeviceMetrics {
 
   countEvent(kind: DeviceEvent['kind']): void {
     this.#events.inc({ node: this.#node, kind });
+  }
+
+  showCallTimes(source: CallTimesSource | null): void {
+    this.#callTimes.show(source);
   }
 
   show(sample: NodeSample): void {

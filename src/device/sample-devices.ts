@@ -26,8 +26,12 @@ export interface DeviceSamplerOptions {
   /** Directory of this agent for short-lived files, best on a tmpfs. */
   runDir: string;
   intervalMs: number;
-  /** For what costs much or rarely changes, process lists among it; default five intervals. */
+  /** For what changes rarely; default five intervals. */
+  normalIntervalMs?: number;
+  /** For what costs much (process lists, single links) or hardly changes; default thirty intervals. */
   slowIntervalMs?: number;
+  /** For flash memory and pairs of devices, and once at the start; default 24 h. */
+  inspectIntervalMs?: number;
   callDeadlineMs: number;
   clock: Clock;
   logger: Logger;
@@ -41,6 +45,7 @@ const releaseTimeoutMs = 3000;
 const closeTimeoutMs = 2000;
 /** An answer to `acquire` or `sampleNow`; opening a driver without persistence mode takes seconds per GPU. */
 const answerTimeoutMs = 10_000;
+const inspectEachMs = 24 * 3600_000;
 /** How often hung calls are looked for, as a part of the deadline. */
 const looksPerDeadline = 4;
 
@@ -57,6 +62,7 @@ export class DeviceSampler implements Service {
   #serial = 0;
   #roundAtMs = Number.NEGATIVE_INFINITY;
   #timer: Timer | null = null;
+  #inspectedAtMs = Number.NEGATIVE_INFINITY;
   #released = false;
   #closed = false;
 
@@ -172,7 +178,8 @@ export class DeviceSampler implements Service {
       libraryPath,
       runDir,
       intervalMs,
-      slowIntervalMs = 5 * intervalMs,
+      normalIntervalMs = 5 * intervalMs,
+      slowIntervalMs = 30 * intervalMs,
       clock,
       logger,
       metrics,
@@ -181,6 +188,7 @@ export class DeviceSampler implements Service {
       libraryPath: libraryPath.includes('/') ? resolve(libraryPath) : libraryPath,
       snapshotPath: resolve(runDir, `sampler-${process.pid}-${++this.#serial}.snapshot`),
       intervalMs,
+      normalIntervalMs,
       slowIntervalMs,
       skip,
       clock,
@@ -249,10 +257,19 @@ export class DeviceSampler implements Service {
     );
   }
 
+  /** Has the sampler read what is read on demand only: the checksums of the InfoROM, and whether peers reach each other. */
+  inspect(): void {
+    this.#inspectedAtMs = this.#options.clock.monotonicMs();
+    this.#lineup.current?.command('inspect');
+  }
+
   #emit(inputs: SampleInputs): void {
-    const { metrics } = this.#options;
+    const { metrics, clock, inspectIntervalMs = inspectEachMs } = this.#options;
     const sample = this.#assembler.assemble(inputs);
     metrics.show(sample);
+    metrics.showCallTimes(this.#lineup.current);
+    const dueMs = clock.monotonicMs() - this.#inspectedAtMs;
+    if (sample.driver.state === 'ok' && dueMs >= inspectIntervalMs) this.inspect();
     this.#tell(this.#sampleListeners, sample);
   }
 

@@ -7,7 +7,7 @@ import { rmSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { messageOf } from '../domain/error-codes.js';
 import { nativePath } from '../native/native-paths.js';
-import { SnapshotFile, type RawSnapshot } from '../native/nvml.js';
+import { SnapshotFile, type CallTimes, type RawSnapshot } from '../native/nvml.js';
 import type { Clock } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
 import { DeviceEventReader, type DeviceEventHandlers, type SamplerNote } from './watch-device-events.js';
@@ -16,6 +16,7 @@ export interface SamplerProcessOptions {
   libraryPath: string;
   snapshotPath: string;
   intervalMs: number;
+  normalIntervalMs: number;
   slowIntervalMs: number;
   /** Devices that it leaves alone. */
   skip: ReadonlySet<number>;
@@ -28,7 +29,7 @@ export interface SamplerProcessOptions {
   onExit(reason: string): void;
 }
 
-export type SamplerCommand = 'sample' | 'release' | 'acquire' | 'quit';
+export type SamplerCommand = 'sample' | 'inspect' | 'release' | 'acquire' | 'quit';
 
 /** Lines of stderr that are logged, per process: a library that prints in a loop must not fill the log. */
 const maxLoggedLines = 100;
@@ -80,6 +81,11 @@ export class SamplerProcess {
   /** `null` while there is no snapshot. */
   read(): RawSnapshot | null {
     return this.#snapshot?.read() ?? null;
+  }
+
+  /** Since this sampler started, by function. */
+  readCallTimes(): CallTimes[] {
+    return this.#snapshot?.readCallTimes() ?? [];
   }
 
   /** Events lost since the last time this was asked. */
@@ -177,12 +183,14 @@ function argumentsOf({
   libraryPath,
   snapshotPath,
   intervalMs,
+  normalIntervalMs,
   slowIntervalMs,
   skip,
 }: SamplerProcessOptions): string[] {
   return [
     ...['--library', libraryPath, '--snapshot', snapshotPath],
-    ...['--interval-ms', String(intervalMs), '--slow-interval-ms', String(slowIntervalMs)],
+    ...['--interval-ms', String(intervalMs)],
+    ...['--normal-interval-ms', String(normalIntervalMs), '--slow-interval-ms', String(slowIntervalMs)],
     ...[...skip].flatMap((index) => ['--skip-index', String(index)]),
   ];
 }

@@ -1,5 +1,6 @@
 import type { Action, Condition, DeviceHealth, Severity } from './health.js';
 import type { Cordon } from './cordon.js';
+import type { DeviceDetails, DeviceParts, DeviceVersions, DriverReadings } from './device-details.js';
 
 /** Who a GPU is. The NVML UUID is the identity; the index moves when a GPU falls off the bus. */
 export interface DeviceIdentity {
@@ -77,6 +78,11 @@ export interface DeviceProcess {
 export interface DeviceSample {
   identity: DeviceIdentity;
   reading: DeviceReading;
+  details: DeviceDetails;
+  parts: DeviceParts;
+  versions: DeviceVersions;
+  /** Members of `reading` and `details` that the device has and that could not be read this time. */
+  failed: readonly string[];
   processes: DeviceProcess[] | null;
   /** NVML return code name of the first failing read that speaks of the device itself, such as `NVML_ERROR_GPU_IS_LOST`. */
   error: { code: string; call: string } | null;
@@ -95,6 +101,7 @@ export type DriverState =
 export interface NodeSample {
   driver: DriverState;
   devices: DeviceSample[];
+  readings: DriverReadings;
   /** A call that has not returned within its deadline; its device turns `unknown`. */
   stuck: { deviceIndex: number | null; deviceUuid: string | null; call: string; forMs: number }[];
   /** Monotonic ms of the agent's clock. */

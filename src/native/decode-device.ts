@@ -1,4 +1,6 @@
 /** One device of a snapshot buffer (`snapshotLayout` in native/addon.d.ts) as the domain's types. */
+import { emptyDetails, emptyLink, type DeviceDetails } from '../domain/device-details.js';
+import type { DeviceParts, DeviceVersions, LinkReading } from '../domain/device-details.js';
 import {
   emptyReading,
   type DeviceIdentity,
@@ -13,6 +15,10 @@ export interface RawDevice {
   index: number;
   identity: DeviceIdentity | null;
   reading: DeviceReading;
+  details: DeviceDetails;
+  parts: DeviceParts;
+  versions: DeviceVersions;
+  failed: readonly string[];
   processes: DeviceProcess[] | null;
   error: { code: string; call: string } | null;
   ageMs: number;
@@ -21,15 +27,32 @@ export interface RawDevice {
 export type Strings = Addon.DeviceStrings;
 type Module = typeof Addon;
 
-/** `numbers` from `at` on. */
-export function decodeDevice(addon: Module, numbers: Float64Array, at: number, strings: Strings): RawDevice {
-  const [index, ageMs, errorCode, errorCall, processCount] = numbers.subarray(at, at + 5);
+/** `numbers` from `at` on. `before` is the same device as decoded last: parts that have not been read since are reused. */
+export function decodeDevice(
+  addon: Module,
+  numbers: Float64Array,
+  at: number,
+  strings: Strings,
+  before: RawDevice | null = null,
+): RawDevice {
+  const [index, ageMs, errorCode, errorCall, processCount, , slowReads] = numbers.subarray(at, at + 7);
   const { readingAt, processesAt } = addon.snapshotLayout;
+  const { readingColumns, detailColumns } = addon;
+  const failed: string[] = [];
+  const reading = decodeColumns(numbers, at + readingAt, readingColumns, emptyReading, failed);
+  const detailsAt = at + readingAt + readingColumns.length;
   return {
     index: index!,
     ageMs: ageMs!,
     identity: identityOf(strings),
-    reading: decodeReading(addon, numbers, at + readingAt),
+    reading,
+    details: decodeColumns(numbers, detailsAt, detailColumns, emptyDetails, failed),
+    parts:
+      before && before.parts.readNumber === slowReads && before.identity?.uuid === strings.uuid
+        ? before.parts
+        : decodeParts(addon, numbers, at, strings),
+    versions: { vbios: strings.vbios, inforom: strings.inforom, partNumber: strings.partNumber },
+    failed,
     processes: decodeProcesses(numbers, at + processesAt, processCount!),
     error:
       errorCode === 0
@@ -38,14 +61,49 @@ export function decodeDevice(addon: Module, numbers: Float64Array, at: number, s
   };
 }
 
-function identityOf({ uuid, ...rest }: Strings): DeviceIdentity | null {
-  return uuid === null ? null : { uuid, ...rest };
+function identityOf({ uuid, index, name, serial, pciBusId, minorNumber }: Strings): DeviceIdentity | null {
+  return uuid === null ? null : { uuid, index, name, serial, pciBusId, minorNumber };
 }
 
-function decodeReading(addon: Module, numbers: Float64Array, at: number): DeviceReading {
-  const reading: Record<string, number | null> = { ...emptyReading };
-  addon.readingColumns.forEach((name, column) => (reading[name] = numberOrNull(numbers[at + column]!)));
-  return reading as unknown as DeviceReading;
+/** Infinity stands for a reading that failed. */
+function decodeColumns<T extends object>(
+  numbers: Float64Array,
+  at: number,
+  names: readonly string[],
+  empty: Readonly<T>,
+  failed: string[],
+): T {
+  const values: Record<string, number | null> = { ...(empty as Record<string, number | null>) };
+  for (let column = 0; column < names.length; column++) {
+    const value = numbers[at + column]!;
+    values[names[column]!] = numberOrNull(value);
+    if (value === Infinity) failed.push(names[column]!);
+  }
+  return values as T;
+}
+
+function decodeParts(addon: Module, numbers: Float64Array, at: number, { migs }: Strings): DeviceParts {
+  const { linksAt, migsAt, peersAt } = addon.snapshotLayout;
+  const [readNumber, links, instances, peers] = numbers.subarray(at + 6, at + 10);
+  const width = addon.linkColumns.length;
+  const number = (n: number): number | null => numberOrNull(numbers[at + n]!);
+  return {
+    readNumber: readNumber!,
+    links: listOf(links!, (n) =>
+      decodeColumns<LinkReading>(numbers, at + linksAt + n * width, addon.linkColumns, emptyLink, []),
+    ),
+    migs: listOf(Math.min(instances!, migs.length), (n) => ({
+      ...migs[n]!,
+      memoryTotalBytes: number(migsAt + 2 * n),
+      memoryUsedBytes: number(migsAt + 2 * n + 1),
+    })),
+    peers: listOf(peers!, (n) => number(peersAt + n)),
+  };
+}
+
+/** A negative length is "not read". */
+function listOf<T>(length: number, item: (n: number) => T): T[] | null {
+  return length < 0 ? null : Array.from({ length }, (_, n) => item(n));
 }
 
 function decodeProcesses(numbers: Float64Array, at: number, count: number): DeviceProcess[] | null {
@@ -57,7 +115,7 @@ function decodeProcesses(numbers: Float64Array, at: number, count: number): Devi
 }
 
 function numberOrNull(value: number): number | null {
-  return Number.isNaN(value) ? null : value;
+  return Number.isFinite(value) ? value : null;
 }
 
 const closedStates = [

@@ -1,4 +1,5 @@
 /** Typed doors to the native part: the sampler's snapshot, and NVML in this process. */
+import type { DriverReadings } from '../domain/device-details.js';
 import type { DriverState } from '../domain/device.js';
 import { decodeDevice, decodeDriver, type RawDevice } from './decode-device.js';
 import { loadAddon, type Addon } from './load-addon.js';
@@ -14,6 +15,13 @@ export interface CallUnderWay {
   forMs: number;
 }
 
+/** Finished calls of one function: seconds in all, and how many took up to each bound of `callTimeBounds`, and longer. */
+export interface CallTimes {
+  call: string;
+  seconds: number;
+  counts: number[];
+}
+
 /** What one reading of the sampler's snapshot says. */
 export interface RawSnapshot {
   /** `null` while the driver is being opened. */
@@ -21,6 +29,7 @@ export interface RawSnapshot {
   /** Devices that have been read; fewer than `listedDevices` right after the driver was opened, or when some are skipped. */
   devices: RawDevice[];
   listedDevices: number;
+  readings: DriverReadings;
   calls: CallUnderWay[];
   /** Since the sampler's command thread last showed life. */
   heartbeatAgeMs: number;
@@ -39,6 +48,7 @@ export class SnapshotFile {
   readonly #buffer: Float64Array;
   #generation = -1;
   #inventory: Addon.SnapshotInventory | null = null;
+  #devices: RawDevice[] = [];
 
   /** Throws `SnapshotUnusableError`. */
   constructor(path: string) {
@@ -60,15 +70,24 @@ export class SnapshotFile {
       deviceCount,
       listedDevices,
       samplesAnswered,
+      confidentialFeature,
+      confidentialReady,
+      excludedDevices,
     ] = numbers;
     const inventory = this.#readInventory(generation!, deviceCount!);
     const { devicesAt, deviceLength } = this.#addon.snapshotLayout;
+    this.#devices = inventory.devices.map((strings, n) =>
+      decodeDevice(this.#addon, numbers, devicesAt + n * deviceLength, strings, this.#devices[n]),
+    );
     return {
       driver: decodeDriver(state!, inventory),
-      devices: inventory.devices.map((strings, n) =>
-        decodeDevice(this.#addon, numbers, devicesAt + n * deviceLength, strings),
-      ),
+      devices: this.#devices,
       listedDevices: listedDevices!,
+      readings: {
+        confidentialFeature: finite(confidentialFeature!),
+        confidentialReady: finite(confidentialReady!),
+        excludedDevices: finite(excludedDevices!),
+      },
       calls: Array.from({ length: callCount! }, (_, n) => this.#callAt(n)),
       heartbeatAgeMs: heartbeatAgeMs!,
       rounds: rounds!,
@@ -76,6 +95,17 @@ export class SnapshotFile {
       eventsDropped: eventsDropped!,
       samplesAnswered: samplesAnswered!,
     };
+  }
+
+  /** How long the calls took so far, by function; those that were never made are left out. */
+  readCallTimes(): CallTimes[] {
+    const { callNames, callTimeBounds } = this.#addon;
+    const numbers = withNativeErrors(() => this.#reader.readCallTimes());
+    const width = callTimeBounds.length + 2;
+    return callNames.flatMap((call, n) => {
+      const [seconds, ...counts] = numbers.subarray(n * width, (n + 1) * width);
+      return counts.some((count) => count > 0) ? [{ call, seconds: seconds!, counts }] : [];
+    });
   }
 
   /** Idempotent. */
@@ -149,4 +179,13 @@ export class Nvml {
   close(): Promise<void> {
     return awaitNative(this.#session.close());
   }
+}
+
+function finite(value: number): number | null {
+  return Number.isFinite(value) ? value : null;
+}
+
+/** Upper bounds of the counts in `CallTimes`, seconds. */
+export function callTimeBounds(): readonly number[] {
+  return loadAddon().callTimeBounds;
 }

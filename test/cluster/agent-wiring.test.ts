@@ -2,6 +2,7 @@
  * The agent's composition over real gRPC and HTTP, with sampler and engines faked: a fault reaches a `WatchNode` stream as
  * one delta that holds device and engines; cordons and Xids survive a restart; a reload keeps the old on error.
  */
+import { emptyDriverReadings, nothingRead } from '../../src/domain/device-details.js';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,6 +28,7 @@ afterEach(async () => {
 function sample(change: Partial<NodeSample> = {}): NodeSample {
   const device = (index: number) => ({
     identity: aDeviceStatus(index).identity,
+    ...nothingRead,
     reading: aDeviceStatus(index).reading,
     processes: [],
     error: null,
@@ -35,6 +37,7 @@ function sample(change: Partial<NodeSample> = {}): NodeSample {
   return {
     driver: { state: 'ok', driverVersion: '580.65.06', nvmlVersion: '13' },
     devices: [device(0), device(1)],
+    readings: emptyDriverReadings,
     stuck: [],
     takenAtMs: systemClock.monotonicMs(),
     ...change,

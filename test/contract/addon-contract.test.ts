@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { expect, test } from 'vitest';
+import { emptyDetails, emptyLink } from '../../src/domain/device-details.js';
 import { emptyReading } from '../../src/domain/device.js';
 import { loadAddon } from '../../src/native/load-addon.js';
 
@@ -45,8 +46,13 @@ test('members of snapshotLayout equal the declarations and fit together', () => 
     .find((d) => d.name.getText() === 'snapshotLayout')!;
   const members = (declaration.type as ts.TypeLiteralNode).members.map((m) => m.name!.getText());
   expect(Object.keys(layout)).toEqual(members);
-  expect(layout.processesAt).toBe(layout.readingAt + addon.readingColumns.length);
-  expect(layout.deviceLength).toBe(layout.processesAt + 2 * layout.maxProcesses);
+  expect(layout.processesAt).toBe(
+    layout.readingAt + addon.readingColumns.length + addon.detailColumns.length,
+  );
+  expect(layout.linksAt).toBe(layout.processesAt + 2 * layout.maxProcesses);
+  expect((layout.migsAt - layout.linksAt) % addon.linkColumns.length).toBe(0);
+  expect(layout.peersAt).toBeGreaterThan(layout.migsAt);
+  expect(layout.deviceLength).toBe(layout.peersAt + layout.maxDevices);
   expect(layout.bufferLength).toBe(layout.devicesAt + layout.deviceLength * layout.maxDevices);
 });
 
@@ -55,6 +61,11 @@ test('the columns of a row are the members of DeviceReading', () => {
   expect([...addon.readingColumns].sort()).toEqual(
     [...new Set([...Object.keys(emptyReading), ...optional])].sort(),
   );
+});
+
+test('the columns behind them are the members of DeviceDetails, and those of a link of LinkReading', () => {
+  expect([...addon.detailColumns]).toEqual(Object.keys(emptyDetails));
+  expect([...addon.linkColumns]).toEqual(Object.keys(emptyLink));
 });
 
 test('return codes have their names, and unknown ones keep their number', () => {

@@ -1,4 +1,5 @@
 /** A sampler process without a process: tests say what its snapshot holds and when it ends. */
+import { emptyDriverReadings, nothingRead } from '../../src/domain/device-details.js';
 import { emptyReading, type DriverState } from '../../src/domain/device.js';
 import type { CallUnderWay, RawDevice, RawSnapshot } from '../../src/native/nvml.js';
 import type { Sampler, SamplerCommand } from '../../src/device/sampler-process.js';
@@ -22,6 +23,9 @@ export class FakeSamplerProcess implements Sampler {
   takeDropped(): number {
     return 0;
   }
+  readCallTimes(): [] {
+    return [];
+  }
   askForSample(): number {
     return 1;
   }
@@ -42,6 +46,7 @@ export function aRawSnapshot(overrides: Partial<RawSnapshot> = {}): RawSnapshot 
     driver,
     devices: [aRawDevice(0), aRawDevice(1)],
     listedDevices: 2,
+    readings: emptyDriverReadings,
     calls: [],
     heartbeatAgeMs: 10,
     rounds: 1,
@@ -64,6 +69,7 @@ export function aRawDevice(index: number, overrides: Partial<RawDevice> = {}): R
       pciBusId: `00000000:0${index}:00.0`,
       minorNumber: index,
     },
+    ...nothingRead,
     reading: { ...emptyReading, temperatureCelsius: 40 },
     processes: [],
     error: null,

@@ -4,6 +4,7 @@
  */
 import { expect, it } from 'vitest';
 import { areDevicesReleased } from '../../../src/agent-parts.js';
+import { emptyDriverReadings, nothingRead } from '../../../src/domain/device-details.js';
 import { emptyReading, type DeviceSample, type NodeSample } from '../../../src/domain/device.js';
 import { aDeviceStatus, deviceUuid } from '../../support/node-fixtures.js';
 
@@ -18,6 +19,7 @@ function answer(device: Partial<DeviceSample>, usedBytes: number | null): Promis
     devices: [
       {
         identity: aDeviceStatus(0).identity,
+        ...nothingRead,
         reading: { ...emptyReading, memoryUsedBytes: usedBytes },
         processes: [],
         error: null,
@@ -25,6 +27,7 @@ function answer(device: Partial<DeviceSample>, usedBytes: number | null): Promis
         ...device,
       },
     ],
+    readings: emptyDriverReadings,
     stuck: [],
     takenAtMs: 0,
   };

@@ -1,6 +1,7 @@
 /** A health tracker with a manual clock, one H100, and words to feed it. */
 import { Registry } from 'prom-client';
 import { expect } from 'vitest';
+import { emptyDriverReadings, nothingRead } from '../../../src/domain/device-details.js';
 import {
   emptyReading,
   type DeviceEvent,
@@ -68,6 +69,7 @@ export class HealthBench {
   device(index = 0, sample: Partial<DeviceSample> = {}): DeviceSample {
     return {
       identity: aDeviceStatus(index).identity,
+      ...nothingRead,
       reading: goodReading,
       processes: [],
       error: null,
@@ -82,6 +84,7 @@ export class HealthBench {
     this.tracker.handleSample({
       driver: driverOk,
       devices: [this.device()],
+      readings: emptyDriverReadings,
       stuck: [],
       takenAtMs: this.clock.monotonicMs(),
       ...change,
