@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['test/gpu/**'],
+    exclude: ['test/gpu/**', 'test/packages/**'],
     reporters: ['default', './test/support/closing-line-reporter.ts'],
     // Tests start real processes; two at a time is what two cores carry.
     maxWorkers: 2,

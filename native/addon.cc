@@ -3,6 +3,7 @@
 
 #include "boundary/addon_state.h"
 #include "boundary/nvml_session.h"
+#include "boundary/sd_notify.h"
 #include "boundary/snapshot_reader.h"
 #include "kvquant/addon_kv.h"
 #include "nvml/call_slot.h"
@@ -64,6 +65,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("returnName", Napi::Function::New(env, ReturnName, "returnName"));
   infernode::boundary::SnapshotReader::Register(env, exports);
   infernode::boundary::NvmlSession::Register(env, exports);
+  infernode::boundary::RegisterSdNotify(env, exports);
   infernode::RegisterKv(env, exports);
   return exports;
 }

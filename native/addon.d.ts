@@ -118,6 +118,12 @@ export interface SessionEvent {
   type: number;
 }
 
+/**
+ * Sends one datagram to a service manager's socket (a path, or `@name`). `null` when it was taken, else the system's words for why not.
+ * Never waits.
+ */
+export function sdNotify(socket: string, message: string): string | null;
+
 export type KvPath = 'scalar' | 'simd';
 export type KvDtype = 'bf16' | 'fp16';
 

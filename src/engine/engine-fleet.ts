@@ -2,18 +2,16 @@
  * All engines of the node. Called by the agent with what devices and operators want; says at once what became of it. Owns
  * the rule that a device belongs to one engine, and what the state of a device does to the engines on it.
  */
-import { readdirSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import type { AgentConfig, SupervisedEngineConfig, TemplateConfig } from '../config/agent-config.js';
+import { resolve } from 'node:path';
+import type { AgentConfig, TemplateConfig } from '../config/agent-config.js';
 import { addCordon, removeCordon, type Cordon } from '../domain/cordon.js';
 import type { DeviceStatus } from '../domain/device.js';
 import type { EngineStatus } from '../domain/engine.js';
-import { InfernodeError, messageOf } from '../domain/error-codes.js';
+import { InfernodeError } from '../domain/error-codes.js';
 import type { Fault } from '../domain/health.js';
 import { sleep, type Clock } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
 import type { Service } from '../runtime/service.js';
-import { adoptEngine } from './adopt-engines.js';
 import { AttachedEngine } from './attached-engine.js';
 import { DeviceClaims, type Engine } from './device-claims.js';
 import { defaultEngineSettings, type EngineContext, type EngineSettings } from './engine-context.js';
@@ -25,14 +23,14 @@ import {
   requireTemplate,
   templateUnknown,
 } from './engine-errors.js';
-import { EngineStore, type EngineRecord } from './engine-record.js';
-import type { EngineRun } from './engine-run.js';
+import type { EngineRecord, EngineStore } from './engine-record.js';
 import { EngineRoster, type EngineListener } from './engine-roster.js';
 import { EngineSupervisor } from './engine-supervisor.js';
 import { holdOf } from './hold-engine.js';
 import { PortReservation } from './port-reservation.js';
 import { readBootId } from '../runtime/process-identity.js';
-import { emptyRecord, recordOf, unknownTemplate } from './restore-record.js';
+import { EngineRestorer, engineIdPattern, firstLookMs } from './restore-engines.js';
+import { emptyRecord, unknownTemplate } from './restore-record.js';
 import type { DevicesReleased } from './stop-engine.js';
 
 export interface EngineFleetOptions {
@@ -63,21 +61,15 @@ export interface StartEngineRequest {
   devices?: readonly string[];
 }
 
-/** Adoption waits for the first look at each engine, but a hung one must not hold up the others' news. */
-const firstLookMs = 1000;
 /** Engines started through the API beside those of the configuration. */
 const maxDynamicEngines = 64;
-const idPattern = /^\w[\w.-]{0,127}$/;
 
 export class EngineFleet implements Service {
   readonly #options: EngineFleetOptions;
   readonly #context: EngineContext;
   readonly #claims: DeviceClaims;
-  readonly #bootId: string;
-  readonly #stateDir: string;
+  readonly #restorer: EngineRestorer;
   readonly #roster: EngineRoster;
-  /** Why an engine may not start although it is down. */
-  readonly #unjudged = new Map<string, string>();
   #templates: AgentConfig['templates'];
   #started = false;
   #closed = false;
@@ -88,8 +80,6 @@ export class EngineFleet implements Service {
     this.#templates = options.templates;
     this.#roster = new EngineRoster(metrics, logger);
     this.#claims = new DeviceClaims(options, () => this.#roster.all);
-    this.#bootId = options.bootId ?? readBootId();
-    this.#stateDir = resolve(options.stateDir);
     this.#context = {
       clock,
       logger,
@@ -99,6 +89,13 @@ export class EngineFleet implements Service {
       ports: new PortReservation(),
       settings: { ...defaultEngineSettings, ...settings },
     };
+    this.#restorer = new EngineRestorer({
+      context: this.#context,
+      stateDir: resolve(options.stateDir),
+      bootId: options.bootId ?? readBootId(),
+      hasTemplate: (name) => this.#templates[name] !== undefined,
+      supervise: (id, store, record) => this.#roster.add(this.#supervise(id, store, record)),
+    });
   }
 
   /** Empty before `start()`. */
@@ -129,11 +126,12 @@ export class EngineFleet implements Service {
     });
     const known = new Set(configured.map(({ id }) => id));
     await Promise.all([
-      this.#within(Promise.all(looks)),
-      ...supervised.map((config) => this.#restore(config.id, config)),
-      ...this.#idsOnDisk()
+      Promise.race([Promise.all(looks), sleep(this.#options.clock, firstLookMs)]),
+      ...supervised.map((config) => this.#restorer.restore(config.id, config)),
+      ...this.#restorer
+        .idsOnDisk()
         .filter((id) => !known.has(id))
-        .map((id) => this.#restore(id, null)),
+        .map((id) => this.#restorer.restore(id, null)),
     ]);
     this.#started = true;
     this.applyDeviceStatus([...this.#claims.devices]);
@@ -143,6 +141,7 @@ export class EngineFleet implements Service {
   async close(options: { stopEngines?: boolean } = {}): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#restorer.close();
     if (options.stopEngines) await this.stopAll();
     await Promise.all(this.#roster.all.map(async (engine) => engine.close()));
   }
@@ -232,51 +231,6 @@ export class EngineFleet implements Service {
 
   // Engines.
 
-  async #restore(id: string, config: SupervisedEngineConfig | null): Promise<void> {
-    const { logger, metrics } = this.#options;
-    const store = new EngineStore(this.#stateDir, id, this.#bootId, logger);
-    const stored = store.read(metrics);
-    const record = config ? recordOf(config, stored) : stored;
-    // Without a configuration and without a usable record nobody knows what it was; its processes are still ended.
-    const usable = record ?? { ...emptyRecord('', []), dynamic: true };
-    let run: EngineRun | null = null;
-    let unjudged: unknown = null;
-    try {
-      run = await adoptEngine(this.#context, store, usable, id);
-    } catch (error) {
-      unjudged = error;
-    }
-    if (!config) {
-      // What is neither configured nor startable any more is only taken over to be ended in order.
-      if (!usable.dynamic || !this.#templates[usable.template]) usable.wanted = 'stopped';
-      usable.dynamic = true;
-      if (!run && usable.wanted === 'stopped') return;
-    }
-    const engine = this.#roster.add(this.#supervise(id, store, usable));
-    if (unjudged !== null) this.#judgeLater(engine, store, messageOf(unjudged));
-    if (!run) return;
-    metrics.adopted();
-    await this.#within(engine.adopt(run));
-  }
-
-  /** While nobody can say what became of the run before, a second one beside it would be the greater harm. */
-  #judgeLater(engine: EngineSupervisor, store: EngineStore, reason: string): void {
-    const { clock, logger, settings } = this.#context;
-    logger.error({ engine: engine.id, reason }, 'the run before could not be judged; the engine stays down');
-    this.#unjudged.set(engine.id, reason);
-    clock.after(settings.stuckRecheckMs, () => {
-      if (this.#closed) return;
-      adoptEngine(this.#context, store, engine.record, engine.id).then(
-        (run) => {
-          this.#unjudged.delete(engine.id);
-          if (run) void engine.adopt(run);
-          else engine.reconcile();
-        },
-        (error: unknown) => this.#judgeLater(engine, store, messageOf(error)),
-      );
-    });
-  }
-
   #supervise(id: string, store: EngineStore, record: EngineRecord): EngineSupervisor {
     let last: TemplateConfig = this.#templates[record.template] ?? unknownTemplate(record.template);
     const template = (): TemplateConfig => (last = this.#templates[record.template] ?? last);
@@ -287,7 +241,7 @@ export class EngineFleet implements Service {
       record,
       template,
       chooseDevices: () => {
-        const blocked = this.#unjudged.get(id);
+        const blocked = this.#restorer.blocked(id);
         if (blocked !== undefined) return { blocked, code: 'engine-wrong-state' };
         return this.#claims.choose(id, record.devices, template().gpus);
       },
@@ -298,13 +252,13 @@ export class EngineFleet implements Service {
   #create(id: string, template: string): EngineSupervisor {
     if (template === '') throw engineUnknown(id);
     if (!this.#templates[template]) throw templateUnknown(template, Object.keys(this.#templates));
-    if (!idPattern.test(id)) throw engineIdInvalid(id);
+    if (!engineIdPattern.test(id)) throw engineIdInvalid(id);
     if (this.#roster.supervised.filter(({ record }) => record.dynamic).length >= maxDynamicEngines)
       throw new InfernodeError(
         'queue-full',
         `expected at most ${maxDynamicEngines} engines beside the configured ones`,
       );
-    const store = new EngineStore(this.#stateDir, id, this.#bootId, this.#options.logger);
+    const store = this.#restorer.storeOf(id);
     const before = store.read(this.#options.metrics);
     const record = { ...emptyRecord(template, []), dynamic: true };
     record.incarnation = Math.max(before?.incarnation ?? 0, store.runs()[0] ?? 0);
@@ -336,19 +290,5 @@ export class EngineFleet implements Service {
     if ('code' in choice)
       throw new InfernodeError(choice.code, `engine "${id}" cannot start: ${choice.blocked}`);
     record.devices = refs;
-  }
-
-  // Small parts.
-
-  #idsOnDisk(): string[] {
-    try {
-      return readdirSync(join(this.#stateDir, 'engines')).filter((id) => idPattern.test(id));
-    } catch {
-      return [];
-    }
-  }
-
-  async #within(work: Promise<unknown>): Promise<void> {
-    await Promise.race([work, sleep(this.#options.clock, firstLookMs)]);
   }
 }

@@ -19,9 +19,9 @@ import type { EngineRecord, EngineStore } from './engine-record.js';
 import type { EngineRun, RunExit } from './engine-run.js';
 import { EngineView, statusOfRecord } from './engine-view.js';
 import { explainExit, type ExitCause } from './explain-exit.js';
+import { FailureBook } from './failure-book.js';
 import type { Hold } from './hold-engine.js';
 import { LiveRun } from './live-run.js';
-import { RestartBackoff } from './restart-backoff.js';
 import { startEngine } from './start-engine.js';
 
 export interface EngineSupervisorOptions {
@@ -41,7 +41,7 @@ export class EngineSupervisor {
   readonly #options: EngineSupervisorOptions;
   readonly #context: EngineContext;
   readonly #view: EngineView;
-  readonly #backoff: RestartBackoff;
+  readonly #failures: FailureBook;
   readonly #intents: IntentMaker;
   #live: LiveRun | null = null;
   /** The launch or the end of a run that is under way. */
@@ -51,20 +51,15 @@ export class EngineSupervisor {
   #hold: Hold | null = null;
   /** The next launch is one after an end that nobody asked for. */
   #startsAgain = false;
-  #cause: ExitCause | null = null;
   #ending: 'no' | 'stopping' | 'closed' = 'no';
 
   constructor(options: EngineSupervisorOptions) {
     const { id, context, record, template } = options;
-    const { backoffBaseMs, backoffCapMs, stableMs } = context.settings;
     this.id = id;
     this.record = record;
     this.#options = options;
     this.#context = context;
-    this.#backoff = new RestartBackoff(
-      { baseMs: backoffBaseMs, capMs: backoffCapMs, stableMs },
-      context.clock,
-    );
+    this.#failures = new FailureBook(context);
     this.#intents = new IntentMaker(template, context.settings);
     const { maxConcurrentRequests } = template();
     const status = {
@@ -91,7 +86,7 @@ export class EngineSupervisor {
   start(): void {
     if (this.#live || this.#task) throw engineWrongState(this.status, 'be stopped or failed');
     this.#want('running');
-    this.#backoff.reset();
+    this.#failures.forgive();
     this.#startsAgain = false;
     this.reconcile();
   }
@@ -122,7 +117,7 @@ export class EngineSupervisor {
     this.#hold = hold;
     if (hold && hold.kind !== before?.kind) this.#end(this.#intents.hold(hold));
     if (hold || !before) return;
-    this.#backoff.reset();
+    this.#failures.forgive();
     this.#startsAgain = this.record.incarnation > 0;
     this.reconcile();
   }
@@ -150,7 +145,7 @@ export class EngineSupervisor {
       return;
     }
     const wanted = this.record.wanted === 'running' && this.#ending === 'no';
-    if (!wanted || this.#hold || this.#backoff.waiting) return;
+    if (!wanted || this.#hold || this.#failures.waiting) return;
     const devices = this.#options.chooseDevices();
     if ('uuids' in devices) this.#begin(() => this.#launch(devices.uuids));
     else this.#showBlocked(devices.blocked);
@@ -167,7 +162,7 @@ export class EngineSupervisor {
   /** Lets go: the engine and its keeper go on. */
   async close(): Promise<void> {
     this.#ending = 'closed';
-    this.#backoff.cancel();
+    this.#failures.cancelWait();
     this.#live?.close();
     await this.#options.store.flush();
   }
@@ -183,7 +178,7 @@ export class EngineSupervisor {
       context.metrics.restarted(this.id);
     }
     record.incarnation += 1;
-    this.#cause = null;
+    this.#failures.cause = null;
     this.#view.show('starting', 'launching', {
       incarnation: String(record.incarnation),
       restarts: record.restarts,
@@ -251,9 +246,12 @@ export class EngineSupervisor {
   #exited(live: LiveRun, exit: RunExit): void {
     if (this.#live !== live) return;
     if (!live.end.signalled) {
-      this.#cause = explainExit(exit, live.run.runDir);
-      this.#context.logger.error({ engine: this.id, exit, cause: this.#cause }, 'engine ended by itself');
-      this.#view.show('failed', this.#cause.text, { evicting: true, pid: null, load: null });
+      this.#failures.cause = explainExit(exit, live.run.runDir);
+      this.#context.logger.error(
+        { engine: this.id, exit, cause: this.#failures.cause },
+        'engine ended by itself',
+      );
+      this.#view.show('failed', this.#failures.cause.text, { evicting: true, pid: null, load: null });
     }
     this.reconcile();
   }
@@ -265,7 +263,7 @@ export class EngineSupervisor {
     } else if (this.#task) {
       this.#early = intent;
     } else {
-      this.#backoff.cancel();
+      this.#failures.cancelWait();
       this.#view.show('stopped', intent.stoppedReason);
     }
     this.reconcile();
@@ -292,23 +290,22 @@ export class EngineSupervisor {
     this.#context.ports.release(live.run.port);
     this.#save();
     this.#view.update({ pid: null, load: null });
-    const failure = intent ? intent.failure : this.#cause;
+    const failure = intent ? intent.failure : this.#failures.cause;
     if (failure) return this.#failed(failure, readyForMs);
-    const crash = this.#cause ? ` (it ${this.#cause.text})` : '';
+    const crash = this.#failures.cause ? ` (it ${this.#failures.cause.text})` : '';
     this.#view.show('stopped', (this.#hold?.reason ?? intent?.stoppedReason ?? 'stopped') + crash);
   }
 
   /** `readyForMs` is `null` for a run that never became ready. */
   #failed(cause: ExitCause, readyForMs: number | null): void {
     this.#context.metrics.crashed(this.id, cause.class);
-    this.#cause = cause;
+    this.#failures.cause = cause;
     this.#startsAgain = true;
     const gone = { evicting: true, pid: null };
     if (this.#hold) return this.#view.show('stopped', this.#hold.reason, gone);
     if (this.record.wanted === 'stopped' || this.#ending !== 'no')
       return this.#view.show('stopped', `stopped on request (it ${cause.text})`, gone);
-    const waitMs = this.#backoff.schedule(readyForMs, () => this.reconcile());
-    const next = waitMs === 0 ? '' : `; next start in ${(waitMs / 1000).toFixed(1)} s`;
+    const next = this.#failures.scheduleNext(readyForMs, () => this.reconcile());
     this.#view.show('failed', cause.text + next, gone);
   }
 
@@ -331,7 +328,8 @@ export class EngineSupervisor {
   }
 
   #showBlocked(why: string): void {
-    if (this.#cause) this.#view.show('failed', `${this.#cause.text}; not restarted: ${why}`);
+    if (this.#failures.cause)
+      this.#view.show('failed', `${this.#failures.cause.text}; not restarted: ${why}`);
     else this.#view.show('stopped', `not started: ${why}`);
   }
 

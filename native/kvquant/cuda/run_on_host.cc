@@ -1,0 +1,51 @@
+// The kernels' work on the host, record by record through the scalar path of the library: what the libcuda simulator runs.
+#include <cstring>
+
+#include "kvquant/cuda/kernel_abi.h"
+#include "kvquant/formats.h"
+#include "kvquant/infernode_kv.h"
+
+namespace infernode::kv {
+namespace {
+
+template <class T>
+T* At(uint64_t address) {
+  return reinterpret_cast<T*>(static_cast<uintptr_t>(address));
+}
+
+infernode_kv_section SectionOf(const KernelParams& p, const KernelSection& s, infernode_kv_dtype dtype) {
+  const infernode_kv_format format{static_cast<infernode_kv_code>(s.code), static_cast<infernode_kv_grouping>(s.grouping), s.run, s.rotate, s.static_scale};
+  return {format, {dtype, p.page_tokens, p.heads, p.dim, p.token_stride, p.head_stride}, p.page_stride, p.pages, p.pages_per_record};
+}
+
+KernelOutcome RunRecord(bool encode, const infernode_kv_section& section, const KernelSection& s, const int32_t* table, uint32_t record) {
+  if (table[0] == kNoPage) return {0, kRecordSkipped, 0};
+  const size_t elements = static_cast<size_t>(section.pages - 1) * static_cast<size_t>(section.page_stride) + static_cast<size_t>(ExtentOf(section.page));
+  uint8_t* bytes = At<uint8_t>(s.records) + record * s.record_bytes;
+  infernode_kv_outcome outcome{};
+  const infernode_kv_result result =
+      encode ? infernode_kv_encode_paged(nullptr, INFERNODE_KV_SCALAR, &section, At<const uint16_t>(s.cache), elements, table, 1, bytes, s.record_bytes, nullptr, &outcome)
+             : infernode_kv_decode_paged(nullptr, INFERNODE_KV_SCALAR, &section, bytes, s.record_bytes, table, 1, At<uint16_t>(s.cache), elements, &outcome);
+  return {result == INFERNODE_KV_OK ? outcome.nonfinite : 0, static_cast<uint32_t>(result), 0};
+}
+
+}  // namespace
+
+bool RunKernelOnHost(const char* name, const void* params, size_t bytes) {
+  KernelParams p;
+  size_t kernel = 0;
+  while (kernel < 4 && std::strcmp(name, kKernelNames[kernel]) != 0) ++kernel;
+  if (kernel == 4 || bytes != sizeof p) return false;
+  std::memcpy(&p, params, sizeof p);
+  for (uint32_t i = 0; i < p.section_count; ++i) {
+    const KernelSection& s = At<const KernelSection>(p.sections)[i];
+    const infernode_kv_section section = SectionOf(p, s, kernel % 2 == 0 ? INFERNODE_KV_BF16 : INFERNODE_KV_FP16);
+    size_t record_bytes = 0;
+    if (infernode_kv_section_record_bytes(&section, &record_bytes) != INFERNODE_KV_OK || record_bytes != s.record_bytes) return false;
+    for (uint32_t r = 0; r < p.records; ++r)
+      At<KernelOutcome>(p.outcomes)[size_t{i} * p.records + r] = RunRecord(kernel < 2, section, s, At<const int32_t>(p.table) + size_t{r} * p.pages_per_record, r);
+  }
+  return true;
+}
+
+}  // namespace infernode::kv
