@@ -24,6 +24,8 @@ export const templateSchema = z.strictObject({
   drainTimeoutMs: z.int().min(0).default(120_000),
   /** SIGTERM to SIGKILL; vLLM itself needs its shutdown timeout + 15 s (vllm-contract 5.5). */
   stopGraceMs: z.int().min(0).default(20_000),
+  /** Without a step for this long while work waits, and with one more sign, an engine counts as hung (design decision 5). */
+  watchdogMs: z.int().min(1000).max(3_600_000).default(30_000),
 });
 export type TemplateConfig = z.infer<typeof templateSchema>;
 

@@ -1,5 +1,5 @@
 /** Who has which device: a device belongs to one engine, to the one that has it now or is configured for it. */
-import type { DeviceStatus } from '../domain/device.js';
+import type { DeviceReading, DeviceStatus } from '../domain/device.js';
 import { AttachedEngine } from './attached-engine.js';
 import { chooseDevices, type DeviceChoice } from './choose-devices.js';
 import type { EngineSupervisor } from './engine-supervisor.js';
@@ -40,6 +40,10 @@ export class DeviceClaims {
   devicesOf(engine: Engine): DeviceStatus[] {
     const uuids = this.#uuidsOf(engine);
     return this.devices.filter((device) => uuids.includes(device.identity.uuid));
+  }
+
+  readingOf(uuid: string): DeviceReading | null {
+    return this.devices.find(({ identity }) => identity.uuid === uuid)?.reading ?? null;
   }
 
   /** Those that the node knows. */

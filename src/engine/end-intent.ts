@@ -18,6 +18,8 @@ export interface EndIntent {
   stoppedReason: string;
   /** Set when the run ends because it failed: a new one follows. */
   failure: ExitCause | null;
+  /** Done while the processes still stand; bounded by itself. */
+  beforeSignal?: () => Promise<void>;
 }
 
 export function isMoreUrgent(a: EndIntent, b: EndIntent): boolean {

@@ -76,6 +76,8 @@ export class EndOfRun {
     if (this.#closed) return null;
     const { clock, devicesReleased, settings } = this.#context;
     this.#signalled = !this.#run.exit;
+    if (this.#signalled) await this.#intent?.beforeSignal?.();
+    if (this.#closed) return null;
     if (this.#signalled) this.#callbacks.onSignal();
     this.#wake = new AbortController();
     const report = await stopEngine(this.#run, {

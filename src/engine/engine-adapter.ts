@@ -21,6 +21,16 @@ export interface EngineAdapter {
   readonly metricsPath: string;
   /** `null` when the page has none of the series. */
   parseLoad(metricsPage: string): EngineLoad | null;
+  parseProgress(metricsPage: string): EngineProgress;
+}
+
+/** What a page tells of movement and pressure. */
+export interface EngineProgress {
+  /** A counter that moves with every step that did work; `null` when the page has none. */
+  steps: number | null;
+  preemptions: number | null;
+  /** It has been put to sleep: requests wait on purpose. */
+  asleep: boolean;
 }
 
 const adapters: Record<TemplateConfig['adapter'], EngineAdapter> = { vllm: new VllmAdapter() };

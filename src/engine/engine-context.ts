@@ -1,5 +1,6 @@
 import type { Clock } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
+import type { EngineInputs } from './engine-inputs.js';
 import type { EngineMetrics } from './engine-metrics.js';
 import type { PortReservation } from './port-reservation.js';
 import type { DevicesReleased } from './stop-engine.js';
@@ -13,6 +14,7 @@ export interface EngineContext {
   keeperPath: string;
   ports: PortReservation;
   devicesReleased: DevicesReleased;
+  inputs: EngineInputs;
   settings: EngineSettings;
 }
 

@@ -15,6 +15,7 @@ import type { Service } from '../runtime/service.js';
 import { AttachedEngine } from './attached-engine.js';
 import { DeviceClaims, type Engine } from './device-claims.js';
 import { defaultEngineSettings, type EngineContext, type EngineSettings } from './engine-context.js';
+import { noInputs, type EngineInputs } from './engine-inputs.js';
 import type { EngineMetrics } from './engine-metrics.js';
 import {
   engineAttached,
@@ -49,6 +50,8 @@ export interface EngineFleetOptions {
   freeDevices: () => readonly string[];
   /** Does the driver show no memory of these processes on these devices? Asked repeatedly. */
   devicesReleased: DevicesReleased;
+  /** Absent: nobody tells of work in flight and heartbeats, and engines are judged without them. */
+  inputs?: Partial<Pick<EngineInputs, 'workOn' | 'heartbeatMissed'>>;
   bootId?: string;
   settings?: Partial<EngineSettings>;
 }
@@ -87,6 +90,7 @@ export class EngineFleet implements Service {
       keeperPath,
       devicesReleased,
       ports: new PortReservation(),
+      inputs: { ...noInputs, ...options.inputs, reading: (uuid) => this.#claims.readingOf(uuid) },
       settings: { ...defaultEngineSettings, ...settings },
     };
     this.#restorer = new EngineRestorer({

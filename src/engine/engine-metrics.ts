@@ -17,6 +17,7 @@ export class EngineMetrics {
   readonly #stopSeconds: Histogram<EngineLabels>;
   readonly #exits: Counter<EngineLabels | 'cause'>;
   readonly #unclearProbes: Counter<EngineLabels>;
+  readonly #hangs: Counter<EngineLabels>;
 
   constructor(registry: Registry, node: string) {
     const registers = [registry];
@@ -71,6 +72,12 @@ export class EngineMetrics {
       labelNames: ['node', 'engine_id'],
       registers,
     });
+    this.#hangs = new Counter({
+      name: 'infernode_engine_hangs_total',
+      help: 'Engines ended because work waited and nothing moved',
+      labelNames: ['node', 'engine_id'],
+      registers,
+    });
     this.setAside = new Counter({
       name: 'infernode_engine_state_files_set_aside_total',
       help: 'State files that were truncated or foreign and were not used',
@@ -111,6 +118,10 @@ export class EngineMetrics {
 
   unclearProbe(id: string): void {
     this.#unclearProbes.inc(this.#labels(id));
+  }
+
+  hung(id: string): void {
+    this.#hangs.inc(this.#labels(id));
   }
 
   stateFileSetAside(reason: 'unreadable' | 'other-boot'): void {

@@ -7,6 +7,7 @@
  * for is a crash, whatever its exit code.
  */
 import type { TemplateConfig } from '../config/agent-config.js';
+import { addCordon, removeCordon } from '../domain/cordon.js';
 import type { EngineStatus } from '../domain/engine.js';
 import { messageOf } from '../domain/error-codes.js';
 import { sleep } from '../runtime/clock.js';
@@ -23,6 +24,7 @@ import { FailureBook } from './failure-book.js';
 import type { Hold } from './hold-engine.js';
 import { LiveRun } from './live-run.js';
 import { startEngine } from './start-engine.js';
+import { stacksBeforeSignal } from './take-stacks.js';
 
 export interface EngineSupervisorOptions {
   id: string;
@@ -34,6 +36,9 @@ export interface EngineSupervisorOptions {
   chooseDevices: () => DeviceChoice;
   onChange: (status: EngineStatus) => void;
 }
+
+/** On a hung engine until it is proven to be gone. */
+const hangCordon = 'health:engine-hang';
 
 export class EngineSupervisor {
   readonly id: string;
@@ -148,7 +153,7 @@ export class EngineSupervisor {
     if (!wanted || this.#hold || this.#failures.waiting) return;
     const devices = this.#options.chooseDevices();
     if ('uuids' in devices) this.#begin(() => this.#launch(devices.uuids));
-    else this.#showBlocked(devices.blocked);
+    else this.#view.blocked(devices.blocked, this.#failures.cause);
   }
 
   /** Ends the run and starts no other; what is wanted after the agent's next start stays. Resolves when proven, or stuck. */
@@ -179,17 +184,7 @@ export class EngineSupervisor {
     }
     record.incarnation += 1;
     this.#failures.cause = null;
-    this.#view.show('starting', 'launching', {
-      incarnation: String(record.incarnation),
-      restarts: record.restarts,
-      servedModels: this.#models(template),
-      maxConcurrentRequests: template.maxConcurrentRequests,
-      template: record.template,
-      deviceUuids,
-      evicting: false,
-      load: null,
-      pid: null,
-    });
+    this.#view.launching(record, template, this.#models(template), deviceUuids);
     try {
       const run = await startEngine({ context, store, record, template, deviceUuids });
       void this.#attach(run, 'loading');
@@ -209,10 +204,13 @@ export class EngineSupervisor {
   /** From here on the run is watched; resolves after the first look. */
   async #attach(run: EngineRun, reason: string): Promise<void> {
     const template = this.#options.template();
-    const live = new LiveRun(run, template, this.#context, {
+    const live = new LiveRun(this.id, run, template, this.#context, {
       onExit: (exit) => this.#exited(live, exit),
       onReady: (afterMs) => this.#becameReady(live, afterMs),
-      onLoad: (load) => this.#view.update({ load }),
+      onPage: (page) => {
+        if (page) this.#view.update({ load: page.load });
+      },
+      onHung: (why) => this.#hung(live, why),
       onUnclear: () => this.#context.metrics.unclearProbe(this.id),
       onGone: (why) => this.#end({ ...this.#intents.evict(why), failure: { class: 'unknown', text: why } }),
       onDraining: (why) => this.#view.show('draining', why),
@@ -221,14 +219,7 @@ export class EngineSupervisor {
     });
     if (this.#ending === 'closed') return live.close();
     this.#live = live;
-    const { url, leaderPid: pid, incarnation } = run;
-    this.#view.show('starting', reason, {
-      url,
-      pid,
-      deviceUuids: [...run.deviceUuids],
-      incarnation: String(incarnation),
-      evicting: false,
-    });
+    this.#view.runs(run, reason);
     const early = this.#early;
     this.#early = null;
     const looked = live.start();
@@ -256,6 +247,19 @@ export class EngineSupervisor {
     this.reconcile();
   }
 
+  /** What is in flight goes elsewhere at once; the stacks are taken while the processes still stand. */
+  #hung({ run }: LiveRun, reason: string): void {
+    this.#context.metrics.hung(this.id);
+    this.#context.logger.error({ engine: this.id, incarnation: run.incarnation, reason }, 'engine hangs');
+    const sinceMs = this.#context.clock.wallMs();
+    this.updateCordons(addCordon(this.record.cordons, { holder: hangCordon, reason, sinceMs }));
+    this.#end({
+      ...this.#intents.evict(reason),
+      failure: { class: 'hang', text: reason },
+      beforeSignal: () => stacksBeforeSignal(this.id, run, this.#context),
+    });
+  }
+
   #end(intent: EndIntent): void {
     if (this.#live) {
       if (this.#live.end.propose(intent) && !this.#live.run.exit)
@@ -270,7 +274,7 @@ export class EngineSupervisor {
   }
 
   async #windDown(live: LiveRun): Promise<void> {
-    live.watch.stop();
+    live.stopWatching();
     const report = await live.end.carryOut();
     if (!report) return;
     this.#context.metrics.stopped(this.id, report.outcome, report.tookMs);
@@ -285,6 +289,7 @@ export class EngineSupervisor {
   #ended(live: LiveRun): void {
     const { intent } = live.end;
     const readyForMs = live.readyForMs;
+    this.updateCordons(removeCordon(this.record.cordons, hangCordon));
     this.#live = null;
     live.close();
     this.#context.ports.release(live.run.port);
@@ -327,14 +332,8 @@ export class EngineSupervisor {
       });
   }
 
-  #showBlocked(why: string): void {
-    if (this.#failures.cause)
-      this.#view.show('failed', `${this.#failures.cause.text}; not restarted: ${why}`);
-    else this.#view.show('stopped', `not started: ${why}`);
-  }
-
   #showStuck({ run }: LiveRun, detail: string): void {
-    this.#view.show('failed', `stuck: ${detail}; not started until that is over`, { pid: null });
+    this.#view.stuck(detail);
     this.#context.logger.error(
       { engine: this.id, devices: run.deviceUuids, detail },
       'the end is not proven',

@@ -1,7 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { TemplateConfig } from '../config/agent-config.js';
 import type { EngineState, EngineStatus } from '../domain/engine.js';
 import type { Clock } from '../runtime/clock.js';
 import type { EngineRecord } from './engine-record.js';
+import type { EngineRun } from './engine-run.js';
+import type { ExitCause } from './explain-exit.js';
 
 /** The status of one engine as others see it. Says so when it changes, in the same turn, and only then. */
 export class EngineView {
@@ -22,6 +25,36 @@ export class EngineView {
   show(state: EngineState, reason: string, changes: Partial<EngineStatus> = {}): void {
     const stateSinceMs = state === this.#status.state ? this.#status.stateSinceMs : this.#clock.wallMs();
     this.update({ ...changes, state, reason, stateSinceMs });
+  }
+
+  launching(record: EngineRecord, template: TemplateConfig, models: string[], deviceUuids: string[]): void {
+    this.show('starting', 'launching', {
+      incarnation: String(record.incarnation),
+      restarts: record.restarts,
+      servedModels: models,
+      maxConcurrentRequests: template.maxConcurrentRequests,
+      template: record.template,
+      deviceUuids,
+      evicting: false,
+      load: null,
+      pid: null,
+    });
+  }
+
+  /** A run is there, launched or taken over, and is not known to serve yet. */
+  runs({ url, leaderPid: pid, incarnation, deviceUuids }: EngineRun, reason: string): void {
+    const changes = { url, pid, deviceUuids: [...deviceUuids], incarnation: String(incarnation) };
+    this.show('starting', reason, { ...changes, evicting: false });
+  }
+
+  /** It is wanted but cannot start. */
+  blocked(why: string, cause: ExitCause | null): void {
+    if (cause) this.show('failed', `${cause.text}; not restarted: ${why}`);
+    else this.show('stopped', `not started: ${why}`);
+  }
+
+  stuck(detail: string): void {
+    this.show('failed', `stuck: ${detail}; not started until that is over`, { pid: null });
   }
 
   update(changes: Partial<EngineStatus>): void {

@@ -15,6 +15,7 @@ export const causeClasses = [
   'compile-error',
   'config',
   'killed',
+  'hang',
   'unknown',
 ] as const;
 export type CauseClass = (typeof causeClasses)[number];

@@ -1,17 +1,20 @@
-/** A run with everything that watches it: probe, readiness and load, start deadline, and the way to its end. */
+/** A run with everything that watches it: probe, readiness, page and progress, start deadline, and the way to its end. */
 import type { TemplateConfig } from '../config/agent-config.js';
 import type { Timer } from '../runtime/clock.js';
 import { EndOfRun, type EndCallbacks } from './end-of-run.js';
 import { adapterOf } from './engine-adapter.js';
 import type { EngineContext } from './engine-context.js';
 import type { EngineRun, RunExit } from './engine-run.js';
-import { EngineProbe } from './probe-engine.js';
+import { EngineProbe, type MetricsAnswer } from './probe-engine.js';
 import { EngineWatch, type WatchCallbacks } from './watch-engine.js';
+import { ProgressWatch } from './watch-progress.js';
 
-export interface LiveRunCallbacks extends EndCallbacks, Omit<WatchCallbacks, 'onReady'> {
+export interface LiveRunCallbacks extends EndCallbacks, Omit<WatchCallbacks, 'onReady' | 'isBusy'> {
   onExit: (exit: RunExit) => void;
   /** `afterMs` is the time since the launch, or since the adoption. */
   onReady: (afterMs: number) => void;
+  /** Work waits and nothing moves. */
+  onHung: (reason: string) => void;
 }
 
 export class LiveRun {
@@ -20,17 +23,40 @@ export class LiveRun {
   readonly watch: EngineWatch;
   readonly #context: EngineContext;
   readonly #probe: EngineProbe;
+  readonly #progress: ProgressWatch;
   readonly #deadline: Timer;
   #readyAtMs: number | null = null;
 
-  constructor(run: EngineRun, template: TemplateConfig, context: EngineContext, callbacks: LiveRunCallbacks) {
-    const { clock } = context;
+  constructor(
+    engineId: string,
+    run: EngineRun,
+    template: TemplateConfig,
+    context: EngineContext,
+    callbacks: LiveRunCallbacks,
+  ) {
+    const { clock, inputs } = context;
+    const adapter = adapterOf(template);
     this.run = run;
     this.#context = context;
-    this.#probe = new EngineProbe({ url: run.url, adapter: adapterOf(template) });
+    this.#probe = new EngineProbe({ url: run.url, adapter });
+    this.#progress = new ProgressWatch({
+      engineId,
+      run,
+      model: adapter.servedModels(template)[0] ?? template.model,
+      probe: this.#probe,
+      inputs,
+      clock,
+      watchdogMs: template.watchdogMs,
+      onStuck: callbacks.onHung,
+    });
     this.end = new EndOfRun(run, this.#probe, context, callbacks);
     this.watch = new EngineWatch(this.#probe, clock, {
       ...callbacks,
+      isBusy: () => this.#progress.busy,
+      onPage: (page: MetricsAnswer | null) => {
+        callbacks.onPage(page);
+        this.#progress.look(page);
+      },
       onReady: () => {
         this.#becomeReady();
         callbacks.onReady(clock.monotonicMs() - run.startedAtMs);
@@ -42,7 +68,7 @@ export class LiveRun {
     });
     run.onExit = (exit) => {
       this.#deadline.cancel();
-      this.watch.stop();
+      this.stopWatching();
       this.end.noteExit();
       callbacks.onExit(exit);
     };
@@ -60,10 +86,16 @@ export class LiveRun {
     return this.watch.start();
   }
 
+  /** It is on its way to its end: nothing about it is news any more. */
+  stopWatching(): void {
+    this.watch.stop();
+    this.#progress.close();
+  }
+
   /** Lets go; the engine goes on when it still runs. */
   close(): void {
     this.#deadline.cancel();
-    this.watch.stop();
+    this.stopWatching();
     this.end.close();
     this.#probe.close();
     this.run.close();

@@ -1,7 +1,7 @@
 /** HTTP questions to an engine, each with a deadline and a bound on the answer. */
 import { Agent, request, type Dispatcher } from 'undici';
 import type { EngineLoad } from '../domain/engine.js';
-import type { EngineAdapter } from './engine-adapter.js';
+import type { EngineAdapter, EngineProgress } from './engine-adapter.js';
 import { eachSeries } from './read-series.js';
 
 export type HealthAnswer =
@@ -15,6 +15,7 @@ export type HealthAnswer =
 
 export interface MetricsAnswer {
   load: EngineLoad | null;
+  progress: EngineProgress;
   /** Unix start time of the server as it tells it, or `null`; a new one is a new server. */
   startTime: string | null;
 }
@@ -34,7 +35,7 @@ export class EngineProbe {
   readonly #adapter: EngineAdapter;
   readonly #timeoutMs: number;
   /** vLLM closes idle connections after 5 s, so ours go sooner. */
-  readonly #agent = new Agent({ connections: 2, keepAliveTimeout: 3000, keepAliveMaxTimeout: 4000 });
+  readonly #agent = new Agent({ connections: 4, keepAliveTimeout: 3000, keepAliveMaxTimeout: 4000 });
 
   constructor({ url, adapter, timeoutMs = defaultTimeoutMs }: EngineProbeOptions) {
     this.#url = url.replace(/\/$/, '');
@@ -62,7 +63,11 @@ export class EngineProbe {
       if (status !== 200) return null;
       let startTime: string | null = null;
       eachSeries(body, 'process_start_time_seconds', (_labels, value) => (startTime = String(value)));
-      return { load: this.#adapter.parseLoad(body), startTime };
+      return {
+        load: this.#adapter.parseLoad(body),
+        progress: this.#adapter.parseProgress(body),
+        startTime,
+      };
     } catch {
       return null;
     }
@@ -78,6 +83,28 @@ export class EngineProbe {
       return ids.filter((id): id is string => typeof id === 'string');
     } catch {
       return [];
+    }
+  }
+
+  /**
+   * A one-token request through the whole engine. Resolves with true when it was answered, false when it was refused or cut,
+   * which proves nothing; not at all while it hangs, until the signal ends it.
+   */
+  async canary(model: string, signal: AbortSignal): Promise<boolean> {
+    try {
+      const response = await request(`${this.#url}/v1/completions`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ model, prompt: 'a', max_tokens: 1 }),
+        dispatcher: this.#agent,
+        headersTimeout: 0,
+        bodyTimeout: 0,
+        signal,
+      });
+      await readBounded(response.body);
+      return response.statusCode === 200;
+    } catch {
+      return false;
     }
   }
 

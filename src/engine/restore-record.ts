@@ -44,5 +44,6 @@ export function unknownTemplate(name: string): TemplateConfig {
     startTimeoutMs: 60_000,
     drainTimeoutMs: 0,
     stopGraceMs: 20_000,
+    watchdogMs: 30_000,
   };
 }

@@ -1,7 +1,7 @@
 /** vLLM as its contract describes it (`vllm serve`, CUDA_VISIBLE_DEVICES by UUID, /health, /metrics). */
 import type { TemplateConfig } from '../config/agent-config.js';
 import type { EngineLoad } from '../domain/engine.js';
-import type { EngineAdapter, EngineCommand } from './engine-adapter.js';
+import type { EngineAdapter, EngineCommand, EngineProgress } from './engine-adapter.js';
 import { eachSeries, labelOf } from './read-series.js';
 
 /**
@@ -55,6 +55,31 @@ export class VllmAdapter implements EngineAdapter {
       ...kvCacheOf(page),
     };
   }
+
+  /** The iteration histogram counts steps; a front end without it (contract 2, Rust) still counts tokens. */
+  parseProgress(page: string): EngineProgress {
+    const steps = totalOf(page, ['vllm:iteration_tokens_total_count']);
+    const awake = valuesBy(page, 'vllm:engine_sleep_state', 'sleep_state="awake"');
+    return {
+      steps: steps ?? totalOf(page, ['vllm:generation_tokens_total', 'vllm:prompt_tokens_total']),
+      preemptions: totalOf(page, ['vllm:num_preemptions_total']),
+      asleep: awake.length > 0 && awake.every((value) => value === 0),
+    };
+  }
+}
+
+/** Sum of all series of these names, `null` when there is none. */
+function totalOf(page: string, names: readonly string[]): number | null {
+  const values = names.flatMap((name) => valuesOf(page, name));
+  return values.length > 0 ? sum(values) : null;
+}
+
+function valuesBy(page: string, name: string, label: string): number[] {
+  const values: number[] = [];
+  eachSeries(page, name, (labels, value) => {
+    if (labels.includes(label)) values.push(value);
+  });
+  return values;
 }
 
 function kvCacheOf(page: string): Pick<EngineLoad, 'kvCacheBlocks' | 'kvBlockTokens'> {

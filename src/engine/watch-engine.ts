@@ -1,14 +1,17 @@
 /**
- * Looks at one running engine over HTTP: readiness by the first 200 of /health, then load and the two signs that it is
- * gone although its process still stands (503 without a body, port refused). A late answer is no sign of anything.
+ * Looks at one running engine over HTTP: readiness by the first 200 of /health, then its page and the two signs that it is
+ * gone although its process still stands (503 without a body, port refused). A late answer is no sign of anything. The page
+ * is read with every look while work is in flight, and seldom otherwise: it is large, and an idle one says nothing new.
  */
-import type { EngineLoad } from '../domain/engine.js';
 import type { Clock, Timer } from '../runtime/clock.js';
-import type { EngineProbe } from './probe-engine.js';
+import type { EngineProbe, MetricsAnswer } from './probe-engine.js';
 
 export interface WatchCallbacks {
   onReady: () => void;
-  onLoad: (load: EngineLoad | null) => void;
+  /** After each look once it is ready; `null` when the page could not be read. */
+  onPage: (page: MetricsAnswer | null) => void;
+  /** Is the page worth reading now? */
+  isBusy: () => boolean;
   onUnclear: () => void;
   /** Once; the watch has ended. */
   onGone: (reason: string) => void;
@@ -16,6 +19,7 @@ export interface WatchCallbacks {
 
 const startingPollMs = 200;
 const readyPollMs = 1000;
+const idlePageMs = 10_000;
 /** One refused connection may meet a full moment of a fork; the second one 100 ms later is the truth. */
 const recheckMs = 100;
 
@@ -27,6 +31,7 @@ export class EngineWatch {
   #refused = 0;
   #stopped = false;
   #timer: Timer | null = null;
+  #pageAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(probe: EngineProbe, clock: Clock, callbacks: WatchCallbacks) {
     this.#probe = probe;
@@ -51,7 +56,7 @@ export class EngineWatch {
       case 'ok':
         this.#refused = 0;
         if (!this.#ready) this.#becomeReady();
-        await this.#readLoad();
+        await this.#readPage();
         break;
       case 'dead':
         if (this.#ready) return this.#gone('/health says that its engine is dead');
@@ -61,7 +66,9 @@ export class EngineWatch {
         if (this.#ready && this.#refused > 1) return this.#gone('it refuses connections');
         break;
       case 'unclear':
-        if (this.#ready) this.#callbacks.onUnclear();
+        if (!this.#ready) break;
+        this.#callbacks.onUnclear();
+        await this.#readPage();
         break;
     }
     this.#next();
@@ -72,9 +79,13 @@ export class EngineWatch {
     this.#callbacks.onReady();
   }
 
-  async #readLoad(): Promise<void> {
-    const metrics = await this.#probe.metrics();
-    if (!this.#stopped && metrics) this.#callbacks.onLoad(metrics.load);
+  async #readPage(): Promise<void> {
+    const nowMs = this.#clock.monotonicMs();
+    // An eighth of a second of slack: a timer that is late must not turn ten seconds into eleven.
+    if (!this.#callbacks.isBusy() && nowMs - this.#pageAtMs < idlePageMs - 125) return;
+    this.#pageAtMs = nowMs;
+    const page = await this.#probe.metrics();
+    if (!this.#stopped) this.#callbacks.onPage(page);
   }
 
   #gone(reason: string): void {

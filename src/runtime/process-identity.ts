@@ -18,6 +18,17 @@ export function startTimeOf(pid: number): string | null {
   return statFields(pid)?.[19] ?? null;
 }
 
+/** The kernel's clock ticks per second in /proc; 100 on every architecture that Node runs on. */
+const ticksPerSecond = 100;
+
+/** Processor time that a process has used so far, its threads included, ms; `null` when there is none. */
+export function cpuMsOf(pid: number): number | null {
+  const fields = statFields(pid);
+  if (!fields) return null;
+  const ticks = Number(fields[11]) + Number(fields[12]);
+  return Number.isFinite(ticks) ? (ticks * 1000) / ticksPerSecond : null;
+}
+
 /** Fields from the third on: the second is a name in brackets that may hold anything. */
 function statFields(pid: number): string[] | null {
   try {

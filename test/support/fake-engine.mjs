@@ -10,7 +10,16 @@ import { createServer } from 'node:http';
 
 const plan = JSON.parse(process.env.FAKE_ENGINE ?? '{}');
 const flag = (name) => process.argv[process.argv.indexOf(name) + 1];
-const state = { running: 0, waiting: 0, health: 200 };
+const state = {
+  running: 0,
+  waiting: 0,
+  health: 200,
+  steps: 0,
+  metrics: 200,
+  canary: 200,
+  preemptions: 0,
+  kv: 0.25,
+};
 
 process.on('SIGTERM', () => {
   if (!plan.ignoreTerm) process.exit(0);
@@ -44,8 +53,12 @@ const server = createServer((request, response) => {
   if (url.pathname === '/health') response.writeHead(state.health).end();
   else if (url.pathname === '/v1/models')
     response.end(JSON.stringify({ object: 'list', data: [{ id: process.argv[3] }] }));
-  else if (url.pathname === '/metrics') response.end(metricsPage());
-  else if (url.pathname === '/set') {
+  else if (url.pathname === '/metrics') {
+    // 0: never answered
+    if (state.metrics === 200) response.end(metricsPage());
+  } else if (url.pathname === '/v1/completions') {
+    if (state.canary > 0) response.writeHead(state.canary).end('{}');
+  } else if (url.pathname === '/set') {
     for (const [name, value] of url.searchParams) state[name] = Number(value);
     response.end();
   } else if (url.pathname === '/env') response.end(JSON.stringify(process.env));
@@ -58,7 +71,9 @@ function metricsPage() {
   return [
     `vllm:num_requests_running{engine="0",model_name="m"} ${state.running}.0`,
     `vllm:num_requests_waiting{engine="0",model_name="m"} ${state.waiting}.0`,
-    'vllm:kv_cache_usage_perc{engine="0",model_name="m"} 0.25',
+    `vllm:kv_cache_usage_perc{engine="0",model_name="m"} ${state.kv}`,
+    `vllm:iteration_tokens_total_count{engine="0",model_name="m"} ${state.steps}.0`,
+    `vllm:num_preemptions_total{engine="0",model_name="m"} ${state.preemptions}.0`,
     'vllm:cache_config_info{block_size="16",engine="0",num_gpu_blocks="1000"} 1.0',
     '',
   ].join('\n');

@@ -99,6 +99,25 @@ vllm:cache_config_info{block_size="16",engine="${engine}",num_gpu_blocks="28672"
   ])('garbage is not a load: %j', (text) => expect(adapter.parseLoad(text)).toBeNull());
 });
 
+describe('progress', () => {
+  it('is the number of steps, summed over ranks', () => {
+    const count = 'vllm:iteration_tokens_total_count';
+    const page = `${count}{engine="0"} 7.0\n${count}{engine="1"} 5.0\nvllm:generation_tokens_total{engine="0"} 99.0\nvllm:num_preemptions_total{engine="0"} 3.0\n`;
+    expect(adapter.parseProgress(page)).toEqual({ steps: 12, preemptions: 3, asleep: false });
+  });
+
+  it('is the number of tokens where the front end counts no steps', () => {
+    const page = 'vllm:generation_tokens_total{engine="0"} 1e+03\nvllm:prompt_tokens_total{engine="0"} 5.0\n';
+    expect(adapter.parseProgress(page)).toEqual({ steps: 1005, preemptions: null, asleep: false });
+  });
+
+  it('knows a sleeping engine, and garbage', () => {
+    const page = 'vllm:engine_sleep_state{engine="0",sleep_state="awake"} 0.0\n';
+    expect(adapter.parseProgress(page).asleep).toBe(true);
+    expect(adapter.parseProgress('<html>')).toEqual({ steps: null, preemptions: null, asleep: false });
+  });
+});
+
 it('series are found by their whole name, at a line start', () => {
   const found: [string, number][] = [];
   eachSeries('xa 1\na 2\na_b 3\na{l="v \\" }"} 4e2\n', 'a', (labels, value) => found.push([labels, value]));

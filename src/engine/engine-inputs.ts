@@ -1,0 +1,25 @@
+/** What others on the node know of an engine's work and devices. All of it may be absent: then it is no sign of anything. */
+import type { DeviceReading } from '../domain/device.js';
+
+/** A request that a coordinator has placed on an engine. */
+export interface PlacedRequest {
+  /** Of this attempt. */
+  leaseId: string;
+  /** The same over all attempts, where the coordinator tells it; else the lease's. */
+  requestId: string;
+}
+
+export interface EngineInputs {
+  /** Requests in flight on the engine by what coordinators report; empty when none reports. */
+  workOn(engineId: string): readonly PlacedRequest[];
+  /** Latest reading of a device, `null` before the first. */
+  reading(deviceUuid: string): DeviceReading | null;
+  /** Did the device miss its heartbeat? `null`: nobody beats. */
+  heartbeatMissed(deviceUuid: string): boolean | null;
+}
+
+export const noInputs: EngineInputs = {
+  workOn: () => [],
+  reading: () => null,
+  heartbeatMissed: () => null,
+};
