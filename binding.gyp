@@ -37,6 +37,14 @@
       "sources": ["<!@(sed -n 's/^kv\\(_bench\\)\\? /native\\//p' native/sources.txt)"]
     },
     {
+      "target_name": "infernode_cuda_sim",
+      "product_prefix": "lib",
+      "type": "shared_library",
+      "product_dir": "<(PRODUCT_DIR)",
+      "ldflags": ["-Wl,-Bsymbolic"],
+      "sources": ["<!@(sed -n 's/^kv /native\\//p;s/^cuda_sim /native\\//p' native/sources.txt)"]
+    },
+    {
       "target_name": "infernode_nvml_sim",
       "product_prefix": "lib",
       "type": "shared_library",

@@ -2,10 +2,10 @@
 // built with AddressSanitizer and UndefinedBehaviorSanitizer; and what the shared library exports.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { readFileSync } from 'node:fs';
+import { buildWithSanitizers, canSanitize } from '../support/sanitizer-build.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const release = `${root}build/Release`;
@@ -32,15 +32,10 @@ describe.runIf(existsSync(`${release}/infernode-kv-test`))('as built', () => {
   );
 });
 
-describe.runIf(has('cmake'))('with sanitizers (needs CMake)', () => {
+describe.runIf(canSanitize)('with sanitizers (needs CMake)', () => {
   const build = `${root}build/sanitize`;
 
-  test('builds', () => {
-    const cmake = (...args: string[]): void =>
-      void execFileSync('cmake', args, { stdio: ['ignore', 'ignore', 'pipe'], timeout: 590_000 });
-    cmake('-S', `${root}native`, '-B', build, '-DINFERNODE_SANITIZE=ON');
-    cmake('--build', build, '--target', 'kv_test', '--parallel', String(Math.min(2, cpus().length)));
-  }, 600_000);
+  test('builds', () => void buildWithSanitizers('kv_test'), 600_000);
 
   test.each(widths)(
     '%s',
