@@ -18,7 +18,7 @@ const images = {
 };
 /** `<path>.cu` becomes `<path>.<image>.ptx` beside it. */
 const sources = [
-  { path: 'kvquant/cuda/kernels', of: ['sm80', 'sm89'] },
+  { path: 'kvquant/cuda/kv_kernels', of: ['sm80', 'sm89'] },
   { path: 'probe/kernels', of: ['sm80'] },
 ].filter(({ path }) => existsSync(`${native}${path}.cu`));
 
