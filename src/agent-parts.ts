@@ -5,10 +5,11 @@ import type { AgentConfig } from './config/agent-config.js';
 import type { DeviceEvent, DeviceProcess, DeviceStatus, NodeSample } from './domain/device.js';
 import type { EngineStatus } from './domain/engine.js';
 import { DeviceMetrics } from './device/device-metrics.js';
-import { DeviceSampler } from './device/sample-devices.js';
+import { DeviceSampler, type KernelNews } from './device/sample-devices.js';
 import { EngineFleet } from './engine/engine-fleet.js';
 import { EngineMetrics } from './engine/engine-metrics.js';
 import type { Fault } from './domain/health.js';
+import { kernelLogWords } from './health/kernel-patterns.js';
 import { nativePath } from './native/native-paths.js';
 import type { EngineControl } from './node/node-service.js';
 import type { Clock } from './runtime/clock.js';
@@ -17,6 +18,7 @@ import type { Logger } from './runtime/logger.js';
 export interface SamplerPart {
   onSample(callback: (sample: NodeSample) => void): void;
   onEvent(callback: (event: DeviceEvent) => void): void;
+  onKernelLog(callback: (news: KernelNews) => void): void;
   /** Reads everything anew, process lists too. */
   sampleNow(): Promise<NodeSample | null>;
   start(): Promise<void>;
@@ -26,6 +28,8 @@ export interface SamplerPart {
 
 export interface EngineFleetPart extends EngineControl {
   list(): EngineStatus[];
+  /** The supervised engine that a process belongs or belonged to. */
+  engineOf(pid: number): { engineId: string; deviceUuids: readonly string[] } | null;
   onChange(callback: () => void): void;
   applyDeviceStatus(devices: DeviceStatus[]): void;
   applyFault(fault: Fault): void;
@@ -62,6 +66,8 @@ function createSampler({ config, clock, logger, registry }: SamplerOptions): Sam
     runDir: join(config.stateDir, 'run'),
     intervalMs: config.nvml.sampleIntervalMs,
     callDeadlineMs: config.nvml.callDeadlineMs,
+    kmsg: config.kmsg.path === null ? null : { path: config.kmsg.path, match: kernelLogWords },
+    drill: config.nvml.drill,
     clock,
     logger,
     metrics: new DeviceMetrics(registry, config.node.name),

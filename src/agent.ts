@@ -13,6 +13,7 @@ import { formatAddress } from './config/listen-address.js';
 import type { DeviceStatus, DriverState } from './domain/device.js';
 import type { EngineStatus } from './domain/engine.js';
 import { createAgentParts, type AgentParts, type EngineFleetPart, type SamplerPart } from './agent-parts.js';
+import type { KernelNews } from './device/sample-devices.js';
 import { DeviceHealthTracker } from './health/device-health.js';
 import { isStoredHealth, type StoredHealth } from './health/stored-health.js';
 import { HealthMetrics } from './health/health-metrics.js';
@@ -20,6 +21,7 @@ import { checkRows } from './health/health-data.js';
 import { createMetricsRegistry } from './metrics/metrics-registry.js';
 import { createMetricsServer, type ScrapeTarget } from './metrics/metrics-server.js';
 import { createProbeServer } from './metrics/probe-server.js';
+import { bridgesOf } from './node/pci-bridges.js';
 import { readHostInventory } from './node/host-inventory.js';
 import { readBootId, readMachineId } from './node/node-identity.js';
 import { NodeMetrics } from './node/node-metrics.js';
@@ -129,6 +131,7 @@ class Agent implements RunningAgent {
       settings: config.health.checks,
       bootId,
       restored: this.#store.health,
+      host: { bridgesOf, engineOf: (pid) => this.#fleet.engineOf(pid) },
       onDevices: (devices) => this.#devicesChanged(devices),
       onFault: (fault) => this.#guard('fault', () => this.#fleet.applyFault(fault)),
       onStore: (health) => this.#store.save({ health, machineId }),
@@ -236,7 +239,21 @@ class Agent implements RunningAgent {
       this.#firstSample();
     });
     this.#sampler.onEvent((event) => this.#guard('event', () => this.#health.handleEvent(event)));
+    this.#sampler.onKernelLog((news) => this.#guard('kernel log', () => this.#hearKernelLog(news)));
     this.#fleet.onChange(() => this.#enginesChanged());
+  }
+
+  #hearKernelLog(news: KernelNews): void {
+    switch (news.kind) {
+      case 'record':
+        return this.#health.handleKernelRecord(news.record);
+      case 'restart':
+        return this.#health.kernelLogRestarted();
+      case 'event-set':
+        return this.#health.eventSetBroken(news.broken);
+      case 'status':
+        if (news.lost > 0) this.#health.kernelRecordsLost(news.lost);
+    }
   }
 
   /** Engines first, then one delta that holds devices and engines together. */
@@ -257,7 +274,8 @@ class Agent implements RunningAgent {
   #publish(): void {
     this.#publisher.publish({
       driver: this.#driver,
-      cordons: [...this.#store.cordons],
+      cordons: [...this.#store.cordons, ...this.#health.nodeCordons],
+      conditions: this.#health.nodeConditions,
       devices: [...this.#health.devices],
       engines: this.#fleet.list(),
     });
@@ -312,7 +330,7 @@ export function compareConfigs(before: AgentConfig, after: AgentConfig): ReloadR
   if (!same(before.templates, after.templates)) applied.push('templates');
   if (!same(before.health.checks, after.health.checks)) applied.push('health.checks');
   const needsRestart: string[] = [];
-  for (const field of ['node', 'stateDir', 'listen', 'tls', 'nvml', 'engines'] as const)
+  for (const field of ['node', 'stateDir', 'listen', 'tls', 'nvml', 'kmsg', 'engines'] as const)
     if (!same(before[field], after[field])) needsRestart.push(field);
   if (!same(before.health.actions, after.health.actions)) needsRestart.push('health.actions');
   return { applied, needsRestart };

@@ -57,7 +57,14 @@ bool EventWatcher::Add(Device device, const std::string& uuid, int32_t index) {
   return false;
 }
 
+void EventWatcher::Renew() {
+  FreeSet();
+  if (!CreateSet()) return;
+  for (const Watched& watched : devices_) Register(watched);
+}
+
 Return EventWatcher::Wait(uint32_t timeout_ms, Event* event) {
+  if (!set_) return kUnknown;
   EventData data{};
   const Return result = INFERNODE_NVML(symbols_, slot_, -1, nvmlEventSetWait_v2, set_, &data, timeout_ms);
   if (result != kSuccess) return result;

@@ -32,6 +32,8 @@ class EventWatcher {
 
   /// Registers what the device supports of what is wanted. False when it supports no events, which is no fault.
   bool Add(Device device, const std::string& uuid, int32_t index);
+  /// A set that cannot be waited on is given up for a new one with the same devices.
+  void Renew();
   bool empty() const { return devices_.empty(); }
 
   /// At most `timeout_ms`, which is also how long a stop may take: there is no way to interrupt a wait. kTimeout is normal.

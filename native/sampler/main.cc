@@ -13,12 +13,15 @@
 #include <thread>
 
 #include "sampler/event_pipe.h"
+#include "sampler/kmsg_reader.h"
 #include "sampler/sampler.h"
 #include "sampler/snapshot_file.h"
 
 namespace {
 
 using infernode::sampler::EventPipe;
+using infernode::sampler::KmsgOptions;
+using infernode::sampler::KmsgReader;
 using infernode::sampler::Sampler;
 using infernode::sampler::SamplerOptions;
 using infernode::sampler::SnapshotFile;
@@ -28,10 +31,12 @@ constexpr int kHeartbeatMs = 250;
 /// How long a clean shutdown of the driver may take before the process just ends.
 constexpr int kQuitMs = 1000;
 constexpr size_t kMaxLine = 64;
+constexpr size_t kMaxKmsgMatches = 64;
 constexpr int kUsageError = 2;
 
 struct Arguments {
   SamplerOptions sampler;
+  KmsgOptions kmsg;
   std::string snapshot;
 };
 
@@ -53,6 +58,10 @@ bool Parse(int argc, char** argv, Arguments* arguments) {
       arguments->sampler.library = value;
     } else if (flag == "--snapshot") {
       arguments->snapshot = value;
+    } else if (flag == "--kmsg") {
+      arguments->kmsg.path = value;
+    } else if (flag == "--kmsg-match" && *value && arguments->kmsg.match.size() < kMaxKmsgMatches) {
+      arguments->kmsg.match.push_back(value);
     } else if (flag == "--interval-ms" && ParseNumber(value, 10, 3'600'000, &number)) {
       arguments->sampler.interval_ms = number;
     } else if (flag == "--normal-interval-ms" && ParseNumber(value, 10, 3'600'000, &number)) {
@@ -72,7 +81,7 @@ bool Parse(int argc, char** argv, Arguments* arguments) {
   if (!slow_given) arguments->sampler.slow_interval_ms = arguments->sampler.interval_ms * 30;
   if (argc % 2 == 1 && !arguments->sampler.library.empty() && !arguments->snapshot.empty()) return true;
   std::fprintf(stderr, "usage: infernode-sampler --library PATH --snapshot FILE [--interval-ms N] [--normal-interval-ms N] "
-               "[--slow-interval-ms N] [--skip-index I]...\n");
+               "[--slow-interval-ms N] [--skip-index I]... [--kmsg PATH [--kmsg-match TEXT]...]\n");
   return false;
 }
 
@@ -132,6 +141,8 @@ int main(int argc, char** argv) {
   Sampler sampler(arguments.sampler, **snapshot, pipe);
   pipe.WriteNote("hello");
   std::thread driver([&] { sampler.Run(); });
+  KmsgReader kmsg(arguments.kmsg, pipe);
+  if (!arguments.kmsg.path.empty()) std::thread([&] { kmsg.Run(); }).detach();
   ServeCommands(sampler, *snapshot, g_terminated);
 
   sampler.Quit();

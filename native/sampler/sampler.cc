@@ -249,6 +249,7 @@ void Sampler::RunDevice(const nvml::Library& library, uint32_t index, int driver
 void Sampler::RunEvents(const nvml::Library& library) {
   nvml::EventWatcher watcher(library.symbols(), snapshot_.slots[kEventSlot]);
   uint32_t pause_ms = 0;
+  bool broken = false;
   for (;;) {
     std::vector<NewDevice> added;
     {
@@ -266,6 +267,12 @@ void Sampler::RunEvents(const nvml::Library& library) {
     nvml::Event event;
     const nvml::Return result = watcher.Wait(kWaitSliceMs, &event);
     const bool at_once = Clock::now() - began < milliseconds(kWaitSliceMs / 2);
+    const bool fails = result != nvml::kSuccess && result != nvml::kTimeout;
+    // "Lost" speaks of one device, which its own readings tell better; the set goes on for the others.
+    if (fails && result != nvml::kGpuIsLost && !broken) pipe_.WriteNote("events-broken");
+    if (!fails && broken) pipe_.WriteNote("events-restored");
+    broken = fails && (broken || result != nvml::kGpuIsLost);
+    if (broken) watcher.Renew();
     if (result == nvml::kSuccess) {
       pause_ms = 0;
       pipe_.WriteEvent(event);

@@ -11,6 +11,7 @@ import {
   addXid,
   addXidEffects,
   delayCall,
+  deviceAt,
   findDevice,
   forceReturn,
   hangCall,
@@ -34,6 +35,7 @@ import {
   linkSettingNames,
   type GpuEventType,
 } from '../sim/gpu-settings.js';
+import { appendKernelLog, xidLine } from '../sim/kernel-log.js';
 import { nvmlReturnCodes } from '../sim/nvml-return-codes.js';
 import {
   checkCall,
@@ -56,6 +58,13 @@ export interface SimGpuTarget {
 interface TargetOptions extends SimGpuTarget {
   gpu?: string;
   json?: boolean;
+}
+
+interface XidOptions extends TargetOptions {
+  effects?: boolean;
+  dropped?: boolean;
+  log: boolean;
+  detail?: string;
 }
 
 /** Finds the directory of the simulated node that the options mean; throws a typed error when there is none. */
@@ -104,13 +113,28 @@ class SimGpuCommands {
         '--effects',
         'also leave behind what such an Xid leaves: 79 loses the GPU, 63 makes a row remap pending...',
       )
-      .option('--dropped', 'NVML does not tell of it, as happens to real ones')
-      .action((code: number, options: TargetOptions & { effects?: boolean; dropped?: boolean }) =>
-        this.#editGpu(options, (scenario, position) => {
+      .option('--dropped', 'NVML does not tell of it, as happens to real ones: only the kernel log does')
+      .option('--no-log', 'the kernel log does not tell of it')
+      .option(
+        '--detail <text>',
+        'what the kernel log says after the code, such as "pid=4711, name=python3, Ch 00000008"',
+      )
+      .action((code: number, options: XidOptions) =>
+        this.#editGpu(options, (scenario, position, directory) => {
+          const line = xidLine(deviceAt(scenario, position), code, options.detail);
+          if (options.log) appendKernelLog(directory, line);
           const seq = addXid(scenario, position, code, options.dropped ? { dropped: true } : {});
           const known = options.effects === true && addXidEffects(scenario, position, code);
           const effects = options.effects ? (known ? ' with its effects' : ' (no effects known)') : '';
           return { message: `Xid ${code}${effects}`, xid: code, seq, effects: known };
+        }),
+      );
+    this.#command('log', 'write lines into the kernel log of a simulated node', 'optional')
+      .argument('<text>', 'what the kernel says, such as "NVRM: GPU 0000:18:00.0: RmInitAdapter failed!"')
+      .action((text: string, options: TargetOptions) =>
+        this.#edit(options, (_scenario, _position, directory) => {
+          const seqs = appendKernelLog(directory, text);
+          return { message: `logged as record ${seqs.join(', ')}`, kmsg: seqs };
         }),
       );
     this.#command('event', 'report another event of a GPU', 'required')
@@ -297,10 +321,13 @@ class SimGpuCommands {
   }
 
   /** An edit of one GPU; commander has seen to it that --gpu is there. */
-  #editGpu(options: TargetOptions, edit: (scenario: GpuScenario, position: number) => Outcome): void {
-    this.#edit(options, (scenario, position) => {
+  #editGpu(
+    options: TargetOptions,
+    edit: (scenario: GpuScenario, position: number, directory: string) => Outcome,
+  ): void {
+    this.#edit(options, (scenario, position, directory) => {
       if (position === undefined) throw invalid('expected --gpu, got none');
-      return edit(scenario, position);
+      return edit(scenario, position, directory);
     });
   }
 

@@ -1,5 +1,6 @@
 import type { ClusterState } from '../domain/cluster-state.js';
 import type { DeviceStatus } from '../domain/device.js';
+import type { Condition } from '../domain/health.js';
 import type { NodeState } from '../domain/node-state.js';
 
 const gib = (bytes: number | null): string => (bytes === null ? '-' : (bytes / 1024 ** 3).toFixed(0));
@@ -13,7 +14,9 @@ export function renderStatus(cluster: ClusterState): string {
     state === null
       ? `${address}  ${watch}${reason ? `: ${reason}` : ''}`
       : `${state.node}  ${watch}${reason ? `: ${reason}` : ''}  driver ${driverOf(state)}${cordonsOf(state.cordons)}`,
-    ...(state === null ? [] : [...deviceTable(state), ...engineTable(state, cluster), '']),
+    ...(state === null
+      ? []
+      : [...state.conditions.map(nodeCondition), ...deviceTable(state), ...engineTable(state, cluster), '']),
   ]);
   const models = cluster.models.map(
     ({ name, aliases, strategy, eligibleEndpoints, endpoints, inFlight }) =>
@@ -24,6 +27,10 @@ export function renderStatus(cluster: ClusterState): string {
 
 function driverOf({ driver }: NodeState): string {
   return driver.state === 'ok' ? driver.driverVersion : `${driver.state}: ${driver.reason}`;
+}
+
+function nodeCondition({ severity, reason, action }: Condition): string {
+  return `  node  ${severity}  ${reason}${action === 'none' ? '' : ` (wants ${action})`}`;
 }
 
 function cordonsOf(cordons: readonly { holder: string }[]): string {

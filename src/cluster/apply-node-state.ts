@@ -40,6 +40,7 @@ function applyDelta(state: NodeState, delta: NodeStateDelta): NodeState {
     revision: delta.revision,
     driver: delta.driver ?? state.driver,
     cordons: delta.cordons ?? state.cordons,
+    conditions: delta.conditions ?? state.conditions,
     devices: mergeByKey(state.devices, delta.devices, delta.removedDevices, (d) => d.identity.uuid),
     engines: mergeByKey(state.engines, delta.engines, delta.removedEngines, (e) => e.id),
   };

@@ -78,8 +78,12 @@ export const agentSchema = z
         sampleIntervalMs: z.int().min(50).max(60_000).default(1000),
         /** A driver call older than this makes its device `unknown` and costs the sampler (design decision 1). */
         callDeadlineMs: z.int().min(100).max(60_000).default(3000),
+        /** What this library and the kernel log tell is a rehearsal: acted on, and marked as a drill. */
+        drill: z.boolean().default(false),
       })
       .prefault({}),
+    /** The kernel log, second source of faults: the device, or a file that gets its records; `null`: not read. */
+    kmsg: z.strictObject({ path: z.string().min(1).nullable().default('/dev/kmsg') }).prefault({}),
     health: z
       .strictObject({
         checks: z

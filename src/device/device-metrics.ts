@@ -1,5 +1,6 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { DeviceEvent, DeviceReading, DeviceSample, DriverState, NodeSample } from '../domain/device.js';
+import { kernelLogStates, type KernelLogStatus } from '../domain/kernel-log.js';
 
 import { callTimeBounds } from '../native/nvml.js';
 import { CallTimeHistogram, type CallTimesSource } from './call-time-histogram.js';
@@ -71,6 +72,8 @@ export class DeviceMetrics {
   readonly #counters: Record<SamplerCount, Counter<'node'>>;
   readonly #events: Counter<'node' | 'kind'>;
   readonly #callTimes: CallTimeHistogram;
+  readonly #kernelLog: Record<'records' | 'lost' | 'invalid', Counter<'node'>>;
+  #kernelLogState: KernelLogStatus['state'] = 'off';
   #sample: NodeSample | null = null;
   #stuckSamplers = 0;
 
@@ -89,6 +92,14 @@ export class DeviceMetrics {
       eventsDropped: counter('events_dropped', 'Events lost because the pipe was full', ['node']),
       garbage: counter('event_lines_invalid', 'Lines of the event pipe that could not be read', ['node']),
     };
+    const kernel = (name: string, help: string): Counter<'node'> =>
+      new Counter({ name: `infernode_kmsg_${name}_total`, help, labelNames: ['node'], registers });
+    this.#kernelLog = {
+      records: kernel('records', 'Records of the kernel log that concern GPUs or engines'),
+      lost: kernel('lost', 'Records of the kernel log that were overwritten before they were read'),
+      invalid: kernel('invalid', 'Records of the kernel log that were no text, or too long'),
+    };
+    this.countKernelLog({ records: 0, lost: 0, invalid: 0 });
     for (const name of Object.keys(this.#counters) as SamplerCount[]) this.count(name, 0);
     for (const kind of eventKinds) this.#events.inc({ node, kind }, 0);
   }
@@ -109,16 +120,27 @@ export class DeviceMetrics {
     this.#callTimes.show(source);
   }
 
+  countKernelLog(counts: Partial<Record<'records' | 'lost' | 'invalid', number>>): void {
+    for (const [name, count] of Object.entries(counts))
+      this.#kernelLog[name as keyof typeof counts].inc({ node: this.#node }, count);
+  }
+
+  showKernelLog({ state }: KernelLogStatus): void {
+    this.#kernelLogState = state;
+  }
+
   show(sample: NodeSample): void {
     this.#sample = sample;
   }
 
   #createGauges(registry: Registry): void {
     const node = this.#node;
-    const gauge = (name: string, help: string, label: string | null, values: () => Values): void => {
+    const gauge = (name: string, help: string, label: string | null, values: () => Values): void =>
+      fullName(`infernode_device_${name}`, help, label, values);
+    const fullName = (name: string, help: string, label: string | null, values: () => Values): void => {
       const labelNames = label === null ? ['node'] : ['node', label];
       const gauge: Gauge = new Gauge({
-        name: `infernode_device_${name}`,
+        name,
         help,
         labelNames,
         registers: [registry],
@@ -143,6 +165,12 @@ export class DeviceMetrics {
     );
     gauge('driver_state', 'One series per state of the driver, 1 for the current one', 'state', () =>
       driverStates.map((state) => [state, this.#sample?.driver.state === state ? 1 : 0]),
+    );
+    fullName(
+      'infernode_kmsg_state',
+      'One series per state of reading the kernel log, 1 for the current one',
+      'state',
+      () => kernelLogStates.map((state) => [state, this.#kernelLogState === state ? 1 : 0]),
     );
     gauge('samplers_stuck', 'Abandoned samplers that have not ended yet', null, () => [
       ['', this.#stuckSamplers],

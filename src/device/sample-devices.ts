@@ -7,6 +7,7 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { DeviceEvent, DeviceProcess, DriverState, NodeSample } from '../domain/device.js';
 import { InfernodeError } from '../domain/error-codes.js';
+import type { KernelLogStatus, KernelRecord } from '../domain/kernel-log.js';
 import { loadAddon } from '../native/load-addon.js';
 import { nativePath } from '../native/native-paths.js';
 import type { RawSnapshot } from '../native/nvml.js';
@@ -16,6 +17,7 @@ import type { Service } from '../runtime/service.js';
 import { SampleAssembler, type SampleInputs } from './assemble-sample.js';
 import type { DeviceMetrics } from './device-metrics.js';
 import { HeardEvents } from './heard-events.js';
+import { KernelLog } from './kernel-log.js';
 import { SamplerLineup } from './sampler-lineup.js';
 import { SamplerProcess, type Sampler } from './sampler-process.js';
 import type { SamplerNote } from './watch-device-events.js';
@@ -33,10 +35,23 @@ export interface DeviceSamplerOptions {
   /** For flash memory and pairs of devices, and once at the start; default 24 h. */
   inspectIntervalMs?: number;
   callDeadlineMs: number;
+  /** The kernel log and what its lines must hold to be passed on; `null`: not read. */
+  kmsg?: { path: string; match: readonly string[] } | null;
+  /** Everything heard here is a rehearsal. */
+  drill?: boolean;
   clock: Clock;
   logger: Logger;
   metrics: DeviceMetrics;
 }
+
+/** What the sampler says beside readings and events of devices. */
+export type KernelNews =
+  | { kind: 'record'; record: KernelRecord }
+  /** The log began anew: sequence numbers start over. */
+  | { kind: 'restart' }
+  | { kind: 'status'; status: KernelLogStatus; lost: number }
+  /** Waiting for the driver's events fails, or works again. */
+  | { kind: 'event-set'; broken: boolean };
 
 type Unsubscribe = () => void;
 
@@ -55,7 +70,9 @@ export class DeviceSampler implements Service {
   readonly #assembler = new SampleAssembler();
   readonly #sampleListeners = new Set<(sample: NodeSample) => void>();
   readonly #eventListeners = new Set<(event: DeviceEvent) => void>();
+  readonly #kernelListeners = new Set<(news: KernelNews) => void>();
   readonly #heard = new HeardEvents<Sampler>();
+  readonly #kernelLog: KernelLog<Sampler>;
   /** Samplers that are or were the current one. */
   readonly #haveSpoken = new WeakSet<Sampler>();
   readonly #waiters = new Set<(raw: RawSnapshot | null) => void>();
@@ -68,6 +85,7 @@ export class DeviceSampler implements Service {
 
   constructor(options: DeviceSamplerOptions) {
     this.#options = options;
+    this.#kernelLog = new KernelLog(options.kmsg?.path ?? null, options.metrics);
     this.#lineup = new SamplerLineup({ ...options, spawn: (skip) => this.#spawn(skip) });
   }
 
@@ -101,6 +119,16 @@ export class DeviceSampler implements Service {
   onEvent(listener: (event: DeviceEvent) => void): Unsubscribe {
     this.#eventListeners.add(listener);
     return () => this.#eventListeners.delete(listener);
+  }
+
+  /** The kernel log's records, and how reading it goes. */
+  onKernelLog(listener: (news: KernelNews) => void): Unsubscribe {
+    this.#kernelListeners.add(listener);
+    return () => this.#kernelListeners.delete(listener);
+  }
+
+  get kernelLog(): KernelLogStatus {
+    return this.#kernelLog.status;
   }
 
   /**
@@ -183,6 +211,7 @@ export class DeviceSampler implements Service {
       clock,
       logger,
       metrics,
+      kmsg = null,
     } = this.#options;
     const sampler: SamplerProcess = new SamplerProcess({
       libraryPath: libraryPath.includes('/') ? resolve(libraryPath) : libraryPath,
@@ -191,10 +220,13 @@ export class DeviceSampler implements Service {
       normalIntervalMs,
       slowIntervalMs,
       skip,
+      kmsg: kmsg && { ...kmsg, path: resolve(kmsg.path) },
       clock,
       logger,
       onNote: (note) => this.#handleNote(sampler, note),
       onEvent: (event) => this.#handleEvent(sampler, event),
+      onKernelRecord: (record) => this.#handleKernelRecord(record),
+      onKernelLog: (status) => this.#handleKernelLog(sampler, status),
       onGarbage: () => metrics.count('garbage'),
       onExit: (reason) => this.#handleExit(sampler, reason),
     });
@@ -203,6 +235,35 @@ export class DeviceSampler implements Service {
 
   #handleNote(sampler: SamplerProcess, note: SamplerNote): void {
     if (note === 'round') this.#look(sampler === this.#lineup.current ? 'whole' : 'timer');
+    if (sampler !== this.#lineup.current || this.#closed) return;
+    if (note === 'kmsg-restart') this.#tell(this.#kernelListeners, { kind: 'restart' });
+    if (note === 'events-broken' || note === 'events-restored')
+      this.#tell(this.#kernelListeners, { kind: 'event-set', broken: note === 'events-broken' });
+  }
+
+  /** From whichever sampler: who listens knows by the sequence number what it has heard. */
+  #handleKernelRecord(record: KernelRecord): void {
+    if (this.#closed) return;
+    this.#options.metrics.countKernelLog({ records: 1 });
+    const drill = record.drill || this.#options.drill === true;
+    this.#tell(this.#kernelListeners, { kind: 'record', record: { ...record, drill } });
+  }
+
+  #handleKernelLog(sampler: Sampler, said: KernelLogStatus): void {
+    if (sampler !== this.#lineup.current || this.#closed) return;
+    const { state } = this.#kernelLog.status;
+    const lost = this.#kernelLog.note(sampler, said);
+    const { status } = this.#kernelLog;
+    const { logger } = this.#options;
+    if (lost > 0) {
+      logger.warn({ lost }, 'records of the kernel log were lost; the devices are read anew');
+      sampler.askForSample();
+    }
+    if (state !== status.state) {
+      if (status.state === 'reading') logger.info('the kernel log is read');
+      else logger.warn({ reason: status.reason }, 'the kernel log is not read: its checks are unsupported');
+    }
+    this.#tell(this.#kernelListeners, { kind: 'status', status, lost });
   }
 
   /**
@@ -213,7 +274,7 @@ export class DeviceSampler implements Service {
     const speaks = sampler === this.#lineup.current || this.#haveSpoken.has(sampler);
     if (this.#closed || !speaks || !this.#heard.isNews(sampler, event)) return;
     this.#options.metrics.countEvent(event.kind);
-    this.#tell(this.#eventListeners, event);
+    this.#tell(this.#eventListeners, { ...event, drill: event.drill || this.#options.drill === true });
   }
 
   #handleExit(sampler: SamplerProcess, reason: string): void {

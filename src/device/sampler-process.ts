@@ -20,10 +20,14 @@ export interface SamplerProcessOptions {
   slowIntervalMs: number;
   /** Devices that it leaves alone. */
   skip: ReadonlySet<number>;
+  /** The kernel log and what its lines must hold to be passed on, or `null`. */
+  kmsg: { path: string; match: readonly string[] } | null;
   clock: Clock;
   logger: Logger;
   onNote(note: SamplerNote): void;
   onEvent: DeviceEventHandlers['onEvent'];
+  onKernelRecord: DeviceEventHandlers['onKernelRecord'];
+  onKernelLog: DeviceEventHandlers['onKernelLog'];
   onGarbage: DeviceEventHandlers['onGarbage'];
   /** Once, however it ends. */
   onExit(reason: string): void;
@@ -121,10 +125,12 @@ export class SamplerProcess {
   }
 
   #attach(): void {
-    const { clock, onEvent, onGarbage } = this.#options;
+    const { clock, onEvent, onKernelRecord, onKernelLog, onGarbage } = this.#options;
     const reader = new DeviceEventReader({
       clock,
       onEvent,
+      onKernelRecord,
+      onKernelLog,
       onGarbage,
       onNote: (note) => this.#note(note),
     });
@@ -139,7 +145,7 @@ export class SamplerProcess {
 
   #note(note: SamplerNote): void {
     if (note === 'hello') this.#openSnapshot();
-    else this.#rounds += 1;
+    else if (note === 'round') this.#rounds += 1;
     this.#options.onNote(note);
   }
 
@@ -186,12 +192,14 @@ function argumentsOf({
   normalIntervalMs,
   slowIntervalMs,
   skip,
+  kmsg,
 }: SamplerProcessOptions): string[] {
   return [
     ...['--library', libraryPath, '--snapshot', snapshotPath],
     ...['--interval-ms', String(intervalMs)],
     ...['--normal-interval-ms', String(normalIntervalMs), '--slow-interval-ms', String(slowIntervalMs)],
     ...[...skip].flatMap((index) => ['--skip-index', String(index)]),
+    ...(kmsg ? ['--kmsg', kmsg.path, ...kmsg.match.flatMap((text) => ['--kmsg-match', text])] : []),
   ];
 }
 

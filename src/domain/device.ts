@@ -120,8 +120,10 @@ export interface DeviceEvent {
   pid: number | null;
   /** Monotonic ms of the agent's clock at reception. */
   receivedAtMs: number;
-  /** True when the simulator injected it. */
+  /** True when it is a rehearsal: a simulated library, or a line that a program wrote into the kernel log. */
   drill: boolean;
+  /** A kernel log line without an Xid number that says what Xid 79 says. */
+  fallenOff?: boolean;
 }
 
 /** What the node says of one device: identity, health with its reason, cordons, the latest readings. */

@@ -1,6 +1,7 @@
 import type { Cordon } from './cordon.js';
 import type { DeviceStatus, DriverState } from './device.js';
 import type { EngineStatus } from './engine.js';
+import type { Condition } from './health.js';
 
 /**
  * The whole truth of one node. `epoch` is random per agent process; within one epoch `revision` grows by one per
@@ -13,6 +14,8 @@ export interface NodeState {
   revision: number;
   driver: DriverState;
   cordons: Cordon[];
+  /** What is wrong with the node as a whole and with no device of its own. */
+  conditions: Condition[];
   devices: DeviceStatus[];
   engines: EngineStatus[];
 }
@@ -28,6 +31,7 @@ export interface NodeStateDelta {
   revision: number;
   driver: DriverState | null;
   cordons: Cordon[] | null;
+  conditions: Condition[] | null;
   devices: DeviceStatus[];
   /** UUIDs. */
   removedDevices: string[];

@@ -107,6 +107,12 @@ export class EngineFleet implements Service {
     return this.#roster.all.map((engine) => engine.status);
   }
 
+  /** The supervised engine whose present run has or had the process, `null` for anybody else's. */
+  engineOf(pid: number): { engineId: string; deviceUuids: readonly string[] } | null {
+    const owner = this.#roster.supervised.find(({ run }) => run?.pids.has(pid));
+    return owner?.run ? { engineId: owner.id, deviceUuids: owner.run.deviceUuids } : null;
+  }
+
   /** Called in the turn of the event loop in which something changed. */
   onChange(listener: EngineListener): void {
     this.#roster.listen(listener);

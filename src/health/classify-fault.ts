@@ -60,6 +60,7 @@ export function classifyFault(event: DeviceEvent, context: FaultContext): Classi
 function verdictOf(event: DeviceEvent, message: XidMessage | null, context: FaultContext): Verdict {
   switch (event.kind) {
     case 'xid':
+      if (event.fallenOff) return verdictOfCheck('fallen_off_log', 'drain-now');
       return verdictOfXid(event, message, context);
     case 'recovery-action':
       return verdictOfRecoveryAction(event.code);

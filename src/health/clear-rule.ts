@@ -10,13 +10,35 @@
  *   operator's word.
  * - `counter-restarted`: a volatile error counter went down, which only a reset does.
  * - `engine-restarted`: the engine on the device has started anew.
- * - `quiet`: ten minutes without the same code. Our own figure, as in the data's `hung_task`.
- * - an operator's acknowledgement clears everything: `UncordonDevice` with holder `health:<check>`.
+ * - `quiet`: ten minutes without the same code, our own figure, as in the data's `hung_task`; other times where `clear_when` names one.
+ * - an operator's acknowledgement clears everything: `AcknowledgeCondition`, or `UncordonDevice` with holder `health:<check>`.
  */
 export type Evidence =
   'node-booted' | 'device-returned' | 'driver-reopened' | 'counter-restarted' | 'engine-restarted' | 'quiet';
 
 export const quietMs = 10 * 60_000;
+
+/** Checks with a time of their own in `clear_when`; `afterReset`: the time counts once there is evidence of a reset. */
+const quietRules: Record<string, { quietMs: number; afterReset?: true }> = {
+  kmsg_overrun: { quietMs: 0 },
+  // Only a new event set ends it.
+  event_set_broken: { quietMs: Number.POSITIVE_INFINITY },
+  pcie_aer: { quietMs: 60 * 60_000 },
+  hung_task: { quietMs },
+  xid_app_repeat: { quietMs: 24 * 60 * 60_000 },
+  gsp_timeout_storm: { quietMs, afterReset: true },
+};
+
+/** How long a condition must have been quiet to go, or `null` when silence proves nothing. */
+export function quietTimeOf(
+  check: string,
+  recoversHow: string | null,
+  severe: boolean,
+): { quietMs: number; afterReset: boolean } | null {
+  const own = quietRules[check];
+  if (own) return { quietMs: own.quietMs, afterReset: own.afterReset === true };
+  return clears(recoversHow, severe, 'quiet') ? { quietMs, afterReset: false } : null;
+}
 
 const reset: Evidence[] = ['node-booted', 'device-returned', 'driver-reopened', 'counter-restarted'];
 

@@ -7,7 +7,7 @@ import type { Condition, Severity } from '../domain/health.js';
 import { deviceChecks } from './checks/check-registry.js';
 import type { DeviceCheck, DeviceView, Limit, Verdict } from './checks/device-check.js';
 import type { ClassifiedFault } from './classify-fault.js';
-import { clearingXid, clears, quietMs, type Evidence } from './clear-rule.js';
+import { clearingXid, clears, quietTimeOf, type Evidence } from './clear-rule.js';
 import { actionOf, checkRow, compareSeverity, type CheckRow } from './health-data.js';
 
 /** Limits and switches by check id, from the configuration. */
@@ -22,6 +22,8 @@ export interface HeldCondition {
   recoversHow: string | null;
   /** The fault asked for "no new work", whatever the severity. */
   drainNow: boolean;
+  /** Wall time in ms when it fired last; absent in documents of older agents. */
+  seenWallMs?: number;
 }
 
 interface Entry extends HeldCondition {
@@ -29,6 +31,8 @@ interface Entry extends HeldCondition {
   seenAtMs: number;
   /** Since when the clear rule holds, or `null`. */
   clearSinceMs: number | null;
+  /** A reset was seen since it fired; for a rule that waits longer. */
+  repaired: boolean;
 }
 
 export interface Moment {
@@ -71,9 +75,12 @@ export class ConditionBook {
   }
 
   /** Keeps the condition of an event; `info` is a record, not a condition. Repeats keep the first time. */
-  hold(fault: ClassifiedFault, at: Moment): void {
+  hold(fault: ClassifiedFault, now: Moment): void {
+    // A log that is replayed tells of what is long past.
+    const ageMs = Math.max(0, now.nowMs - fault.observedAtMs);
+    const at = { nowMs: now.nowMs - ageMs, wallMs: now.wallMs - ageMs };
     if (fault.xid !== null) this.#clearByXid(fault.xid);
-    const key = fault.xid !== null && fault.check === 'xid' ? `xid:${fault.xid}` : fault.check;
+    const key = keyOf(fault.check, fault.xid);
     if (fault.severity === 'info') {
       // "None" from the driver itself ends the condition that an earlier verdict of it began.
       if (fault.check === 'recovery_action') this.#entries.delete(key);
@@ -94,27 +101,34 @@ export class ConditionBook {
       code: fault.xid,
       recoversHow: fault.recoversHow,
       drainNow: fault.drain === 'drain-now',
+      seenWallMs: at.wallMs,
       seenAtMs: at.nowMs,
       clearSinceMs: null,
+      repaired: false,
     });
   }
 
   /** Removes what the evidence repairs; only conditions of events, readings speak for themselves. */
   clearBy(evidence: Evidence): void {
     for (const [key, entry] of this.#entries)
-      if (entry.fromEvent && clears(entry.recoversHow, isSevere(entry.condition.severity), evidence))
-        this.#entries.delete(key);
+      if (entry.fromEvent && clears(entry.recoversHow, isSevere(entry.condition.severity), evidence)) {
+        if (quietOf(entry)?.afterReset) entry.repaired = true;
+        else this.#entries.delete(key);
+      }
+  }
+
+  /** The cause is known to be gone; nothing where it did not fire. */
+  clear(check: string): void {
+    this.#entries.delete(check);
   }
 
   /** Removes what has been quiet for long enough. */
   clearQuiet(nowMs: number): void {
-    for (const [key, entry] of this.#entries)
-      if (
-        entry.fromEvent &&
-        nowMs - entry.seenAtMs >= quietMs &&
-        clears(entry.recoversHow, isSevere(entry.condition.severity), 'quiet')
-      )
+    for (const [key, entry] of this.#entries) {
+      const rule = entry.fromEvent ? quietOf(entry) : null;
+      if (rule && (entry.repaired || !rule.afterReset) && nowMs - entry.seenAtMs >= rule.quietMs)
         this.#entries.delete(key);
+    }
   }
 
   /** An operator takes the responsibility. A check that still sees the cause fires again with the next sample. */
@@ -132,12 +146,25 @@ export class ConditionBook {
     this.#entries.clear();
   }
 
+  /** For the disk. */
+  stored(): HeldCondition[] {
+    return this.held().map(({ condition, fromEvent, code, recoversHow, drainNow, seenWallMs }) => ({
+      condition,
+      fromEvent,
+      code,
+      recoversHow,
+      drainNow,
+      ...(seenWallMs === undefined ? {} : { seenWallMs }),
+    }));
+  }
+
   /** From disk. After a boot, what a boot repairs is left out. */
-  restore(stored: readonly HeldCondition[], sameBoot: boolean, nowMs: number): void {
+  restore(stored: readonly HeldCondition[], sameBoot: boolean, { nowMs, wallMs }: Moment): void {
     for (const held of stored) {
-      const key =
-        held.condition.check === 'xid' && held.code !== null ? `xid:${held.code}` : held.condition.check;
-      this.#entries.set(key, { ...held, seenAtMs: nowMs, clearSinceMs: null });
+      // A wall clock that jumped must not make it older than it is known to be, nor put it into the future.
+      const ageMs = Math.max(0, wallMs - (held.seenWallMs ?? wallMs));
+      const key = keyOf(held.condition.check, held.code);
+      this.#entries.set(key, { ...held, seenAtMs: nowMs - ageMs, clearSinceMs: null, repaired: false });
     }
     if (!sameBoot) this.clearBy('node-booted');
   }
@@ -162,6 +189,7 @@ export class ConditionBook {
       drainNow: before?.drainNow ?? false,
       seenAtMs: at.nowMs,
       clearSinceMs: null,
+      repaired: false,
     });
     const worse = !before || compareSeverity(condition.severity, before.condition.severity) > 0;
     return worse ? condition : null;
@@ -205,6 +233,15 @@ function limitOf(id: string, settings: CheckSettings): Limit {
 /** A row "by value" always comes with a verdict that names its severity; this is for a future one that forgets. */
 function severityOf(row: CheckRow): Severity {
   return row.severity === 'by_code' || row.severity === 'by_value' ? 'warning' : row.severity;
+}
+
+/** Each Xid is a condition of its own; every other check is one. */
+function keyOf(check: string, code: number | null): string {
+  return check === 'xid' && code !== null ? `xid:${code}` : check;
+}
+
+function quietOf({ condition, recoversHow }: HeldCondition): ReturnType<typeof quietTimeOf> {
+  return quietTimeOf(condition.check, recoversHow, isSevere(condition.severity));
 }
 
 function isSevere(severity: Severity): boolean {

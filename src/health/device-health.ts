@@ -4,20 +4,24 @@
  * own is the list of devices: it is kept on disk, so that a device that is missing after a reboot still has a name.
  */
 import { isDeepStrictEqual } from 'node:util';
+import type { Cordon } from '../domain/cordon.js';
 import type { DeviceEvent, DeviceStatus, DriverState, NodeSample } from '../domain/device.js';
 import { InfernodeError } from '../domain/error-codes.js';
 import type { Condition, Fault } from '../domain/health.js';
+import type { KernelRecord } from '../domain/kernel-log.js';
 import { BoundedQueue } from '../runtime/bounded-queue.js';
 import type { Clock, Timer } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
 import { classifyFault, type ClassifiedFault, type FaultContext } from './classify-fault.js';
-import type { CheckSettings, Moment } from './condition-book.js';
-import { checkOfHolder } from './cordon-device.js';
+import { faultOfCheck } from './classify-finding.js';
+import { ConditionBook, type CheckSettings, type Moment } from './condition-book.js';
+import { checkOfHolder, healthCordons } from './cordon-device.js';
 import { healthOfCondition } from './derive-health.js';
 import { DeviceRecord } from './device-record.js';
 import type { StoredHealth } from './stored-health.js';
 import type { HealthMetrics } from './health-metrics.js';
 import { IncidentMemory } from './incident-memory.js';
+import { KernelLogIntake, noHostView, type HostView, type KernelOutcome } from './kernel-log-intake.js';
 
 export interface DeviceHealthOptions {
   clock: Clock;
@@ -27,6 +31,8 @@ export interface DeviceHealthOptions {
   settings: CheckSettings;
   bootId: string;
   restored: StoredHealth | null;
+  /** Bridges and engines, where somebody can tell. */
+  host?: HostView;
   /** All devices, after each change. Called before the fault that caused the change is announced. */
   onDevices(devices: DeviceStatus[]): void;
   onFault(fault: Fault): void;
@@ -44,11 +50,15 @@ export class DeviceHealthTracker {
   readonly #records = new Map<string, DeviceRecord>();
   readonly #early = new BoundedQueue<ClassifiedFault>(maxEarlyFaults);
   readonly #incidents = new IncidentMemory();
+  readonly #kernelLog: KernelLogIntake;
+  /** Conditions that no single device has. */
+  readonly #nodeBook = new ConditionBook();
   #settings: CheckSettings;
   #node: NodeSample | null = null;
   #driverWasOpen = false;
   #driverWasReleased = false;
   #devices: DeviceStatus[] = [];
+  #toldNode: Condition[] = [];
   #stored: StoredHealth;
   #timer: Timer | null = null;
 
@@ -56,7 +66,13 @@ export class DeviceHealthTracker {
     this.#options = options;
     this.#settings = options.settings;
     this.#stored = { bootId: options.bootId, devices: [] };
-    this.#restore(options.restored);
+    const sameBoot = options.restored?.bootId === options.bootId;
+    this.#kernelLog = new KernelLogIntake({
+      seen: (sameBoot ? options.restored?.kernelLogSeen : undefined) ?? -1,
+      host: options.host ?? noHostView,
+      devices: () => [...this.#records.values()].map(({ identity }) => identity),
+    });
+    this.#restore(options.restored, sameBoot);
     this.#devices = this.#statuses();
   }
 
@@ -74,6 +90,16 @@ export class DeviceHealthTracker {
     return this.#devices;
   }
 
+  /** Of the node as a whole, worst first. */
+  get nodeConditions(): Condition[] {
+    return this.#nodeBook.held().map(({ condition }) => condition);
+  }
+
+  /** A fatal switch error takes every GPU behind the fabric out of service. */
+  get nodeCordons(): Cordon[] {
+    return healthCordons(this.#nodeBook.held().filter(({ condition }) => condition.check === 'sxid'));
+  }
+
   handleSample(sample: NodeSample): void {
     this.#node = sample;
     const byUuid = new Map(sample.devices.map((device) => [device.identity.uuid, device]));
@@ -89,6 +115,54 @@ export class DeviceHealthTracker {
     const faults = this.#evaluate();
     for (const record of this.#records.values()) record.settle();
     this.#announce(faults);
+    if (sample.driver.state === 'ok' || sample.driver.state === 'no-device')
+      for (const outcome of this.#kernelLog.open(this.#settings)) this.#take(outcome);
+  }
+
+  /** A record of the kernel log; what was acted on before is not again. */
+  handleKernelRecord(record: KernelRecord): void {
+    const { seen } = this.#kernelLog;
+    for (const outcome of this.#kernelLog.take(record, this.#settings)) this.#take(outcome);
+    if (this.#kernelLog.seen !== seen) this.#store();
+  }
+
+  /** The log began anew: sequence numbers start over. */
+  kernelLogRestarted(): void {
+    this.#kernelLog.restart();
+  }
+
+  /** Records were lost; an Xid may have been among them. */
+  kernelRecordsLost(lost: number): void {
+    const reason = `${lost} records of the kernel log were lost`;
+    this.#take({
+      kind: 'fault',
+      fault: faultOfCheck('kmsg_overrun', reason, reason, this.#now().nowMs),
+      drill: false,
+    });
+  }
+
+  /** Waiting for the driver's events fails, or a new event set is registered. */
+  eventSetBroken(broken: boolean): void {
+    if (broken) {
+      const reason =
+        'waiting for events of the driver fails; faults are seen in readings and the kernel log only';
+      const fault = faultOfCheck('event_set_broken', reason, 'nvmlEventSetWait_v2', this.#now().nowMs);
+      this.#take({ kind: 'fault', fault, drill: false });
+      return;
+    }
+    this.#nodeBook.clear('event_set_broken');
+    this.#announce([]);
+  }
+
+  #take(outcome: KernelOutcome): void {
+    if (outcome.kind === 'event') {
+      this.handleEvent(outcome.event);
+      return;
+    }
+    const { fault, drill } = outcome;
+    this.#logFault(fault, drill);
+    this.#hold(fault);
+    this.#announce(this.#isDisabled(fault) ? [] : [fault]);
   }
 
   handleEvent(event: DeviceEvent): void {
@@ -112,6 +186,7 @@ export class DeviceHealthTracker {
   tick(): void {
     const { nowMs } = this.#now();
     const late = nowMs - (this.#node?.takenAtMs ?? nowMs) > 2 * this.#options.sampleIntervalMs;
+    this.#nodeBook.clearQuiet(nowMs);
     for (const record of this.#records.values()) {
       record.book.clearQuiet(nowMs);
       if (late) record.refreshAge(nowMs);
@@ -158,11 +233,12 @@ export class DeviceHealthTracker {
     if (check === 'gpu_missing') this.#records.delete(uuid);
   }
 
-  #restore(restored: StoredHealth | null): void {
-    const { nowMs, wallMs } = this.#now();
+  #restore(restored: StoredHealth | null, sameBoot: boolean): void {
+    const now = this.#now();
+    this.#nodeBook.restore(restored?.node ?? [], sameBoot, now);
     for (const stored of restored?.devices ?? []) {
-      const record = new DeviceRecord(stored.identity, wallMs, stored);
-      record.book.restore(stored.conditions, restored?.bootId === this.#options.bootId, nowMs);
+      const record = new DeviceRecord(stored.identity, now.wallMs, stored);
+      record.book.restore(stored.conditions, sameBoot, now);
       this.#records.set(stored.identity.uuid, record);
     }
   }
@@ -179,9 +255,13 @@ export class DeviceHealthTracker {
 
   #hold(fault: ClassifiedFault): void {
     if (this.#isDisabled(fault)) return;
-    const record = fault.deviceUuid === null ? undefined : this.#records.get(fault.deviceUuid);
+    if (fault.deviceUuid === null) {
+      this.#nodeBook.hold(fault, this.#now());
+      return;
+    }
+    const record = this.#records.get(fault.deviceUuid);
     if (record) record.book.hold(fault, this.#now());
-    else if (fault.deviceUuid !== null) this.#early.push(fault);
+    else this.#early.push(fault);
   }
 
   /** A check that is switched off is counted and logged, and nothing is done about it. */
@@ -194,6 +274,7 @@ export class DeviceHealthTracker {
     // was restarted, or whose first call hung, has reset nothing.
     if (state === 'released') this.#driverWasReleased ||= this.#driverWasOpen;
     if (state !== 'ok') return;
+    this.#nodeBook.clear('driver_version_mismatch');
     if (this.#driverWasReleased) for (const record of this.#records.values()) record.driverReopened();
     this.#driverWasOpen = true;
     this.#driverWasReleased = false;
@@ -219,8 +300,13 @@ export class DeviceHealthTracker {
   /** Statuses first, then faults. A tick that changed nothing but ages says nothing. */
   #announce(faults: readonly Fault[], quietly = false): void {
     const devices = this.#statuses();
+    const node = this.nodeConditions;
     const changed =
-      !quietly || faults.length > 0 || !isDeepStrictEqual(ageless(devices), ageless(this.#devices));
+      !quietly ||
+      faults.length > 0 ||
+      !isDeepStrictEqual(node, this.#toldNode) ||
+      !isDeepStrictEqual(ageless(devices), ageless(this.#devices));
+    this.#toldNode = node;
     if (changed) {
       this.#devices = devices;
       this.#options.metrics.show(devices);
@@ -235,7 +321,12 @@ export class DeviceHealthTracker {
 
   #store(): void {
     const devices = [...this.#records.values()].map((record) => record.stored());
-    const stored = { bootId: this.#options.bootId, devices };
+    const stored: StoredHealth = {
+      bootId: this.#options.bootId,
+      devices,
+      node: this.#nodeBook.stored(),
+      kernelLogSeen: this.#kernelLog.seen,
+    };
     if (isDeepStrictEqual(stored, this.#stored)) return;
     this.#stored = stored;
     this.#options.onStore(stored);

@@ -118,13 +118,7 @@ export class DeviceRecord {
     return {
       identity: this.#identity,
       cordons: [...this.cordons.set],
-      conditions: this.book.held().map(({ condition, fromEvent, code, recoversHow, drainNow }) => ({
-        condition,
-        fromEvent,
-        code,
-        recoversHow,
-        drainNow,
-      })),
+      conditions: this.book.stored(),
     };
   }
 

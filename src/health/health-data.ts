@@ -46,7 +46,13 @@ export interface CheckRow {
   title: string;
   scope: string;
   interval_s: number;
-  threshold: { value?: unknown; critical_at?: number };
+  threshold: {
+    value?: unknown;
+    critical_at?: number;
+    or_corrected_per_min?: number;
+    or_same_gpc_tpc?: number;
+    or_different_programs?: number;
+  };
   severity: Severity | 'by_code' | 'by_value';
   action: string;
   recovers_how: string;

@@ -19,6 +19,8 @@ export interface XidMessage {
   registers: { intrinfo: number; status: number } | null;
   /** New recovery action of an Xid 154 line. */
   recoveryAction: number | null;
+  /** The line has no Xid number and says that the device fell off the bus: to be treated as 79. */
+  fallenOff: boolean;
 }
 
 export interface SwitchMessage {
@@ -97,6 +99,7 @@ function parseXid(line: string): XidMessage | null {
     text,
     registers: registersOf(text),
     recoveryAction: code === 154 ? numberOf(recoveryChange.exec(text)?.[1]) : null,
+    fallenOff: false,
   };
 }
 
@@ -131,6 +134,7 @@ function fallenOff(pciBusId: string, line: string): XidMessage {
     text: line.slice(line.indexOf('NVRM:') + 5).trim(),
     registers: null,
     recoveryAction: null,
+    fallenOff: true,
   };
 }
 

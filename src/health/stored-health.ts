@@ -14,6 +14,10 @@ export interface StoredHealth {
   /** Boot id under which the conditions were seen. */
   bootId: string;
   devices: StoredDevice[];
+  /** Conditions of the node as a whole; absent in documents of older agents, as is what follows. */
+  node?: HeldCondition[];
+  /** Sequence number of the newest kernel log record that was acted on in this boot. */
+  kernelLogSeen?: number;
 }
 
 /** Enough of a look at a document from disk to trust the rest to this same program. */
@@ -22,6 +26,8 @@ export function isStoredHealth(value: unknown): value is StoredHealth {
   return (
     typeof stored?.bootId === 'string' &&
     Array.isArray(stored.devices) &&
+    (stored.node === undefined || Array.isArray(stored.node)) &&
+    (stored.kernelLogSeen === undefined || Number.isSafeInteger(stored.kernelLogSeen)) &&
     stored.devices.every(
       (device) =>
         typeof device?.identity?.uuid === 'string' &&

@@ -6,23 +6,28 @@ import { isDeepStrictEqual } from 'node:util';
 import type { NodeState, NodeStateDelta } from '../domain/node-state.js';
 
 /** The parts of the state that may change; absent means "as before". */
-export type NodeStateChange = Partial<Pick<NodeState, 'driver' | 'cordons' | 'devices' | 'engines'>>;
+export type NodeStateChange = Partial<
+  Pick<NodeState, 'driver' | 'cordons' | 'conditions' | 'devices' | 'engines'>
+>;
 
 /** The delta from `before` to `before` with `change`, at the next revision; `null` when nothing differs. */
 export function diffNodeState(before: NodeState, change: NodeStateChange): NodeStateDelta | null {
   const driver = change.driver && !isDeepStrictEqual(change.driver, before.driver) ? change.driver : null;
   const cordons =
     change.cordons && !isDeepStrictEqual(change.cordons, before.cordons) ? change.cordons : null;
+  const conditions =
+    change.conditions && !isDeepStrictEqual(change.conditions, before.conditions) ? change.conditions : null;
   const devices = diffByKey(before.devices, change.devices ?? before.devices, (d) => d.identity.uuid);
   const engines = diffByKey(before.engines, change.engines ?? before.engines, (e) => e.id);
   const parts = [devices.changed, devices.removed, engines.changed, engines.removed];
-  if (!driver && !cordons && parts.every((part) => part.length === 0)) return null;
+  if (!driver && !cordons && !conditions && parts.every((part) => part.length === 0)) return null;
   return {
     epoch: before.epoch,
     baseRevision: before.revision,
     revision: before.revision + 1,
     driver,
     cordons,
+    conditions,
     devices: devices.changed,
     removedDevices: devices.removed,
     engines: engines.changed,
@@ -52,6 +57,7 @@ export function mergeDeltas(first: NodeStateDelta, second: NodeStateDelta): Node
     revision: second.revision,
     driver: second.driver ?? first.driver,
     cordons: second.cordons ?? first.cordons,
+    conditions: second.conditions ?? first.conditions,
     devices: devices.changed,
     removedDevices: devices.removed,
     engines: engines.changed,

@@ -58,6 +58,7 @@ export class NodeStatePublisher {
       revision: 1,
       driver: { state: 'released', reason: 'the driver has not been opened yet' },
       cordons: [],
+      conditions: [],
       devices: [],
       engines: [],
     };

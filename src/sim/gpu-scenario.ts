@@ -20,6 +20,7 @@ import { gpuProfiles, type GpuProfileName } from '../domain/gpu-profiles.js';
 import { nativePath } from '../native/native-paths.js';
 import { withoutSymbolsNewerThan } from './gpu-library.js';
 import { gpuScenarioSchema, type GpuScenario } from './gpu-scenario-schema.js';
+import { kernelLogFile } from './kernel-log.js';
 
 export type { DeviceSettings, GpuScenario, ScenarioDevice, ScenarioEvent } from './gpu-scenario-schema.js';
 
@@ -70,6 +71,7 @@ export function createSimulatedNode(
   }));
   const scenario = gpuScenarioSchema.parse({ schema: 1, driverVersion: driverProfiles[driver], devices });
   writeScenario(directory, scenario);
+  writeFileSync(join(directory, kernelLogFile), '');
   return {
     libraryPath: copyLibrary(
       directory,

@@ -1,5 +1,6 @@
 /** A sampler and an engine fleet without processes, typed from the real ones: for tests of the agent's own wiring. */
 import type { AgentParts, EngineFleetPart, SamplerPart } from '../../src/agent-parts.js';
+import type { KernelNews } from '../../src/device/sample-devices.js';
 import type { DeviceEvent, DeviceStatus, NodeSample } from '../../src/domain/device.js';
 import type { EngineStatus } from '../../src/domain/engine.js';
 import { InfernodeError } from '../../src/domain/error-codes.js';
@@ -8,6 +9,7 @@ import type { Fault } from '../../src/domain/health.js';
 export class FakeSampler implements SamplerPart {
   emitSample: (sample: NodeSample) => void = () => undefined;
   emitEvent: (event: DeviceEvent) => void = () => undefined;
+  emitKernelLog: (news: KernelNews) => void = () => undefined;
   first: NodeSample | null = null;
   #latest: NodeSample | null = null;
   closed = 0;
@@ -20,6 +22,9 @@ export class FakeSampler implements SamplerPart {
   }
   onEvent(callback: (event: DeviceEvent) => void): void {
     this.emitEvent = callback;
+  }
+  onKernelLog(callback: (news: KernelNews) => void): void {
+    this.emitKernelLog = callback;
   }
   async sampleNow(): Promise<NodeSample | null> {
     return this.#latest;
@@ -44,6 +49,10 @@ export class FakeFleet implements EngineFleetPart {
 
   list(): EngineStatus[] {
     return this.engines;
+  }
+  engineOf(pid: number): { engineId: string; deviceUuids: readonly string[] } | null {
+    const owner = this.engines.find((engine) => engine.pid === pid);
+    return owner ? { engineId: owner.id, deviceUuids: owner.deviceUuids } : null;
   }
   onChange(callback: () => void): void {
     this.#changed = callback;

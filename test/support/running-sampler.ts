@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Registry } from 'prom-client';
 import { DeviceMetrics } from '../../src/device/device-metrics.js';
-import { DeviceSampler } from '../../src/device/sample-devices.js';
+import { DeviceSampler, type KernelNews } from '../../src/device/sample-devices.js';
 import type { DeviceEvent, NodeSample } from '../../src/domain/device.js';
 import { systemClock } from '../../src/runtime/clock.js';
 import { silentLogger } from '../../src/runtime/logger.js';
@@ -14,8 +14,16 @@ export class RunningSampler {
   readonly runDir = mkdtempSync(join(tmpdir(), 'infernode-run-'));
   readonly sampler: DeviceSampler;
   readonly events: DeviceEvent[] = [];
+  readonly kernelNews: KernelNews[] = [];
 
-  constructor(libraryPath: string, options: { intervalMs?: number; callDeadlineMs?: number } = {}) {
+  constructor(
+    libraryPath: string,
+    options: {
+      intervalMs?: number;
+      callDeadlineMs?: number;
+      kmsg?: { path: string; match: readonly string[] };
+    } = {},
+  ) {
     this.sampler = new DeviceSampler({
       libraryPath,
       runDir: this.runDir,
@@ -26,6 +34,7 @@ export class RunningSampler {
       metrics: new DeviceMetrics(this.registry, 'test'),
       ...options,
     });
+    this.sampler.onKernelLog((news) => this.kernelNews.push(news));
     this.sampler.onEvent((event) => this.events.push(event));
   }
 

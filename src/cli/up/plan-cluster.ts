@@ -2,6 +2,7 @@ import { accessSync, constants, existsSync, mkdirSync, writeFileSync } from 'nod
 import { delimiter, join } from 'node:path';
 import { stringify } from 'yaml';
 import { createSimulatedNode } from '../../sim/gpu-scenario.js';
+import { kernelLogFile } from '../../sim/kernel-log.js';
 import { selfCommand } from './member-process.js';
 
 export interface UpOptions {
@@ -76,7 +77,9 @@ function planSimulatedNode(
     stopGraceMs: 5000,
   };
   return writeNode(node, join(gpuDirectory, 'scenario.json'), {
-    nvml: { library: libraryPath },
+    // Nothing that a simulated node tells is real, and the machine's own kernel log is not its.
+    nvml: { library: libraryPath, drill: true },
+    kmsg: { path: join(gpuDirectory, kernelLogFile) },
     templates: { chat: template },
     engines: enginesOn(options.engines, perEngine),
   });

@@ -6,6 +6,7 @@ import { gpuUnavailableEvent } from './gpu-unavailable-event.js';
 import { nvmlCallHang } from './nvml-call-hang.js';
 import { recoveryAction } from './recovery-action.js';
 import { gpuLost, gpuResetRequired } from './return-code-check.js';
+import { rmInitFailed } from './rm-init-failed.js';
 import { rowRemapFailure } from './row-remap-failure.js';
 import { staleSample } from './stale-sample.js';
 import { tempGpu } from './temp-gpu.js';
@@ -23,6 +24,7 @@ export const deviceChecks: ReadonlyMap<string, DeviceCheck> = new Map(
     gpuLost,
     gpuResetRequired,
     gpuUnavailableEvent,
+    rmInitFailed,
     recoveryAction,
     eccUncorrected,
     rowRemapFailure,

@@ -8,6 +8,7 @@ import type { Endpoint as _infernode_cluster_v1_Endpoint, Endpoint__Output as _i
 import type { GetClusterRequest as _infernode_cluster_v1_GetClusterRequest, GetClusterRequest__Output as _infernode_cluster_v1_GetClusterRequest__Output } from './infernode/cluster/v1/GetClusterRequest.js';
 import type { Model as _infernode_cluster_v1_Model, Model__Output as _infernode_cluster_v1_Model__Output } from './infernode/cluster/v1/Model.js';
 import type { Condition as _infernode_node_v1_Condition, Condition__Output as _infernode_node_v1_Condition__Output } from './infernode/node/v1/Condition.js';
+import type { ConditionSet as _infernode_node_v1_ConditionSet, ConditionSet__Output as _infernode_node_v1_ConditionSet__Output } from './infernode/node/v1/ConditionSet.js';
 import type { Cordon as _infernode_node_v1_Cordon, Cordon__Output as _infernode_node_v1_Cordon__Output } from './infernode/node/v1/Cordon.js';
 import type { CordonDeviceRequest as _infernode_node_v1_CordonDeviceRequest, CordonDeviceRequest__Output as _infernode_node_v1_CordonDeviceRequest__Output } from './infernode/node/v1/CordonDeviceRequest.js';
 import type { CordonSet as _infernode_node_v1_CordonSet, CordonSet__Output as _infernode_node_v1_CordonSet__Output } from './infernode/node/v1/CordonSet.js';
@@ -49,6 +50,7 @@ export interface ProtoGrpcType {
     node: {
       v1: {
         Condition: MessageTypeDefinition<_infernode_node_v1_Condition, _infernode_node_v1_Condition__Output>
+        ConditionSet: MessageTypeDefinition<_infernode_node_v1_ConditionSet, _infernode_node_v1_ConditionSet__Output>
         Cordon: MessageTypeDefinition<_infernode_node_v1_Cordon, _infernode_node_v1_Cordon__Output>
         CordonDeviceRequest: MessageTypeDefinition<_infernode_node_v1_CordonDeviceRequest, _infernode_node_v1_CordonDeviceRequest__Output>
         CordonSet: MessageTypeDefinition<_infernode_node_v1_CordonSet, _infernode_node_v1_CordonSet__Output>

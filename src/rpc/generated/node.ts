@@ -2,6 +2,7 @@ import type * as grpc from '@grpc/grpc-js';
 import type { MessageTypeDefinition } from '@grpc/proto-loader';
 
 import type { Condition as _infernode_node_v1_Condition, Condition__Output as _infernode_node_v1_Condition__Output } from './infernode/node/v1/Condition.js';
+import type { ConditionSet as _infernode_node_v1_ConditionSet, ConditionSet__Output as _infernode_node_v1_ConditionSet__Output } from './infernode/node/v1/ConditionSet.js';
 import type { Cordon as _infernode_node_v1_Cordon, Cordon__Output as _infernode_node_v1_Cordon__Output } from './infernode/node/v1/Cordon.js';
 import type { CordonDeviceRequest as _infernode_node_v1_CordonDeviceRequest, CordonDeviceRequest__Output as _infernode_node_v1_CordonDeviceRequest__Output } from './infernode/node/v1/CordonDeviceRequest.js';
 import type { CordonSet as _infernode_node_v1_CordonSet, CordonSet__Output as _infernode_node_v1_CordonSet__Output } from './infernode/node/v1/CordonSet.js';
@@ -33,6 +34,7 @@ export interface ProtoGrpcType {
     node: {
       v1: {
         Condition: MessageTypeDefinition<_infernode_node_v1_Condition, _infernode_node_v1_Condition__Output>
+        ConditionSet: MessageTypeDefinition<_infernode_node_v1_ConditionSet, _infernode_node_v1_ConditionSet__Output>
         Cordon: MessageTypeDefinition<_infernode_node_v1_Cordon, _infernode_node_v1_Cordon__Output>
         CordonDeviceRequest: MessageTypeDefinition<_infernode_node_v1_CordonDeviceRequest, _infernode_node_v1_CordonDeviceRequest__Output>
         CordonSet: MessageTypeDefinition<_infernode_node_v1_CordonSet, _infernode_node_v1_CordonSet__Output>

@@ -23,6 +23,7 @@ function delta(change: Partial<NodeStateDelta> = {}): NodeStateDelta {
     revision: 8,
     driver: null,
     cordons: null,
+    conditions: null,
     devices: [],
     removedDevices: [],
     engines: [],

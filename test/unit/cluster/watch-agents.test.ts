@@ -229,6 +229,7 @@ it('an eviction is told in the turn in which its message arrives', () => {
       revision: 2,
       driver: null,
       cordons: null,
+      conditions: null,
       devices: [],
       removedDevices: [],
       engines: [anEngineStatus('a', { evicting: true })],

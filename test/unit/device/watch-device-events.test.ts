@@ -15,6 +15,8 @@ function read(...chunks: (string | Uint8Array)[]): {
     clock: new ManualClock(5000),
     onEvent: (event) => heard.events.push(event),
     onNote: (note) => heard.notes.push(note),
+    onKernelRecord: () => undefined,
+    onKernelLog: () => undefined,
     onGarbage: () => (heard.garbage += 1),
   });
   for (const chunk of chunks) reader.push(Buffer.from(chunk));

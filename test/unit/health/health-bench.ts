@@ -11,8 +11,10 @@ import {
   type NodeSample,
 } from '../../../src/domain/device.js';
 import type { Condition, Fault } from '../../../src/domain/health.js';
+import type { KernelRecord } from '../../../src/domain/kernel-log.js';
 import type { CheckSettings } from '../../../src/health/condition-book.js';
 import { DeviceHealthTracker } from '../../../src/health/device-health.js';
+import type { HostView } from '../../../src/health/kernel-log-intake.js';
 import type { StoredHealth } from '../../../src/health/stored-health.js';
 import { HealthMetrics } from '../../../src/health/health-metrics.js';
 import { silentLogger } from '../../../src/runtime/logger.js';
@@ -42,10 +44,20 @@ export class HealthBench {
   stored: StoredHealth | null = null;
   devices: DeviceStatus[] = [];
   readonly tracker: DeviceHealthTracker;
+  #kernelSeq: number;
 
   constructor(
-    options: { settings?: CheckSettings; restored?: StoredHealth; bootId?: string; intervalMs?: number } = {},
+    options: {
+      settings?: CheckSettings;
+      restored?: StoredHealth;
+      bootId?: string;
+      intervalMs?: number;
+      host?: HostView;
+      /** Sequence number of the first line of the kernel log. */
+      firstSeq?: number;
+    } = {},
   ) {
+    this.#kernelSeq = options.firstSeq ?? 0;
     this.tracker = new DeviceHealthTracker({
       clock: this.clock,
       logger: silentLogger(),
@@ -54,6 +66,7 @@ export class HealthBench {
       settings: options.settings ?? {},
       bootId: options.bootId ?? 'boot-1',
       restored: options.restored ?? null,
+      ...(options.host ? { host: options.host } : {}),
       onDevices: (devices) => {
         this.order.push('devices');
         this.devices = devices;
@@ -120,6 +133,22 @@ export class HealthBench {
 
   xid(code: number, change: Partial<DeviceEvent> = {}): void {
     this.event({ code, ...change });
+  }
+
+  /** A line of the kernel log, `ageMs` old. */
+  kernel(text: string, change: Partial<KernelRecord> & { ageMs?: number } = {}): void {
+    const { ageMs = 0, ...rest } = change;
+    this.tracker.handleKernelRecord({
+      seq: this.#kernelSeq++,
+      text,
+      observedAtMs: this.clock.monotonicMs() - ageMs,
+      drill: false,
+      ...rest,
+    });
+  }
+
+  nodeCondition(check: string): Condition | undefined {
+    return this.tracker.nodeConditions.find((c) => c.check === check);
   }
 
   get status(): DeviceStatus {

@@ -102,7 +102,14 @@ describe('NodeStatePublisher', () => {
 
   it('forgets a removal when the object comes back before the reader reads', () => {
     const gone = { removedEngines: ['a'], engines: [] };
-    const base = { epoch: 'e', driver: null, cordons: null, devices: [], removedDevices: [] };
+    const base = {
+      epoch: 'e',
+      driver: null,
+      cordons: null,
+      conditions: null,
+      devices: [],
+      removedDevices: [],
+    };
     const merged = mergeDeltas(
       { ...base, baseRevision: 1, revision: 2, ...gone },
       { ...base, baseRevision: 2, revision: 3, removedEngines: [], engines: [anEngineStatus('a')] },

@@ -4,6 +4,7 @@ import type { Driver as _infernode_node_v1_Driver, Driver__Output as _infernode_
 import type { Cordon as _infernode_node_v1_Cordon, Cordon__Output as _infernode_node_v1_Cordon__Output } from '../../../infernode/node/v1/Cordon.js';
 import type { Device as _infernode_node_v1_Device, Device__Output as _infernode_node_v1_Device__Output } from '../../../infernode/node/v1/Device.js';
 import type { Engine as _infernode_node_v1_Engine, Engine__Output as _infernode_node_v1_Engine__Output } from '../../../infernode/node/v1/Engine.js';
+import type { Condition as _infernode_node_v1_Condition, Condition__Output as _infernode_node_v1_Condition__Output } from '../../../infernode/node/v1/Condition.js';
 
 export interface Node {
   'name'?: (string);
@@ -15,6 +16,7 @@ export interface Node {
   'devices'?: (_infernode_node_v1_Device)[];
   'engines'?: (_infernode_node_v1_Engine)[];
   'agentVersion'?: (string);
+  'conditions'?: (_infernode_node_v1_Condition)[];
 }
 
 export interface Node__Output {
@@ -27,4 +29,5 @@ export interface Node__Output {
   'devices': (_infernode_node_v1_Device__Output)[];
   'engines': (_infernode_node_v1_Engine__Output)[];
   'agentVersion': (string);
+  'conditions': (_infernode_node_v1_Condition__Output)[];
 }

@@ -4,6 +4,7 @@ import type { Driver as _infernode_node_v1_Driver, Driver__Output as _infernode_
 import type { CordonSet as _infernode_node_v1_CordonSet, CordonSet__Output as _infernode_node_v1_CordonSet__Output } from '../../../infernode/node/v1/CordonSet.js';
 import type { Device as _infernode_node_v1_Device, Device__Output as _infernode_node_v1_Device__Output } from '../../../infernode/node/v1/Device.js';
 import type { Engine as _infernode_node_v1_Engine, Engine__Output as _infernode_node_v1_Engine__Output } from '../../../infernode/node/v1/Engine.js';
+import type { ConditionSet as _infernode_node_v1_ConditionSet, ConditionSet__Output as _infernode_node_v1_ConditionSet__Output } from '../../../infernode/node/v1/ConditionSet.js';
 
 export interface NodeDelta {
   'epoch'?: (string);
@@ -15,6 +16,7 @@ export interface NodeDelta {
   'engines'?: (_infernode_node_v1_Engine)[];
   'removedEngines'?: (string)[];
   'baseRevision'?: (string);
+  'conditions'?: (_infernode_node_v1_ConditionSet | null);
 }
 
 export interface NodeDelta__Output {
@@ -27,4 +29,5 @@ export interface NodeDelta__Output {
   'engines': (_infernode_node_v1_Engine__Output)[];
   'removedEngines': (string)[];
   'baseRevision': (string);
+  'conditions': (_infernode_node_v1_ConditionSet__Output | null);
 }
