@@ -6,17 +6,19 @@ import { refuseOpenListeners, tlsSchema } from './tls-config.js';
 const name = z.string().regex(/^[\w][\w.-]{0,127}$/, 'expected letters, digits, dot, dash or underscore');
 
 /** How an engine is started: chosen by name from anywhere, written only here, on the node. */
-export const templateSchema = z.strictObject({
-  adapter: z.literal('vllm').default('vllm'),
+const templateFields = z.strictObject({
+  /** What speaks on the other side: vLLM, or another OpenAI-compatible server (`engine/openai-servers.ts`). */
+  adapter: z.enum(['vllm', 'sglang', 'tgi', 'llama.cpp']).default('vllm'),
   model: z.string().min(1),
   /** Names clients may use; the first appears in metrics. Defaults to the model. */
   servedModelNames: z.array(z.string().min(1)).default([]),
-  /** Program and leading arguments; `serve MODEL ...` follows. */
-  command: z.array(z.string().min(1)).min(1).default(['vllm']),
+  /** Program and leading arguments; the adapter's own follow. No shell ever sees them. */
+  command: z.array(z.string().min(1)).min(1).optional(),
   args: z.array(z.string()).default([]),
   env: z.record(z.string().regex(/^[A-Za-z_]\w*$/), z.string()).default({}),
   gpus: z.int().min(0).max(64).default(1),
   maxConcurrentRequests: z.int().min(1).max(65536).default(256),
+  /** Without any progress in the engine's log; every step forward renews it. */
   startTimeoutMs: z
     .int()
     .min(1000)
@@ -27,6 +29,18 @@ export const templateSchema = z.strictObject({
   /** Without a step for this long while work waits, and with one more sign, an engine counts as hung (design decision 5). */
   watchdogMs: z.int().min(1000).max(3_600_000).default(30_000),
 });
+
+const defaultCommands = {
+  vllm: ['vllm'],
+  sglang: ['python3', '-m', 'sglang.launch_server'],
+  tgi: ['text-generation-launcher'],
+  'llama.cpp': ['llama-server'],
+} as const;
+
+export const templateSchema = templateFields.transform((template) => ({
+  ...template,
+  command: template.command ?? [...defaultCommands[template.adapter]],
+}));
 export type TemplateConfig = z.infer<typeof templateSchema>;
 
 const deviceRef = z.union([

@@ -5,7 +5,7 @@
 import type { AttachedEngineConfig } from '../config/agent-config.js';
 import type { EngineStatus } from '../domain/engine.js';
 import type { Clock, Timer } from '../runtime/clock.js';
-import { adapterOf } from './engine-adapter.js';
+import { adapterOf } from './engine-adapters.js';
 import { EngineView } from './engine-view.js';
 import type { Hold } from './hold-engine.js';
 import { EngineProbe } from './probe-engine.js';

@@ -1,24 +1,45 @@
 /** What differs between kinds of servers, behind one interface: how to start them and what their pages mean. */
 import type { TemplateConfig } from '../config/agent-config.js';
 import type { EngineLoad } from '../domain/engine.js';
-import { VllmAdapter } from './vllm-adapter.js';
 
 export interface EngineCommand {
   argv: string[];
   env: Record<string, string>;
+  /** Of the program, when it told. */
+  version: string | null;
+  /** What was changed or left out of the template's wishes, one sentence each. */
+  notes: string[];
 }
 
+/** Where an engine is to run. */
+export interface EnginePlace {
+  host: string;
+  port: number;
+  /** First of the ports that are the engine's own for talking to its workers. */
+  internalPort: number;
+  deviceUuids: readonly string[];
+  /** Directory of the compile cache, or `null` to leave it to the engine. */
+  compileCacheDir: string | null;
+  /** Flags behind those of the template, in the words of the newest release. */
+  extraArgs: readonly string[];
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
 export interface EngineAdapter {
-  /** `baseEnv` is the agent's own environment; no shell ever sees the command. */
-  command(
-    template: TemplateConfig,
-    place: { host: string; port: number; deviceUuids: readonly string[] },
-    baseEnv: Readonly<Record<string, string | undefined>>,
-  ): EngineCommand;
+  /**
+   * The command for the program that is installed; no shell ever sees it. `baseEnv` is the agent's own environment. Asks the
+   * program once for its version and flags. Rejects with `config-invalid` when it is missing or lacks a flag, by name.
+   */
+  command(template: TemplateConfig, place: EnginePlace, baseEnv: Environment): Promise<EngineCommand>;
+  /** Asks the program ahead of its first start, so that no start waits for the answer. Rejects as `command` does. */
+  learn(template: TemplateConfig, baseEnv: Environment): Promise<void>;
   servedModels(template: TemplateConfig): string[];
   /** Answers 200 when requests can be served; anything else, or nothing, before that. */
   readonly healthPath: string;
   readonly metricsPath: string;
+  /** True when 503 with an empty body on the health path means that the engine is dead. */
+  readonly tellsDeath: boolean;
   /** `null` when the page has none of the series. */
   parseLoad(metricsPage: string): EngineLoad | null;
   parseProgress(metricsPage: string): EngineProgress;
@@ -31,10 +52,4 @@ export interface EngineProgress {
   preemptions: number | null;
   /** It has been put to sleep: requests wait on purpose. */
   asleep: boolean;
-}
-
-const adapters: Record<TemplateConfig['adapter'], EngineAdapter> = { vllm: new VllmAdapter() };
-
-export function adapterOf(template: Pick<TemplateConfig, 'adapter'>): EngineAdapter {
-  return adapters[template.adapter];
 }

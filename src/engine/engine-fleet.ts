@@ -14,6 +14,7 @@ import type { Logger } from '../runtime/logger.js';
 import type { Service } from '../runtime/service.js';
 import { AttachedEngine } from './attached-engine.js';
 import { DeviceClaims, type Engine } from './device-claims.js';
+import { learnPrograms } from './engine-adapters.js';
 import { defaultEngineSettings, type EngineContext, type EngineSettings } from './engine-context.js';
 import { noInputs, type EngineInputs } from './engine-inputs.js';
 import type { EngineMetrics } from './engine-metrics.js';
@@ -143,6 +144,7 @@ export class EngineFleet implements Service {
         .filter((id) => !known.has(id))
         .map((id) => this.#restorer.restore(id, null)),
     ]);
+    learnPrograms(this.#roster.supervised.map(({ record }) => this.#templates[record.template]));
     this.#started = true;
     this.applyDeviceStatus([...this.#claims.devices]);
   }

@@ -13,7 +13,7 @@ import { messageOf } from '../domain/error-codes.js';
 import { sleep } from '../runtime/clock.js';
 import { IntentMaker, type EndIntent } from './end-intent.js';
 import type { DeviceChoice } from './choose-devices.js';
-import { adapterOf } from './engine-adapter.js';
+import { adapterOf } from './engine-adapters.js';
 import type { EngineContext } from './engine-context.js';
 import { engineWrongState } from './engine-errors.js';
 import type { EngineRecord, EngineStore } from './engine-record.js';

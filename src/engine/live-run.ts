@@ -2,7 +2,7 @@
 import type { TemplateConfig } from '../config/agent-config.js';
 import type { Timer } from '../runtime/clock.js';
 import { EndOfRun, type EndCallbacks } from './end-of-run.js';
-import { adapterOf } from './engine-adapter.js';
+import { adapterOf } from './engine-adapters.js';
 import type { EngineContext } from './engine-context.js';
 import type { EngineRun, RunExit } from './engine-run.js';
 import { EngineProbe, type MetricsAnswer } from './probe-engine.js';

@@ -7,10 +7,22 @@
 import { createServer } from 'node:net';
 import { InfernodeError } from '../domain/error-codes.js';
 
-/** Below the kernel's range for outgoing connections (32768 and up by default). */
+/** All ports lie below the kernel's range for outgoing connections (32768 and up by default). */
 const firstPort = 20_000;
-const lastPort = 31_999;
+const lastPort = 20_399;
+/**
+ * Behind them each engine has ports of its own for talking to its workers: 12 from VLLM_PORT upwards, then a connector's
+ * side channel with one port per rank. vLLM takes the next free port from there on, so two engines that begin at the same
+ * number race for it.
+ */
+const internalPorts = 28;
 const maxTries = 50;
+
+/** First internal port of the engine that serves on this port; for one outside our range, the range's own start. */
+export function internalPortOf(port: number): number {
+  const slot = port >= firstPort && port <= lastPort ? port - firstPort : 0;
+  return lastPort + 1 + slot * internalPorts;
+}
 
 export function holdNameOf(port: number): string {
   return `infernode-port-${port}`;
@@ -32,7 +44,7 @@ export class PortReservation {
   /** `preferred` is the port of the last run: an engine keeps its address where it can. Throws `internal` when none is free. */
   async claim(host: string, preferred: number | null): Promise<number> {
     for (let tries = 0; tries < maxTries; tries++) {
-      const port = tries === 0 && preferred !== null ? preferred : this.#draw();
+      const port = tries === 0 && isOurs(preferred) ? preferred : this.#draw();
       if (this.#claimed.has(port)) continue;
       this.#claimed.add(port);
       if (await isFree(host, port)) return port;
@@ -57,6 +69,9 @@ export class PortReservation {
     return firstPort + Math.floor(this.#random() * (lastPort - firstPort + 1));
   }
 }
+
+const isOurs = (port: number | null): port is number =>
+  port !== null && port >= firstPort && port <= lastPort;
 
 /** Nobody listens there now. */
 function isFree(host: string, port: number): Promise<boolean> {

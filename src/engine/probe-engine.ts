@@ -47,7 +47,7 @@ export class EngineProbe {
     try {
       const { status, body } = await this.#get(this.#adapter.healthPath);
       if (status === 200) return { kind: 'ok' };
-      return status === 503 && body === ''
+      return status === 503 && body === '' && this.#adapter.tellsDeath
         ? { kind: 'dead' }
         : { kind: 'unclear', reason: `status ${status}` };
     } catch (error) {

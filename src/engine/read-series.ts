@@ -24,3 +24,12 @@ export function labelOf(labels: string, name: string): string | null {
   const match = new RegExp(`(?:^|,)${name}="((?:[^"\\\\]|\\\\.)*)"`).exec(labels);
   return match?.[1] ?? null;
 }
+
+/** Finite values of every series of this exact name. */
+export function valuesOfSeries(page: string, name: string): number[] {
+  const values: number[] = [];
+  eachSeries(page, name, (_labels, value) => {
+    if (Number.isFinite(value)) values.push(value);
+  });
+  return values;
+}

@@ -1,14 +1,16 @@
 /** One start: a port, the record on disk, the keeper with the engine under it, and the connection to the keeper. */
 import { createHash } from 'node:crypto';
 import type { TemplateConfig } from '../config/agent-config.js';
-import { adapterOf } from './engine-adapter.js';
+import { maskArguments } from '../config/secret-values.js';
+import type { EngineCommand } from './engine-adapter.js';
+import { adapterOf } from './engine-adapters.js';
 import type { EngineContext } from './engine-context.js';
 import type { EngineRecord, EngineStore, RunFacts } from './engine-record.js';
 import { EngineRun } from './engine-run.js';
 import { KeeperClient } from './keeper-client.js';
 import { readKeeperRecord, type KeeperRecord } from './keeper-files.js';
 import { launchKeeper, sweepRun } from './launch-keeper.js';
-import { holdNameOf, isHeldElsewhere } from './port-reservation.js';
+import { holdNameOf, internalPortOf, isHeldElsewhere } from './port-reservation.js';
 
 export interface StartRequest {
   context: EngineContext;
@@ -43,8 +45,8 @@ export async function startEngine(request: StartRequest): Promise<EngineRun> {
 }
 
 async function launchOn(port: number, request: StartRequest): Promise<EngineRun> {
-  const { context, store, record, template, deviceUuids } = request;
-  const { argv, env } = adapterOf(template).command(template, { host, port, deviceUuids }, process.env);
+  const { context, store, record, deviceUuids } = request;
+  const { argv, env } = await commandOn(port, request);
   const facts: RunFacts = {
     incarnation: record.incarnation,
     port,
@@ -71,6 +73,22 @@ async function launchOn(port: number, request: StartRequest): Promise<EngineRun>
   const keeper = readKeeperRecord(runDir);
   if (keeper.kind !== 'found') throw new Error(`expected ${runDir}/keeper.json after the launch`);
   return connectRun(context, store, facts, keeper.document.data);
+}
+
+/** For the program that is installed; the whole line is in the log, for a person to try by hand. */
+async function commandOn(port: number, request: StartRequest): Promise<EngineCommand> {
+  const { context, record, template, deviceUuids } = request;
+  const command = await adapterOf(template).command(
+    template,
+    { host, port, internalPort: internalPortOf(port), deviceUuids, compileCacheDir: null, extraArgs: [] },
+    process.env,
+  );
+  const { argv, version, notes } = command;
+  context.logger.info(
+    { incarnation: record.incarnation, command: maskArguments(argv).join(' '), version, notes, deviceUuids },
+    'engine command',
+  );
+  return command;
 }
 
 /** The run as an object, for a keeper that is there. Rejects when it does not answer. */

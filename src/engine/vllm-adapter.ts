@@ -1,40 +1,50 @@
 /** vLLM as its contract describes it (`vllm serve`, CUDA_VISIBLE_DEVICES by UUID, /health, /metrics). */
 import type { TemplateConfig } from '../config/agent-config.js';
 import type { EngineLoad } from '../domain/engine.js';
-import type { EngineAdapter, EngineCommand, EngineProgress } from './engine-adapter.js';
-import { eachSeries, labelOf } from './read-series.js';
+import type { Clock } from '../runtime/clock.js';
+import type {
+  EngineAdapter,
+  EngineCommand,
+  EnginePlace,
+  EngineProgress,
+  Environment,
+} from './engine-adapter.js';
+import { engineEnvironment } from './engine-environment.js';
+import { eachSeries, labelOf, valuesOfSeries } from './read-series.js';
+import { mapFlags, valuesOf } from './vllm-flags.js';
+import { VllmPrograms } from './vllm-program.js';
 
-/**
- * Variables of the agent that an engine must not see: it would report readiness to systemd in the agent's name, take the
- * agent's sockets or its IPC channel for its own, or read its settings.
- */
-const strippedVariables =
-  /^(NOTIFY_SOCKET|LISTEN_(FDS|PID|FDNAMES)|WATCHDOG_(USEC|PID)|JOURNAL_STREAM|NODE_CHANNEL_\w+|INFERNODE_\w+)$/;
+/** Ranks of a connector's side channel start here within the engine's own ports. */
+const sideChannelOffset = 12;
 
 export class VllmAdapter implements EngineAdapter {
   readonly healthPath = '/health';
   readonly metricsPath = '/metrics';
+  readonly tellsDeath = true;
+  readonly #programs: VllmPrograms;
 
-  command(
-    template: TemplateConfig,
-    { host, port, deviceUuids }: { host: string; port: number; deviceUuids: readonly string[] },
-    baseEnv: Readonly<Record<string, string | undefined>>,
-  ): EngineCommand {
+  constructor(clock: Clock) {
+    this.#programs = new VllmPrograms(clock);
+  }
+
+  async command(template: TemplateConfig, place: EnginePlace, baseEnv: Environment): Promise<EngineCommand> {
+    const { host, port, deviceUuids } = place;
+    const asked = engineEnvironment(baseEnv, {}, template, []);
+    const program = await this.#programs.of(template.command, asked);
+    const { args, env, notes } = mapFlags([...template.args, ...place.extraArgs], program);
     const names =
       template.servedModelNames.length > 0 ? ['--served-model-name', ...template.servedModelNames] : [];
     const address = ['--host', host, '--port', String(port)];
     return {
-      argv: [...template.command, 'serve', template.model, ...address, ...names, ...template.args],
-      env: {
-        ...inheritable(baseEnv),
-        // Equal block hashes in every process and parsable logs (contract 1.3 and 2).
-        PYTHONHASHSEED: '0',
-        NO_COLOR: '1',
-        ...template.env,
-        // Empty hides every GPU from an engine that was given none.
-        CUDA_VISIBLE_DEVICES: deviceUuids.join(','),
-      },
+      argv: [...template.command, 'serve', template.model, ...address, ...names, ...args],
+      env: engineEnvironment(baseEnv, { ...ownVariables(template, place), ...env }, template, deviceUuids),
+      version: program.version,
+      notes: program.unknown === '' ? notes : [...notes, `flags are not checked: ${program.unknown}`],
     };
+  }
+
+  async learn(template: TemplateConfig, baseEnv: Environment): Promise<void> {
+    await this.#programs.of(template.command, engineEnvironment(baseEnv, {}, template, []));
   }
 
   servedModels(template: TemplateConfig): string[] {
@@ -43,11 +53,11 @@ export class VllmAdapter implements EngineAdapter {
 
   /** Sums over data-parallel ranks (label `engine`). Before 0.12 the usage was called gpu_cache_usage_perc. */
   parseLoad(page: string): EngineLoad | null {
-    const running = valuesOf(page, 'vllm:num_requests_running');
-    const waiting = valuesOf(page, 'vllm:num_requests_waiting');
+    const running = valuesOfSeries(page, 'vllm:num_requests_running');
+    const waiting = valuesOfSeries(page, 'vllm:num_requests_waiting');
     if (running.length === 0 && waiting.length === 0) return null;
-    const usage = valuesOf(page, 'vllm:kv_cache_usage_perc');
-    const ratios = usage.length > 0 ? usage : valuesOf(page, 'vllm:gpu_cache_usage_perc');
+    const usage = valuesOfSeries(page, 'vllm:kv_cache_usage_perc');
+    const ratios = usage.length > 0 ? usage : valuesOfSeries(page, 'vllm:gpu_cache_usage_perc');
     return {
       running: sum(running),
       waiting: sum(waiting),
@@ -70,7 +80,7 @@ export class VllmAdapter implements EngineAdapter {
 
 /** Sum of all series of these names, `null` when there is none. */
 function totalOf(page: string, names: readonly string[]): number | null {
-  const values = names.flatMap((name) => valuesOf(page, name));
+  const values = names.flatMap((name) => valuesOfSeries(page, name));
   return values.length > 0 ? sum(values) : null;
 }
 
@@ -80,6 +90,23 @@ function valuesBy(page: string, name: string, label: string): number[] {
     if (labels.includes(label)) values.push(value);
   });
   return values;
+}
+
+/** Contract 1.3 and 2: equal block hashes in every process, parsable logs, ports of its own, patience as long as ours. */
+function ownVariables(
+  { args, startTimeoutMs }: TemplateConfig,
+  { internalPort, compileCacheDir }: EnginePlace,
+): Record<string, string> {
+  return {
+    PYTHONHASHSEED: '0',
+    NO_COLOR: '1',
+    VLLM_PORT: String(internalPort),
+    VLLM_ENGINE_READY_TIMEOUT_S: String(Math.ceil(startTimeoutMs / 1000)),
+    ...(compileCacheDir === null ? {} : { VLLM_CACHE_ROOT: compileCacheDir }),
+    ...(valuesOf(args, '--kv-transfer-config')
+      ? { VLLM_NIXL_SIDE_CHANNEL_PORT: String(internalPort + sideChannelOffset) }
+      : {}),
+  };
 }
 
 function kvCacheOf(page: string): Pick<EngineLoad, 'kvCacheBlocks' | 'kvBlockTokens'> {
@@ -92,21 +119,6 @@ function kvCacheOf(page: string): Pick<EngineLoad, 'kvCacheBlocks' | 'kvBlockTok
     if (size > 0) blockTokens = size;
   });
   return { kvCacheBlocks: blocks, kvBlockTokens: blockTokens };
-}
-
-function valuesOf(page: string, name: string): number[] {
-  const values: number[] = [];
-  eachSeries(page, name, (_labels, value) => {
-    if (Number.isFinite(value)) values.push(value);
-  });
-  return values;
-}
-
-function inheritable(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
-  const kept = Object.entries(env).filter(
-    ([name, value]) => value !== undefined && !strippedVariables.test(name),
-  );
-  return Object.fromEntries(kept) as Record<string, string>;
 }
 
 function sum(values: readonly number[]): number {

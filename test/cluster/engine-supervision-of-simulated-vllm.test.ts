@@ -177,11 +177,11 @@ describe('an agent that goes and another that comes', () => {
   });
 });
 
-describe('a start that vLLM refuses', () => {
-  it('is told in its own words', async () => {
+describe('a flag that the installed vLLM does not have', () => {
+  it('is refused by name before anything starts', async () => {
     await nextFleet(['--no-such-flag']);
     const failed = await until('failed', '1');
-    expect(failed.reason).toMatch(/^exited with code 2: .*unrecognized arguments: --no-such-flag/);
+    expect(failed.reason).toMatch(/^template args: --no-such-flag is not a flag of vLLM 0\.26\.0/);
   });
 });
 

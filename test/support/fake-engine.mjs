@@ -8,6 +8,17 @@
 import { spawn } from 'node:child_process';
 import { createServer } from 'node:http';
 
+if (process.argv.includes('--version')) {
+  console.log('0.26.0');
+  process.exit(0);
+}
+if (process.argv.includes('--help=all')) {
+  console.log(
+    'options:\n  --api-key API_KEY\n  --served-model-name NAME\n  --enforce-eager, --no-enforce-eager',
+  );
+  process.exit(0);
+}
+
 const plan = JSON.parse(process.env.FAKE_ENGINE ?? '{}');
 const flag = (name) => process.argv[process.argv.indexOf(name) + 1];
 const state = {

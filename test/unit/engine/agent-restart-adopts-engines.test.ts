@@ -127,6 +127,8 @@ describe('records that cannot be believed', () => {
   it('a keeper.json of another boot signals nobody, whoever has its pids now', async () => {
     const before = await running();
     await before.fleet.close({ stopEngines: true });
+    // The keeper takes its socket with it a moment after its last word.
+    await noProcessLeft(before.directory);
     const stranger = spawn('sleep', ['60'], { detached: true });
     try {
       // As a power cut leaves it: record and socket are there, the processes are not, and their pids belong to others.

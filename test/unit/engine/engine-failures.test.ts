@@ -30,7 +30,7 @@ describe('a start that cannot work', () => {
     current = aFleet({}, { templates: { chat: aTemplate({}, { command: ['/nowhere/vllm'] }) } });
     await current.fleet.start();
     const failed = await current.until('failed');
-    expect(failed.reason).toMatch(/cannot start \/nowhere\/vllm: No such file or directory; next start in/);
+    expect(failed.reason).toMatch(/program "\/nowhere\/vllm" does not exist; .*; next start in/);
     await eventually('a second try', () => current?.status().incarnation === '2');
   });
 
@@ -41,7 +41,7 @@ describe('a start that cannot work', () => {
     chmodSync(file, 0o644);
     current.fleet.updateTemplates({ chat: aTemplate({}, { command: [file] }) });
     await current.fleet.start();
-    expect((await current.until('failed')).reason).toContain(`cannot start ${file}: Permission denied`);
+    expect((await current.until('failed')).reason).toContain(`program "${file}" is not executable`);
   });
 
   it('shell metacharacters are arguments, not commands', async () => {

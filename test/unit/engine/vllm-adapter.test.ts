@@ -1,36 +1,39 @@
 // Command, environment and metrics of vLLM as the contract has them.
 import { describe, expect, it } from 'vitest';
+import { internalPortOf } from '../../../src/engine/port-reservation.js';
 import { eachSeries, labelOf } from '../../../src/engine/read-series.js';
 import { VllmAdapter } from '../../../src/engine/vllm-adapter.js';
+import { systemClock } from '../../../src/runtime/clock.js';
 import { aTemplate } from '../../support/engine-fleet.js';
 
-const adapter = new VllmAdapter();
-const place = { host: '127.0.0.1', port: 20_001, deviceUuids: ['GPU-a', 'GPU-b'] };
+const adapter = new VllmAdapter(systemClock);
+const place = {
+  host: '127.0.0.1',
+  port: 20_001,
+  internalPort: internalPortOf(20_001),
+  deviceUuids: ['GPU-a', 'GPU-b'],
+  compileCacheDir: '/cache',
+  extraArgs: [],
+};
 
 describe('the command', () => {
-  it('names model, address and names before the template’s own arguments', () => {
+  it('names model, address and names before the template’s own arguments', async () => {
     const template = aTemplate(
       {},
-      {
-        command: ['vllm'],
-        model: 'org/model',
-        servedModelNames: ['model', 'chat'],
-        args: ['--port', '1'],
-      },
+      { model: 'org/model', servedModelNames: ['model', 'chat'], args: ['--enforce-eager'] },
     );
-    expect(adapter.command(template, place, {}).argv).toEqual([
-      'vllm',
-      'serve',
-      'org/model',
-      ...['--host', '127.0.0.1', '--port', '20001'],
-      ...['--served-model-name', 'model', 'chat'],
-      ...['--port', '1'],
+    const { argv, version, notes } = await adapter.command(template, place, process.env);
+    expect(argv).toEqual([
+      ...template.command,
+      ...['serve', 'org/model', '--host', '127.0.0.1', '--port', '20001'],
+      ...['--served-model-name', 'model', 'chat', '--enforce-eager'],
     ]);
+    expect({ version, notes }).toEqual({ version: '0.26.0', notes: [] });
     expect(adapter.servedModels(template)).toEqual(['model', 'chat']);
     expect(adapter.servedModels(aTemplate({}, { model: 'org/model' }))).toEqual(['org/model']);
   });
 
-  it('gives devices by UUID, none as none, and keeps what is the agent’s', () => {
+  it('gives devices by UUID, none as none, and keeps what is the agent’s', async () => {
     const agent = {
       PATH: '/bin',
       NOTIFY_SOCKET: '/run/x',
@@ -43,16 +46,26 @@ describe('the command', () => {
       GONE: undefined,
     };
     const template = aTemplate({}, { env: { PYTHONHASHSEED: '7', INFERNODE_SIM_SEED: '1' } });
-    expect(adapter.command(template, place, agent).env).toEqual({
+    expect((await adapter.command(template, place, agent)).env).toEqual({
       PATH: '/bin',
       HF_TOKEN: 'kept',
       PYTHONHASHSEED: '7',
       NO_COLOR: '1',
+      VLLM_PORT: '20428',
+      VLLM_ENGINE_READY_TIMEOUT_S: '1800',
+      VLLM_CACHE_ROOT: '/cache',
       INFERNODE_SIM_SEED: '1',
       CUDA_VISIBLE_DEVICES: 'GPU-a,GPU-b',
     });
-    const none = adapter.command(template, { ...place, deviceUuids: [] }, agent);
+    const none = await adapter.command(template, { ...place, deviceUuids: [] }, agent);
     expect(none.env['CUDA_VISIBLE_DEVICES']).toBe('');
+  });
+
+  it('refuses a flag that this program lacks, by name', async () => {
+    const template = aTemplate({}, { args: ['--swap_out', '3', '--port', '1'] });
+    await expect(adapter.command(template, place, process.env)).rejects.toThrow(
+      /^template args: --swap_out is not a flag of vLLM 0\.26\.0; --port is set by the agent; leave it out$/,
+    );
   });
 });
 
