@@ -10,6 +10,7 @@ import { EngineFleet } from './engine/engine-fleet.js';
 import { EngineMetrics } from './engine/engine-metrics.js';
 import type { Fault } from './domain/health.js';
 import { kernelLogWords } from './health/kernel-patterns.js';
+import type { WorkInFlight } from './domain/work.js';
 import { nativePath } from './native/native-paths.js';
 import type { EngineControl } from './node/node-service.js';
 import type { Clock } from './runtime/clock.js';
@@ -49,6 +50,8 @@ export interface EngineFleetPartOptions extends SamplerOptions {
   bootId: string;
   sampler: Pick<SamplerPart, 'sampleNow'>;
   devices: () => readonly DeviceStatus[];
+  /** Live leases on an engine, as coordinators report them. */
+  workInFlight?: (engineId: string) => WorkInFlight[];
 }
 
 export interface AgentParts {
@@ -75,7 +78,7 @@ function createSampler({ config, clock, logger, registry }: SamplerOptions): Sam
 }
 
 function createFleet(options: EngineFleetPartOptions): EngineFleetPart {
-  const { config, clock, logger, registry, bootId, sampler, devices } = options;
+  const { config, clock, logger, registry, bootId, sampler, devices, workInFlight } = options;
   return new EngineFleet({
     nodeName: config.node.name,
     templates: config.templates,
@@ -91,6 +94,7 @@ function createFleet(options: EngineFleetPartOptions): EngineFleetPart {
       devices()
         .filter(({ health, cordons }) => health === 'healthy' && cordons.length === 0)
         .map(({ identity }) => identity.uuid),
+    inputs: { workOn: (engineId) => workInFlight?.(engineId) ?? [] },
     devicesReleased: (uuids, pids) => areDevicesReleased(sampler, uuids, pids),
   });
 }

@@ -28,6 +28,7 @@ import { NodeMetrics } from './node/node-metrics.js';
 import { createNodeService } from './node/node-service.js';
 import { NodeStore } from './node/node-store.js';
 import { NodeStatePublisher } from './node/publish-node-state.js';
+import { ReportedWork } from './node/reported-work.js';
 import { StateLock } from './node/state-lock.js';
 import { createRpcServer } from './rpc/create-rpc-server.js';
 import { nodePackage, nodeProto } from './rpc/load-proto.js';
@@ -99,6 +100,7 @@ class Agent implements RunningAgent {
   readonly #sampler: SamplerPart;
   readonly #health: DeviceHealthTracker;
   readonly #fleet: EngineFleetPart;
+  readonly #work: ReportedWork;
   readonly #publisher: NodeStatePublisher;
   readonly #control;
   readonly #metrics;
@@ -122,6 +124,12 @@ class Agent implements RunningAgent {
     const machineId = readMachineId(config.node.machineId, this.#store.machineId);
     const registry = createMetricsRegistry('agent', version);
 
+    const nodeMetrics = new NodeMetrics(registry);
+    this.#work = new ReportedWork({
+      clock,
+      metrics: nodeMetrics,
+      onFold: (work) => this.#publisher.publishWork(work),
+    });
     this.#sampler = parts.createSampler({ config, clock, logger, registry });
     this.#health = new DeviceHealthTracker({
       clock,
@@ -144,14 +152,15 @@ class Agent implements RunningAgent {
       bootId,
       sampler: this.#sampler,
       devices: () => this.#health.devices,
+      workInFlight: (engineId) => this.#work.inFlight(engineId),
     });
-    const nodeMetrics = new NodeMetrics(registry);
     this.#publisher = new NodeStatePublisher({
       node: config.node.name,
       machineId,
       agentVersion: version,
       clock,
       metrics: nodeMetrics,
+      allWork: () => this.#work.all(),
     });
     this.#control = createRpcServer({
       listen: config.listen.control,
@@ -166,6 +175,7 @@ class Agent implements RunningAgent {
               cordonDevice: async (...call) => this.#health.cordonDevice(...call),
               uncordonDevice: async (...call) => this.#health.uncordonDevice(...call),
             },
+            work: this.#work,
             metrics: nodeMetrics,
             logger,
           }),
@@ -272,12 +282,14 @@ class Agent implements RunningAgent {
   }
 
   #publish(): void {
+    const engines = this.#fleet.list();
+    this.#work.setEngines(engines);
     this.#publisher.publish({
       driver: this.#driver,
       cordons: [...this.#store.cordons, ...this.#health.nodeCordons],
       conditions: this.#health.nodeConditions,
       devices: [...this.#health.devices],
-      engines: this.#fleet.list(),
+      engines,
     });
   }
 
@@ -309,6 +321,7 @@ class Agent implements RunningAgent {
     await settle(logger, 'engines', this.#fleet.close({ stopEngines }));
     this.#health.close();
     this.#publisher.close();
+    this.#work.close();
     await Promise.all([
       settle(logger, 'gRPC', this.#control.close()),
       settle(logger, 'metrics', this.#metrics.close()),

@@ -34,11 +34,13 @@ export interface ClusterEndpoint {
   eligible: boolean;
   /** Why it takes no requests; empty when eligible. */
   reason: string;
-  /** Requests placed there by this coordinator and not ended. */
+  /** Requests in flight there, those of other coordinators included where the view is shared. */
   inFlight: number;
   maxConcurrent: number;
   /** KV cache in 512-token blocks, `null` when not known. */
   capacityBlocks: number | null;
+  /** Its agent shares work in flight among coordinators; otherwise requests are placed there by what this one knows. */
+  sharedView: boolean;
 }
 
 export interface ClusterModel {

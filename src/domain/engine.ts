@@ -33,6 +33,12 @@ export interface EngineStatus {
   load: EngineLoad | null;
 }
 
+/**
+ * Hard cap of concurrent requests of an engine that names none: vLLM's own `max_num_seqs` on data-centre GPUs is 256 or
+ * more, so that the cap never binds before the engine's queue does.
+ */
+export const defaultMaxConcurrentRequests = 256;
+
 /** Read from the engine's own metrics; `null` members are series the engine does not have. */
 export interface EngineLoad {
   running: number;

@@ -31,6 +31,7 @@ export const errorCodes = {
   'device-unknown': { grpc: 'NOT_FOUND', http: 404, type: 'NotFoundError', mayReroute: false },
   'device-in-use': { grpc: 'FAILED_PRECONDITION', http: 409, type: 'ConflictError', mayReroute: false },
   'stale-epoch': { grpc: 'ABORTED', http: 409, type: 'ConflictError', mayReroute: false },
+  'report-gap': { grpc: 'ABORTED', http: 409, type: 'ConflictError', mayReroute: false },
   'node-duplicate': { grpc: 'ALREADY_EXISTS', http: 409, type: 'ConflictError', mayReroute: false },
   'node-unreachable': {
     grpc: 'UNAVAILABLE',

@@ -2,6 +2,7 @@ import type { Cordon } from './cordon.js';
 import type { DeviceStatus, DriverState } from './device.js';
 import type { EngineStatus } from './engine.js';
 import type { Condition } from './health.js';
+import type { WorkUpdate } from './work.js';
 
 /**
  * The whole truth of one node. `epoch` is random per agent process; within one epoch `revision` grows by one per
@@ -40,8 +41,12 @@ export interface NodeStateDelta {
   removedEngines: string[];
 }
 
-/** One message of a `WatchNode` stream: a snapshot first, then deltas, and a heartbeat each second. */
+/**
+ * One message of a `WatchNode` stream: a snapshot first, then deltas, and a heartbeat each second. Coordinators also hear
+ * of the work that others have in flight there.
+ */
 export type NodeStateUpdate =
   | { kind: 'snapshot'; state: NodeState; agentVersion: string }
   | { kind: 'delta'; delta: NodeStateDelta }
-  | { kind: 'heartbeat'; epoch: string; revision: number };
+  | { kind: 'heartbeat'; epoch: string; revision: number }
+  | { kind: 'work'; update: WorkUpdate };

@@ -16,6 +16,8 @@ export interface EndCallbacks {
   /** What is still in flight is lost from here on. */
   onSignal: () => void;
   onStuck: (detail: string) => void;
+  /** Requests that coordinators have in flight on the engine. */
+  inFlight: () => number;
 }
 
 export class EndOfRun {
@@ -110,6 +112,7 @@ export class EndOfRun {
       this.#wake = new AbortController();
       await drainEngine({
         readLoad: async () => (await this.#probe.metrics())?.load ?? null,
+        inFlight: () => this.#callbacks.inFlight(),
         deadlineMs: intent.drainMs,
         onProgress: (left) => {
           if (this.#intent === intent && !this.#run.exit)

@@ -216,6 +216,7 @@ export class EngineSupervisor {
       onDraining: (why) => this.#view.show('draining', why),
       onSignal: () => this.#view.update({ evicting: true }),
       onStuck: (detail) => this.#showStuck(live, detail),
+      inFlight: () => this.#context.inputs.workOn(this.id).length,
     });
     if (this.#ending === 'closed') return live.close();
     this.#live = live;

@@ -8,6 +8,13 @@ export class NodeMetrics {
   readonly skippedHeartbeats: Counter;
   readonly refusedWatchers: Counter;
   readonly rpcErrors: Counter<'method' | 'reason'>;
+  readonly coordinators: Gauge;
+  readonly leases: Gauge;
+  readonly unconfirmedLeases: Gauge;
+  readonly expiredLeases: Counter;
+  readonly droppedLeases: Counter<'reason'>;
+  readonly capOvershoots: Counter;
+  readonly coalescedWork: Counter;
 
   constructor(registry: Registry) {
     const registers = [registry];
@@ -40,6 +47,42 @@ export class NodeMetrics {
       name: 'infernode_node_rpc_errors_total',
       help: 'Failed calls of NodeService by reason code',
       labelNames: ['method', 'reason'],
+      registers,
+    });
+    this.coordinators = new Gauge({
+      name: 'infernode_node_coordinators',
+      help: 'Coordinators whose work in flight is known, those out of touch included',
+      registers,
+    });
+    this.leases = new Gauge({
+      name: 'infernode_node_leases',
+      help: 'Requests in flight on the engines of this node as coordinators report them',
+      registers,
+    });
+    this.unconfirmedLeases = new Gauge({
+      name: 'infernode_node_unconfirmed_leases',
+      help: 'Those of coordinators that are out of touch; they count until their grace is over',
+      registers,
+    });
+    this.expiredLeases = new Counter({
+      name: 'infernode_node_expired_leases_total',
+      help: 'Leases ended because their coordinator stayed out of touch beyond the grace',
+      registers,
+    });
+    this.droppedLeases = new Counter({
+      name: 'infernode_node_dropped_leases_total',
+      help: 'Reported leases not taken, by reason: engine-gone, duplicate, too-many',
+      labelNames: ['reason'],
+      registers,
+    });
+    this.capOvershoots = new Counter({
+      name: 'infernode_node_cap_overshoots_total',
+      help: 'Requests that several coordinators together placed beyond the hard cap of an engine',
+      registers,
+    });
+    this.coalescedWork = new Counter({
+      name: 'infernode_node_coalesced_work_total',
+      help: 'Folds of work in flight left out for a slow watcher, which gets the complete list instead',
       registers,
     });
   }

@@ -15,6 +15,8 @@ import { deviceToProto, engineToProto, nodeToProto, nodeUpdateToProto } from '..
 import type { Logger } from '../runtime/logger.js';
 import type { NodeMetrics } from './node-metrics.js';
 import type { NodeStatePublisher, Subscription } from './publish-node-state.js';
+import { reportWorkWith } from './report-work.js';
+import type { ReportedWork } from './reported-work.js';
 
 /** The owner of the engines. Every method answers with the engine's state right after the change has begun. */
 export interface EngineControl {
@@ -34,6 +36,7 @@ export interface NodeServiceOptions {
   publisher: Pick<NodeStatePublisher, 'state' | 'agentVersion' | 'subscribe'>;
   engines: EngineControl;
   devices: DeviceControl;
+  work: Pick<ReportedWork, 'open'>;
   metrics: NodeMetrics;
   logger: Logger;
 }
@@ -55,6 +58,8 @@ export function createNodeService(options: NodeServiceOptions): NodeServiceHandl
     GetNode: unary('GetNode', () => nodeToProto(publisher.state, publisher.agentVersion)),
 
     WatchNode: watchWith(options),
+
+    ReportWork: reportWorkWith(options),
 
     ListEngines: unary('ListEngines', () => ({ engines: publisher.state.engines.map(engineToProto) })),
 
@@ -151,10 +156,10 @@ function watchWith({
     });
     call.on('drain', () => subscription?.drained());
     try {
-      subscription = publisher.subscribe({
-        write: (update) => call.write(nodeUpdateToProto(update)),
-        end: () => call.end(),
-      });
+      subscription = publisher.subscribe(
+        { write: (update) => call.write(nodeUpdateToProto(update)), end: () => call.end() },
+        call.request.coordinator,
+      );
     } catch (thrown) {
       const error = toServiceError(thrown);
       metrics.rpcErrors.inc({ method: 'WatchNode', reason: reasonOf(error) ?? 'internal' });

@@ -7,6 +7,7 @@
 import { randomUUID } from 'node:crypto';
 import { InfernodeError } from '../domain/error-codes.js';
 import type { NodeState, NodeStateDelta, NodeStateUpdate } from '../domain/node-state.js';
+import type { CoordinatorWork } from '../domain/work.js';
 import type { Clock, Timer } from '../runtime/clock.js';
 import { diffNodeState, mergeDeltas, type NodeStateChange } from './node-state-delta.js';
 import type { NodeMetrics } from './node-metrics.js';
@@ -34,6 +35,8 @@ export interface NodeStatePublisherOptions {
   metrics: NodeMetrics;
   /** Random per process; given by tests only. */
   epoch?: string;
+  /** Everything that coordinators have in flight, for readers that begin or have fallen behind. */
+  allWork?: () => CoordinatorWork[];
   heartbeatMs?: number;
   maxSubscribers?: number;
 }
@@ -44,6 +47,7 @@ export class NodeStatePublisher {
   readonly #maxSubscribers: number;
   readonly #heartbeat: Timer;
   readonly #readers = new Set<Reader>();
+  readonly #allWork: () => CoordinatorWork[];
   #state: NodeState;
 
   constructor(options: NodeStatePublisherOptions) {
@@ -51,6 +55,7 @@ export class NodeStatePublisher {
     this.agentVersion = options.agentVersion;
     this.#metrics = metrics;
     this.#maxSubscribers = options.maxSubscribers ?? 128;
+    this.#allWork = options.allWork ?? (() => []);
     this.#state = {
       node,
       machineId,
@@ -81,8 +86,16 @@ export class NodeStatePublisher {
     return this.#state.revision;
   }
 
-  /** Writes the snapshot before it returns. Throws `queue-full` beyond the limit of subscribers. */
-  subscribe(sink: UpdateSink): Subscription {
+  /** Tells every coordinator of the work of the others. It is no part of the state, and changes no revision. */
+  publishWork(work: CoordinatorWork[]): void {
+    for (const reader of this.#readers) reader.sendWork(work);
+  }
+
+  /**
+   * Writes the snapshot before it returns, and for a coordinator the work of the others. Throws `queue-full` beyond the
+   * limit of subscribers.
+   */
+  subscribe(sink: UpdateSink, coordinator = ''): Subscription {
     if (this.#readers.size >= this.#maxSubscribers) {
       this.#metrics.refusedWatchers.inc();
       throw new InfernodeError(
@@ -90,10 +103,11 @@ export class NodeStatePublisher {
         `expected at most ${this.#maxSubscribers} WatchNode streams, got one more`,
       );
     }
-    const reader = new Reader(sink, this.#metrics);
+    const reader = new Reader(sink, this.#metrics, coordinator, this.#allWork);
     this.#readers.add(reader);
     this.#metrics.watchers.set(this.#readers.size);
     reader.write({ kind: 'snapshot', state: this.#state, agentVersion: this.agentVersion });
+    reader.sendAllWork();
     return {
       drained: () => reader.drained(),
       cancel: () => {
@@ -123,8 +137,16 @@ class Reader {
   readonly #metrics: NodeMetrics;
   #ready = true;
   #waiting: NodeStateDelta | null = null;
+  /** Folds were left out: the reader needs the complete list. */
+  #missesWork = false;
 
-  constructor(sink: UpdateSink, metrics: NodeMetrics) {
+  constructor(
+    sink: UpdateSink,
+    metrics: NodeMetrics,
+    /** Epoch of the coordinator that reads; empty for those who want no work. */
+    private readonly coordinator: string,
+    private readonly allWork: () => CoordinatorWork[],
+  ) {
     this.#sink = sink;
     this.#metrics = metrics;
   }
@@ -148,11 +170,35 @@ class Reader {
     else this.#metrics.skippedHeartbeats.inc();
   }
 
+  /** A slow reader's folds are not kept: once it has caught up the complete list says as much, and is bounded. */
+  sendWork(work: CoordinatorWork[]): void {
+    if (this.coordinator === '') return;
+    const others = this.#ofOthers(work);
+    if (others.length === 0) return;
+    if (this.#ready) {
+      this.write({ kind: 'work', update: { complete: false, work: others } });
+      return;
+    }
+    this.#missesWork = true;
+    this.#metrics.coalescedWork.inc();
+  }
+
+  sendAllWork(): void {
+    if (this.coordinator === '') return;
+    this.#missesWork = false;
+    this.write({ kind: 'work', update: { complete: true, work: this.#ofOthers(this.allWork()) } });
+  }
+
   drained(): void {
     this.#ready = true;
     const delta = this.#waiting;
     this.#waiting = null;
     if (delta) this.write({ kind: 'delta', delta });
+    if (this.#ready && this.#missesWork) this.sendAllWork();
+  }
+
+  #ofOthers(work: CoordinatorWork[]): CoordinatorWork[] {
+    return work.filter(({ coordinator }) => coordinator !== this.coordinator);
   }
 
   end(): void {

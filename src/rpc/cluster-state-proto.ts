@@ -77,5 +77,6 @@ function endpointFromProto(endpoint: Endpoint__Output): ClusterEndpoint {
     inFlight,
     maxConcurrent,
     capacityBlocks: endpoint.capacityBlocks ?? null,
+    sharedView: endpoint.sharedView,
   };
 }

@@ -9,11 +9,13 @@ import type { DeviceStatus } from '../domain/device.js';
 import type { EngineStatus } from '../domain/engine.js';
 import { InfernodeError, type ErrorCode } from '../domain/error-codes.js';
 import type { NodeState, NodeStateUpdate } from '../domain/node-state.js';
+import type { WorkReport } from '../domain/work.js';
 import { clientCredentials } from './credentials.js';
 import type { NodeServiceClient as Stub } from './generated/infernode/node/v1/NodeService.js';
 import { reasonOf } from './grpc-status.js';
 import { nodeProto } from './load-proto.js';
 import { deviceFromProto, engineFromProto, nodeFromProto, nodeUpdateFromProto } from './node-state-proto.js';
+import { workReportToProto } from './work-proto.js';
 
 export interface NodeServiceClientOptions {
   /** `HOST:PORT` of the agent's control listener. */
@@ -31,6 +33,22 @@ export interface WatchNodeListener {
 }
 
 export interface NodeWatch {
+  /** Ends the stream; idempotent. */
+  cancel(): void;
+}
+
+export interface WorkReportListener {
+  /** Everything up to this report has been taken. */
+  onAck(sequence: number): void;
+  /** What was written has been sent: more may be. */
+  onDrain(): void;
+  /** Called exactly once; `error` is `null` when either side ended the stream in peace. */
+  onEnd(error: InfernodeError | null): void;
+}
+
+export interface WorkReportStream {
+  /** False when the agent reads slowly: nothing more should be written before `onDrain`. */
+  write(report: WorkReport): boolean;
   /** Ends the stream; idempotent. */
   cancel(): void;
 }
@@ -113,9 +131,10 @@ export class NodeServiceClient {
     );
   }
 
-  watchNode(listener: WatchNodeListener): NodeWatch {
+  /** `coordinator`: the caller's epoch, to hear of the work that others have in flight. */
+  watchNode(listener: WatchNodeListener, coordinator = ''): NodeWatch {
     // No waitForReady: a node that cannot be reached must be said at once, not after a silence.
-    const stream = this.#stub.watchNode({});
+    const stream = this.#stub.watchNode({ coordinator });
     let over = false;
     const end = (error: InfernodeError | null): void => {
       if (over) return;
@@ -129,6 +148,31 @@ export class NodeServiceClient {
     stream.on('error', (error) => end(this.#toError(error as ServiceError)));
     stream.on('end', () => end(null));
     return {
+      cancel: () => {
+        end(null);
+        stream.cancel();
+      },
+    };
+  }
+
+  reportWork(listener: WorkReportListener): WorkReportStream {
+    const stream = this.#stub.reportWork();
+    let over = false;
+    const end = (error: InfernodeError | null): void => {
+      if (over) return;
+      over = true;
+      listener.onEnd(error);
+    };
+    stream.on('data', ({ sequence }: { sequence: number }) => {
+      if (!over) listener.onAck(sequence);
+    });
+    stream.on('drain', () => {
+      if (!over) listener.onDrain();
+    });
+    stream.on('error', (error) => end(this.#toError(error as ServiceError)));
+    stream.on('end', () => end(null));
+    return {
+      write: (report) => over || stream.write(workReportToProto(report)),
       cancel: () => {
         end(null);
         stream.cancel();

@@ -30,6 +30,7 @@ import type { Node, Node__Output } from './generated/infernode/node/v1/Node.js';
 import type { NodeDelta, NodeDelta__Output } from './generated/infernode/node/v1/NodeDelta.js';
 import type { NodeUpdate, NodeUpdate__Output } from './generated/infernode/node/v1/NodeUpdate.js';
 import type { Cordon__Output } from './generated/infernode/node/v1/Cordon.js';
+import { workUpdateFromProto, workUpdateToProto } from './work-proto.js';
 
 const severities: readonly Severity[] = ['info', 'warning', 'critical', 'fatal'];
 const driverFailures = [
@@ -80,6 +81,8 @@ export function nodeUpdateToProto(update: NodeStateUpdate): NodeUpdate {
       return { delta: nodeDeltaToProto(update.delta) };
     case 'heartbeat':
       return { heartbeat: { epoch: update.epoch, revision: String(update.revision) } };
+    case 'work':
+      return { work: workUpdateToProto(update.update) };
   }
 }
 
@@ -201,6 +204,7 @@ export function nodeUpdateFromProto(update: NodeUpdate__Output): NodeStateUpdate
       agentVersion: update.snapshot.agentVersion,
     };
   if (update.delta) return { kind: 'delta', delta: nodeDeltaFromProto(update.delta) };
+  if (update.work) return { kind: 'work', update: workUpdateFromProto(update.work) };
   if (update.heartbeat)
     return {
       kind: 'heartbeat',

@@ -3,6 +3,7 @@ import type { MessageTypeDefinition } from '@grpc/proto-loader';
 
 import type { Condition as _infernode_node_v1_Condition, Condition__Output as _infernode_node_v1_Condition__Output } from './infernode/node/v1/Condition.js';
 import type { ConditionSet as _infernode_node_v1_ConditionSet, ConditionSet__Output as _infernode_node_v1_ConditionSet__Output } from './infernode/node/v1/ConditionSet.js';
+import type { CoordinatorWork as _infernode_node_v1_CoordinatorWork, CoordinatorWork__Output as _infernode_node_v1_CoordinatorWork__Output } from './infernode/node/v1/CoordinatorWork.js';
 import type { Cordon as _infernode_node_v1_Cordon, Cordon__Output as _infernode_node_v1_Cordon__Output } from './infernode/node/v1/Cordon.js';
 import type { CordonDeviceRequest as _infernode_node_v1_CordonDeviceRequest, CordonDeviceRequest__Output as _infernode_node_v1_CordonDeviceRequest__Output } from './infernode/node/v1/CordonDeviceRequest.js';
 import type { CordonSet as _infernode_node_v1_CordonSet, CordonSet__Output as _infernode_node_v1_CordonSet__Output } from './infernode/node/v1/CordonSet.js';
@@ -14,6 +15,7 @@ import type { Engine as _infernode_node_v1_Engine, Engine__Output as _infernode_
 import type { EngineLoad as _infernode_node_v1_EngineLoad, EngineLoad__Output as _infernode_node_v1_EngineLoad__Output } from './infernode/node/v1/EngineLoad.js';
 import type { GetNodeRequest as _infernode_node_v1_GetNodeRequest, GetNodeRequest__Output as _infernode_node_v1_GetNodeRequest__Output } from './infernode/node/v1/GetNodeRequest.js';
 import type { Heartbeat as _infernode_node_v1_Heartbeat, Heartbeat__Output as _infernode_node_v1_Heartbeat__Output } from './infernode/node/v1/Heartbeat.js';
+import type { LeaseStart as _infernode_node_v1_LeaseStart, LeaseStart__Output as _infernode_node_v1_LeaseStart__Output } from './infernode/node/v1/LeaseStart.js';
 import type { ListEnginesRequest as _infernode_node_v1_ListEnginesRequest, ListEnginesRequest__Output as _infernode_node_v1_ListEnginesRequest__Output } from './infernode/node/v1/ListEnginesRequest.js';
 import type { ListEnginesResponse as _infernode_node_v1_ListEnginesResponse, ListEnginesResponse__Output as _infernode_node_v1_ListEnginesResponse__Output } from './infernode/node/v1/ListEnginesResponse.js';
 import type { Node as _infernode_node_v1_Node, Node__Output as _infernode_node_v1_Node__Output } from './infernode/node/v1/Node.js';
@@ -24,6 +26,13 @@ import type { StartEngineRequest as _infernode_node_v1_StartEngineRequest, Start
 import type { StopEngineRequest as _infernode_node_v1_StopEngineRequest, StopEngineRequest__Output as _infernode_node_v1_StopEngineRequest__Output } from './infernode/node/v1/StopEngineRequest.js';
 import type { UncordonDeviceRequest as _infernode_node_v1_UncordonDeviceRequest, UncordonDeviceRequest__Output as _infernode_node_v1_UncordonDeviceRequest__Output } from './infernode/node/v1/UncordonDeviceRequest.js';
 import type { WatchNodeRequest as _infernode_node_v1_WatchNodeRequest, WatchNodeRequest__Output as _infernode_node_v1_WatchNodeRequest__Output } from './infernode/node/v1/WatchNodeRequest.js';
+import type { WorkAck as _infernode_node_v1_WorkAck, WorkAck__Output as _infernode_node_v1_WorkAck__Output } from './infernode/node/v1/WorkAck.js';
+import type { WorkDelta as _infernode_node_v1_WorkDelta, WorkDelta__Output as _infernode_node_v1_WorkDelta__Output } from './infernode/node/v1/WorkDelta.js';
+import type { WorkEvent as _infernode_node_v1_WorkEvent, WorkEvent__Output as _infernode_node_v1_WorkEvent__Output } from './infernode/node/v1/WorkEvent.js';
+import type { WorkLease as _infernode_node_v1_WorkLease, WorkLease__Output as _infernode_node_v1_WorkLease__Output } from './infernode/node/v1/WorkLease.js';
+import type { WorkOpening as _infernode_node_v1_WorkOpening, WorkOpening__Output as _infernode_node_v1_WorkOpening__Output } from './infernode/node/v1/WorkOpening.js';
+import type { WorkReport as _infernode_node_v1_WorkReport, WorkReport__Output as _infernode_node_v1_WorkReport__Output } from './infernode/node/v1/WorkReport.js';
+import type { WorkUpdate as _infernode_node_v1_WorkUpdate, WorkUpdate__Output as _infernode_node_v1_WorkUpdate__Output } from './infernode/node/v1/WorkUpdate.js';
 
 type SubtypeConstructor<Constructor extends new (...args: any) => any, Subtype> = {
   new(...args: ConstructorParameters<Constructor>): Subtype;
@@ -35,6 +44,7 @@ export interface ProtoGrpcType {
       v1: {
         Condition: MessageTypeDefinition<_infernode_node_v1_Condition, _infernode_node_v1_Condition__Output>
         ConditionSet: MessageTypeDefinition<_infernode_node_v1_ConditionSet, _infernode_node_v1_ConditionSet__Output>
+        CoordinatorWork: MessageTypeDefinition<_infernode_node_v1_CoordinatorWork, _infernode_node_v1_CoordinatorWork__Output>
         Cordon: MessageTypeDefinition<_infernode_node_v1_Cordon, _infernode_node_v1_Cordon__Output>
         CordonDeviceRequest: MessageTypeDefinition<_infernode_node_v1_CordonDeviceRequest, _infernode_node_v1_CordonDeviceRequest__Output>
         CordonSet: MessageTypeDefinition<_infernode_node_v1_CordonSet, _infernode_node_v1_CordonSet__Output>
@@ -46,6 +56,7 @@ export interface ProtoGrpcType {
         EngineLoad: MessageTypeDefinition<_infernode_node_v1_EngineLoad, _infernode_node_v1_EngineLoad__Output>
         GetNodeRequest: MessageTypeDefinition<_infernode_node_v1_GetNodeRequest, _infernode_node_v1_GetNodeRequest__Output>
         Heartbeat: MessageTypeDefinition<_infernode_node_v1_Heartbeat, _infernode_node_v1_Heartbeat__Output>
+        LeaseStart: MessageTypeDefinition<_infernode_node_v1_LeaseStart, _infernode_node_v1_LeaseStart__Output>
         ListEnginesRequest: MessageTypeDefinition<_infernode_node_v1_ListEnginesRequest, _infernode_node_v1_ListEnginesRequest__Output>
         ListEnginesResponse: MessageTypeDefinition<_infernode_node_v1_ListEnginesResponse, _infernode_node_v1_ListEnginesResponse__Output>
         Node: MessageTypeDefinition<_infernode_node_v1_Node, _infernode_node_v1_Node__Output>
@@ -56,6 +67,13 @@ export interface ProtoGrpcType {
         StopEngineRequest: MessageTypeDefinition<_infernode_node_v1_StopEngineRequest, _infernode_node_v1_StopEngineRequest__Output>
         UncordonDeviceRequest: MessageTypeDefinition<_infernode_node_v1_UncordonDeviceRequest, _infernode_node_v1_UncordonDeviceRequest__Output>
         WatchNodeRequest: MessageTypeDefinition<_infernode_node_v1_WatchNodeRequest, _infernode_node_v1_WatchNodeRequest__Output>
+        WorkAck: MessageTypeDefinition<_infernode_node_v1_WorkAck, _infernode_node_v1_WorkAck__Output>
+        WorkDelta: MessageTypeDefinition<_infernode_node_v1_WorkDelta, _infernode_node_v1_WorkDelta__Output>
+        WorkEvent: MessageTypeDefinition<_infernode_node_v1_WorkEvent, _infernode_node_v1_WorkEvent__Output>
+        WorkLease: MessageTypeDefinition<_infernode_node_v1_WorkLease, _infernode_node_v1_WorkLease__Output>
+        WorkOpening: MessageTypeDefinition<_infernode_node_v1_WorkOpening, _infernode_node_v1_WorkOpening__Output>
+        WorkReport: MessageTypeDefinition<_infernode_node_v1_WorkReport, _infernode_node_v1_WorkReport__Output>
+        WorkUpdate: MessageTypeDefinition<_infernode_node_v1_WorkUpdate, _infernode_node_v1_WorkUpdate__Output>
       }
     }
   }

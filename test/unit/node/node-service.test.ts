@@ -6,6 +6,7 @@ import { InfernodeError } from '../../../src/domain/error-codes.js';
 import type { NodeStateUpdate } from '../../../src/domain/node-state.js';
 import { NodeMetrics } from '../../../src/node/node-metrics.js';
 import { createNodeService, type DeviceControl, type EngineControl } from '../../../src/node/node-service.js';
+import { ReportedWork } from '../../../src/node/reported-work.js';
 import { NodeStatePublisher } from '../../../src/node/publish-node-state.js';
 import { createRpcServer } from '../../../src/rpc/create-rpc-server.js';
 import { nodePackage, nodeProto } from '../../../src/rpc/load-proto.js';
@@ -31,7 +32,14 @@ async function setUp() {
     clock,
     metrics,
     epoch: 'e1',
+    allWork: () => work.all(),
   });
+  const work = new ReportedWork({
+    clock,
+    metrics,
+    onFold: (folded) => publisher.publishWork(folded),
+  });
+  work.setEngines([anEngineStatus()]);
   publisher.publish({ devices: [aDeviceStatus(0)], engines: [anEngineStatus()] });
   const engines: EngineControl = {
     startEngine: async ({ engineId }) => anEngineStatus(engineId, { state: 'starting', load: null }),
@@ -54,7 +62,7 @@ async function setUp() {
     services: [
       {
         definition: nodeProto.NodeService.service,
-        handlers: createNodeService({ publisher, engines, devices, metrics, logger: silentLogger() }),
+        handlers: createNodeService({ publisher, engines, devices, work, metrics, logger: silentLogger() }),
       },
     ],
     packages: [nodePackage],
@@ -68,7 +76,7 @@ async function setUp() {
     publisher.close();
     await server.close();
   });
-  return { clock, metrics, publisher, server, client };
+  return { clock, metrics, publisher, work, server, client };
 }
 
 /** Collects a watch's updates and lets a test wait for the next one that it is interested in. */

@@ -18,7 +18,7 @@ const step = fc.record({
 
 function apply(state: NodeState | null, update: NodeStateUpdate): NodeState | null {
   if (update.kind === 'snapshot') return update.state;
-  if (update.kind === 'heartbeat' || !state) return state;
+  if (update.kind !== 'delta' || !state) return state;
   const { delta } = update;
   expect(delta.epoch).toBe(state.epoch);
   expect(delta.revision).toBeGreaterThan(state.revision);

@@ -13,6 +13,7 @@ export interface Endpoint {
   'inFlight'?: (number);
   'maxConcurrent'?: (number);
   'capacityBlocks'?: (number | string);
+  'sharedView'?: (boolean);
   '_capacityBlocks'?: "capacityBlocks";
 }
 
@@ -28,5 +29,6 @@ export interface Endpoint__Output {
   'inFlight': (number);
   'maxConcurrent': (number);
   'capacityBlocks'?: (number);
+  'sharedView': (boolean);
   '_capacityBlocks'?: "capacityBlocks";
 }

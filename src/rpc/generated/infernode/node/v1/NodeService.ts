@@ -15,6 +15,8 @@ import type { StartEngineRequest as _infernode_node_v1_StartEngineRequest, Start
 import type { StopEngineRequest as _infernode_node_v1_StopEngineRequest, StopEngineRequest__Output as _infernode_node_v1_StopEngineRequest__Output } from '../../../infernode/node/v1/StopEngineRequest.js';
 import type { UncordonDeviceRequest as _infernode_node_v1_UncordonDeviceRequest, UncordonDeviceRequest__Output as _infernode_node_v1_UncordonDeviceRequest__Output } from '../../../infernode/node/v1/UncordonDeviceRequest.js';
 import type { WatchNodeRequest as _infernode_node_v1_WatchNodeRequest, WatchNodeRequest__Output as _infernode_node_v1_WatchNodeRequest__Output } from '../../../infernode/node/v1/WatchNodeRequest.js';
+import type { WorkAck as _infernode_node_v1_WorkAck, WorkAck__Output as _infernode_node_v1_WorkAck__Output } from '../../../infernode/node/v1/WorkAck.js';
+import type { WorkReport as _infernode_node_v1_WorkReport, WorkReport__Output as _infernode_node_v1_WorkReport__Output } from '../../../infernode/node/v1/WorkReport.js';
 
 export interface NodeServiceClient extends grpc.Client {
   CordonDevice(argument: _infernode_node_v1_CordonDeviceRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_infernode_node_v1_Device__Output>): grpc.ClientUnaryCall;
@@ -52,6 +54,11 @@ export interface NodeServiceClient extends grpc.Client {
   listEngines(argument: _infernode_node_v1_ListEnginesRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_infernode_node_v1_ListEnginesResponse__Output>): grpc.ClientUnaryCall;
   listEngines(argument: _infernode_node_v1_ListEnginesRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_infernode_node_v1_ListEnginesResponse__Output>): grpc.ClientUnaryCall;
   listEngines(argument: _infernode_node_v1_ListEnginesRequest, callback: grpc.requestCallback<_infernode_node_v1_ListEnginesResponse__Output>): grpc.ClientUnaryCall;
+  
+  ReportWork(metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientDuplexStream<_infernode_node_v1_WorkReport, _infernode_node_v1_WorkAck__Output>;
+  ReportWork(options?: grpc.CallOptions): grpc.ClientDuplexStream<_infernode_node_v1_WorkReport, _infernode_node_v1_WorkAck__Output>;
+  reportWork(metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientDuplexStream<_infernode_node_v1_WorkReport, _infernode_node_v1_WorkAck__Output>;
+  reportWork(options?: grpc.CallOptions): grpc.ClientDuplexStream<_infernode_node_v1_WorkReport, _infernode_node_v1_WorkAck__Output>;
   
   StartEngine(argument: _infernode_node_v1_StartEngineRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_infernode_node_v1_Engine__Output>): grpc.ClientUnaryCall;
   StartEngine(argument: _infernode_node_v1_StartEngineRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_infernode_node_v1_Engine__Output>): grpc.ClientUnaryCall;
@@ -96,6 +103,8 @@ export interface NodeServiceHandlers extends grpc.UntypedServiceImplementation {
   
   ListEngines: grpc.handleUnaryCall<_infernode_node_v1_ListEnginesRequest__Output, _infernode_node_v1_ListEnginesResponse>;
   
+  ReportWork: grpc.handleBidiStreamingCall<_infernode_node_v1_WorkReport__Output, _infernode_node_v1_WorkAck>;
+  
   StartEngine: grpc.handleUnaryCall<_infernode_node_v1_StartEngineRequest__Output, _infernode_node_v1_Engine>;
   
   StopEngine: grpc.handleUnaryCall<_infernode_node_v1_StopEngineRequest__Output, _infernode_node_v1_Engine>;
@@ -111,6 +120,7 @@ export interface NodeServiceDefinition extends grpc.ServiceDefinition {
   DrainEngine: MethodDefinition<_infernode_node_v1_DrainEngineRequest, _infernode_node_v1_Engine, _infernode_node_v1_DrainEngineRequest__Output, _infernode_node_v1_Engine__Output>
   GetNode: MethodDefinition<_infernode_node_v1_GetNodeRequest, _infernode_node_v1_Node, _infernode_node_v1_GetNodeRequest__Output, _infernode_node_v1_Node__Output>
   ListEngines: MethodDefinition<_infernode_node_v1_ListEnginesRequest, _infernode_node_v1_ListEnginesResponse, _infernode_node_v1_ListEnginesRequest__Output, _infernode_node_v1_ListEnginesResponse__Output>
+  ReportWork: MethodDefinition<_infernode_node_v1_WorkReport, _infernode_node_v1_WorkAck, _infernode_node_v1_WorkReport__Output, _infernode_node_v1_WorkAck__Output>
   StartEngine: MethodDefinition<_infernode_node_v1_StartEngineRequest, _infernode_node_v1_Engine, _infernode_node_v1_StartEngineRequest__Output, _infernode_node_v1_Engine__Output>
   StopEngine: MethodDefinition<_infernode_node_v1_StopEngineRequest, _infernode_node_v1_Engine, _infernode_node_v1_StopEngineRequest__Output, _infernode_node_v1_Engine__Output>
   UncordonDevice: MethodDefinition<_infernode_node_v1_UncordonDeviceRequest, _infernode_node_v1_Device, _infernode_node_v1_UncordonDeviceRequest__Output, _infernode_node_v1_Device__Output>

@@ -2,7 +2,9 @@
 
 
 export interface WatchNodeRequest {
+  'coordinator'?: (string);
 }
 
 export interface WatchNodeRequest__Output {
+  'coordinator': (string);
 }
