@@ -7,6 +7,7 @@
  * so that a coordinator that restarts does not call known models unknown. Close: the gateway drains while agents are still
  * heard; then everything else.
  */
+import { randomUUID } from 'node:crypto';
 import type { Registry } from 'prom-client';
 import { defaultModelConfig, type CoordinatorConfig, type ModelConfig } from './config/coordinator-config.js';
 import { formatAddress } from './config/listen-address.js';
@@ -16,13 +17,16 @@ import { createClusterService } from './cluster/cluster-service.js';
 import { censusOf, describeCluster } from './cluster/describe-cluster.js';
 import { EndpointRegistry } from './cluster/endpoint-registry.js';
 import { ModelDirectory, type DirectoryPlacement } from './cluster/model-directory.js';
+import { SharedWork } from './cluster/shared-work.js';
 import { AgentWatchers } from './cluster/watch-agents.js';
 import { GatewayMetrics } from './gateway/gateway-metrics.js';
 import { Gateway } from './gateway/gateway-server.js';
+import { chainVersion } from './gateway/prefix-chain.js';
 import { createMetricsRegistry } from './metrics/metrics-registry.js';
 import { createMetricsServer } from './metrics/metrics-server.js';
 import { createProbeServer } from './metrics/probe-server.js';
 import { InMemoryModelPlacement } from './placement/model-placement.js';
+import type { PlacementObserver } from './placement/placement-types.js';
 import { PlacementMetrics } from './placement/placement-metrics.js';
 import { createRpcServer, type RpcServer } from './rpc/create-rpc-server.js';
 import { clusterPackage, clusterProto } from './rpc/load-proto.js';
@@ -75,6 +79,7 @@ export async function runCoordinator(
 
 class Coordinator implements RunningCoordinator {
   readonly #options: RunCoordinatorOptions;
+  readonly #work: SharedWork;
   readonly #watchers: AgentWatchers;
   readonly #placementMetrics: PlacementMetrics;
   readonly #directory: ModelDirectory;
@@ -98,9 +103,18 @@ class Coordinator implements RunningCoordinator {
     const prometheus = createMetricsRegistry('coordinator', version);
     const metrics = new ClusterMetrics(prometheus);
     const registry = new EndpointRegistry({ metrics, logger });
+    this.#work = new SharedWork({
+      epoch: randomUUID(),
+      chainVersion,
+      endpoint: (id) => registry.get(id),
+      placementOf: (id) => this.#directory.placementOf(id),
+      clock,
+      metrics,
+    });
     this.#watchers = new AgentWatchers({
       silentAfterMs: config.silentAfterMs,
       registry,
+      work: this.#work,
       clock,
       logger,
       metrics,
@@ -115,7 +129,7 @@ class Coordinator implements RunningCoordinator {
     });
     this.#gateway = this.#createGateway(prometheus);
 
-    const parts = { watchers: this.#watchers, registry, directory: this.#directory };
+    const parts = { watchers: this.#watchers, registry, directory: this.#directory, work: this.#work };
     metrics.observe(censusOf(parts));
     const describe = () => describeCluster({ ...parts, clock, coordinatorVersion: version });
     this.#control = createRpcServer({
@@ -189,7 +203,13 @@ class Coordinator implements RunningCoordinator {
 
   #createPlacement(model: string, strategy: ModelConfig['strategy']): DirectoryPlacement {
     const { loadFactor } = this.#config.placement;
-    const observer = this.#placementMetrics.observerFor(model);
+    const work = this.#work;
+    const observer: PlacementObserver = {
+      ...this.#placementMetrics.observerFor(model),
+      placed: (lease) => work.placed(lease),
+      firstToken: (id, cachedTokens) => work.firstToken(id, cachedTokens),
+      released: (id) => work.released(id),
+    };
     const placement = new InMemoryModelPlacement({ strategy, constants: { loadFactor }, observer });
     this.#placementMetrics.watch(model, placement);
     return placement;

@@ -20,6 +20,7 @@ import type { EndpointRegistry } from './endpoint-registry.js';
 import { isThisMachine } from './engine-address.js';
 import type { ClaimHolder, NodeClaims } from './node-claims.js';
 import type { NodeView } from './node-endpoints.js';
+import type { SharedWork } from './shared-work.js';
 
 export interface AgentAddress {
   /** `HOST:PORT`. */
@@ -30,7 +31,9 @@ export interface AgentAddress {
 export interface AgentWatcherOptions {
   agent: AgentAddress;
   silentAfterMs: number;
-  connect: (agent: AgentAddress) => Pick<NodeServiceClient, 'watchNode' | 'close'>;
+  connect: (agent: AgentAddress) => Pick<NodeServiceClient, 'watchNode' | 'reportWork' | 'close'>;
+  /** Where work in flight is shared with other coordinators; absent where this one is alone. */
+  work?: SharedWork;
   claims: NodeClaims;
   registry: EndpointRegistry;
   clock: Clock;
@@ -122,28 +125,40 @@ export class AgentWatcher implements ClaimHolder {
   }
 
   loseClaim(reason: string): void {
+    if (this.#state) this.#options.work?.forget(this.#state.node);
     this.#state = null;
     this.#markedSilent = false;
     this.#reconnect('refused', reason);
   }
 
   #connect(): void {
-    const { agent, connect, clock } = this.#options;
+    const { agent, connect, clock, work } = this.#options;
     const nowMs = clock.monotonicMs();
-    const stream: Stream = { startedAtMs: nowMs, heardAtMs: nowMs, accepted: false, end: () => undefined };
+    const stream: Stream = {
+      startedAtMs: nowMs,
+      heardAtMs: nowMs,
+      accepted: false,
+      client: null,
+      end: () => undefined,
+    };
     this.#stream = stream;
     try {
       const client = connect(agent);
+      stream.client = client;
       stream.end = () => client.close();
-      const watch = client.watchNode({
-        onUpdate: (update) => {
-          if (this.#stream === stream) this.#guard(() => this.#handle(update, stream));
+      const watch = client.watchNode(
+        {
+          onUpdate: (update) => {
+            if (this.#stream === stream) this.#guard(() => this.#handle(update, stream));
+          },
+          onEnd: (error) => {
+            if (this.#stream === stream) this.#ended(error);
+          },
         },
-        onEnd: (error) => {
-          if (this.#stream === stream) this.#ended(error);
-        },
-      });
+        work?.epoch,
+      );
       stream.end = () => {
+        stream.endReport?.();
         watch.cancel();
         client.close();
       };
@@ -162,6 +177,10 @@ export class AgentWatcher implements ClaimHolder {
     const startedMs = clock.monotonicMs();
     metrics.updates.inc({ kind: update.kind });
     stream.heardAtMs = startedMs;
+    if (update.kind === 'work') {
+      if (stream.accepted && this.#state) this.#options.work?.apply(this.#state.node, update.update);
+      return;
+    }
     if (update.kind === 'snapshot' && !this.#accept(update, stream)) return;
     const { state, changed, missed } = applyNodeState(stream.accepted ? this.#state : null, update);
     if (missed !== null) {
@@ -173,6 +192,8 @@ export class AgentWatcher implements ClaimHolder {
     this.#tell('watching', '');
     if (state && (changed || this.#markedSilent)) this.#options.registry.applyNode(state, this.#view(false));
     this.#markedSilent = false;
+    if (update.kind === 'snapshot' && stream.client)
+      stream.endReport ??= this.#options.work?.begin(update.state.node, stream.client);
     metrics.updateSeconds.observe((clock.monotonicMs() - startedMs) / 1000);
   }
 
@@ -198,7 +219,9 @@ export class AgentWatcher implements ClaimHolder {
     const { registry } = this.#options;
     this.#markedSilent = true;
     this.#tell('silent', `the agent has not spoken for ${Math.round(this.silentForMs)} ms`);
-    if (this.#state) registry.applyNode(this.#state, this.#view(true));
+    if (!this.#state) return;
+    this.#options.work?.forget(this.#state.node);
+    registry.applyNode(this.#state, this.#view(true));
   }
 
   #view(nodeSilent: boolean): NodeView {
@@ -232,6 +255,7 @@ export class AgentWatcher implements ClaimHolder {
     if (!this.#state) return;
     const { node } = this.#state;
     this.#state = null;
+    this.#options.work?.forget(node);
     claims.release(node, this);
     registry.removeNode(node);
   }
@@ -262,5 +286,8 @@ interface Stream {
   heardAtMs: number;
   /** A snapshot was taken. */
   accepted: boolean;
+  client: Pick<NodeServiceClient, 'reportWork'> | null;
+  /** Ends the report of work in flight, once it has begun. */
+  endReport?: (() => void) | undefined;
   end: () => void;
 }

@@ -22,6 +22,8 @@ export function applyNodeState(state: NodeState | null, update: NodeStateUpdate)
       if (missed !== null || state === null) return { state, changed: false, missed };
       return { state: applyDelta(state, update.delta), changed: true, missed: null };
     }
+    case 'work':
+      return { state, changed: false, missed: null };
     case 'heartbeat':
       return { state, changed: false, missed: whyNot(state, update, update.revision) };
   }

@@ -8,6 +8,8 @@ export type ReconnectReason = 'unreachable' | 'ended' | 'gap' | 'silent' | 'refu
 export interface ClusterCensus {
   nodes(): Iterable<{ address: string; watch: NodeWatchState; silentForMs: number | null }>;
   endpoints(): Iterable<{ model: string; state: string }>;
+  /** Leases of other coordinators that count here. */
+  foreignLeases(): number;
 }
 
 export class ClusterMetrics {
@@ -16,8 +18,10 @@ export class ClusterMetrics {
   readonly reconnects: Counter<'reason'>;
   readonly refused: Counter<'reason'>;
   readonly evictions: Counter;
+  readonly workReopened: Counter<'reason'>;
+  readonly foreignChains: Counter;
   readonly rpcErrors: Counter<'method' | 'reason'>;
-  #census: ClusterCensus = { nodes: () => [], endpoints: () => [] };
+  #census: ClusterCensus = { nodes: () => [], endpoints: () => [], foreignLeases: () => 0 };
 
   constructor(registry: Registry) {
     const registers = [registry];
@@ -48,6 +52,17 @@ export class ClusterMetrics {
     this.evictions = new Counter({
       name: 'infernode_cluster_evictions_total',
       help: 'Endpoints whose work in flight was given up',
+      registers,
+    });
+    this.workReopened = new Counter({
+      name: 'infernode_cluster_work_reopened_total',
+      help: 'Reports of work in flight begun anew with the full list, by reason: behind, or what ended the stream',
+      labelNames: ['reason'],
+      registers,
+    });
+    this.foreignChains = new Counter({
+      name: 'infernode_cluster_foreign_chains_total',
+      help: 'Requests of other coordinators whose block keys were made in another way and are not remembered',
       registers,
     });
     this.rpcErrors = new Counter({
@@ -85,6 +100,14 @@ export class ClusterMetrics {
       collect() {
         this.reset();
         for (const { model, state } of census().endpoints()) this.inc({ model, state });
+      },
+    });
+    new Gauge({
+      name: 'infernode_cluster_foreign_leases',
+      help: 'Requests that other coordinators have in flight, as agents tell',
+      registers,
+      collect() {
+        this.set(census().foreignLeases());
       },
     });
     new Gauge({

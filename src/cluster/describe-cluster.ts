@@ -10,11 +10,13 @@ import type { Clock } from '../runtime/clock.js';
 import type { ClusterCensus } from './cluster-metrics.js';
 import type { EndpointRegistry } from './endpoint-registry.js';
 import type { DirectoryEntry, ModelDirectory } from './model-directory.js';
+import type { SharedWork } from './shared-work.js';
 
 export interface ClusterParts {
   watchers: { readonly all: readonly { describe(): ClusterNode }[] };
   registry: EndpointRegistry;
   directory: ModelDirectory;
+  work: Pick<SharedWork, 'isShared' | 'foreignLeases'>;
   clock: Clock;
   coordinatorVersion: string;
 }
@@ -31,7 +33,7 @@ export function describeCluster(parts: ClusterParts): ClusterState {
     endpoints: [
       ...models.flatMap(({ endpoints }) => endpoints),
       ...unnamed.map((endpoint) =>
-        describeEndpoint(endpoint, '', 'the engine has not said which model it serves', 0),
+        describeEndpoint(endpoint, parts.work, '', 'the engine has not said which model it serves', 0),
       ),
     ].sort((a, b) => (a.id < b.id ? -1 : 1)),
     models: models.map(({ model }) => model),
@@ -40,7 +42,7 @@ export function describeCluster(parts: ClusterParts): ClusterState {
 
 function describeModel(
   entry: DirectoryEntry,
-  { registry, directory, clock }: ClusterParts,
+  { registry, directory, work, clock }: ClusterParts,
 ): { model: ClusterModel; endpoints: ClusterEndpoint[] } {
   const { refused } = entry.placement.explain(anyRequest, clock.monotonicMs());
   const reasons = new Map(refused.map(({ endpoint, reason }) => [endpoint, reason]));
@@ -48,7 +50,7 @@ function describeModel(
   const endpoints = [...entry.endpointIds].flatMap((id) => {
     const endpoint = registry.get(id);
     return endpoint
-      ? [describeEndpoint(endpoint, entry.model, reasons.get(id) ?? '', inFlight.get(id) ?? 0)]
+      ? [describeEndpoint(endpoint, work, entry.model, reasons.get(id) ?? '', inFlight.get(id) ?? 0)]
       : [];
   });
   const model = {
@@ -67,6 +69,7 @@ function describeEndpoint(
     ClusterEndpoint,
     'id' | 'node' | 'engineId' | 'url' | 'engineState' | 'maxConcurrent' | 'capacityBlocks'
   >,
+  work: ClusterParts['work'],
   model: string,
   reason: string,
   inFlight: number,
@@ -84,6 +87,7 @@ function describeEndpoint(
     inFlight,
     maxConcurrent,
     capacityBlocks,
+    sharedView: work.isShared(node),
   };
 }
 
@@ -92,7 +96,8 @@ export function censusOf({
   watchers,
   registry,
   directory,
-}: Pick<ClusterParts, 'watchers' | 'registry' | 'directory'>): ClusterCensus {
+  work,
+}: Pick<ClusterParts, 'watchers' | 'registry' | 'directory' | 'work'>): ClusterCensus {
   return {
     nodes: () =>
       watchers.all.map((watcher): { address: string; watch: NodeWatchState; silentForMs: number | null } =>
@@ -103,5 +108,6 @@ export function censusOf({
         model: directory.modelOf(id) ?? '',
         state: engineState,
       })),
+    foreignLeases: () => work.foreignLeases,
   };
 }

@@ -94,6 +94,10 @@ export class ModelDirectory {
     return this.#modelOf.get(endpointId);
   }
 
+  placementOf(endpointId: string): DirectoryPlacement | undefined {
+    return this.#entries.get(this.#modelOf.get(endpointId) ?? '')?.placement;
+  }
+
   /** Aliases and further served names that lead to the model. */
   otherNamesOf(model: string): string[] {
     const placement = this.#entries.get(model)?.placement;

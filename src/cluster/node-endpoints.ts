@@ -1,19 +1,13 @@
 /** The endpoints that a node's state amounts to: each engine with everything that speaks for or against using it. */
 import type { DeviceStatus } from '../domain/device.js';
 import type { EndpointState } from '../domain/endpoint.js';
-import type { EngineLoad, EngineStatus } from '../domain/engine.js';
+import { defaultMaxConcurrentRequests, type EngineLoad, type EngineStatus } from '../domain/engine.js';
 import { worseHealth, type DeviceHealth } from '../domain/health.js';
 import type { NodeState } from '../domain/node-state.js';
 import { whyUnusable } from './engine-address.js';
 
 /** Block size of placement's chains and capacities, tokens. */
 const placementBlockTokens = 512;
-
-/**
- * Hard cap of concurrent requests of an engine that names none: vLLM's own `max_num_seqs` on data-centre GPUs is 256 or
- * more, so that the cap never binds before the engine's queue does.
- */
-const defaultMaxConcurrent = 256;
 
 /** How the node's word reaches us; it colours every endpoint of the node alike. */
 export interface NodeView {
@@ -42,7 +36,7 @@ export function endpointsOf(state: NodeState, { nodeSilent, sameMachine }: NodeV
       evicting: engine.evicting,
       nodeSilent,
       capacityBlocks: capacityBlocks(engine.load),
-      maxConcurrent: engine.maxConcurrentRequests ?? defaultMaxConcurrent,
+      maxConcurrent: engine.maxConcurrentRequests ?? defaultMaxConcurrentRequests,
     };
   });
 }

@@ -7,6 +7,7 @@ import { AgentWatcher, type AgentAddress, type AgentWatcherOptions } from './age
 import type { ClusterMetrics } from './cluster-metrics.js';
 import type { EndpointRegistry } from './endpoint-registry.js';
 import { NodeClaims } from './node-claims.js';
+import type { SharedWork } from './shared-work.js';
 
 export interface WatchAgentsOptions {
   silentAfterMs: number;
@@ -14,6 +15,7 @@ export interface WatchAgentsOptions {
   clock: Clock;
   logger: Logger;
   metrics: ClusterMetrics;
+  work?: SharedWork;
   /** Replaced by tests. */
   connect?: AgentWatcherOptions['connect'];
 }

@@ -2,8 +2,21 @@ import { z } from 'zod';
 import { isLoopback, listenAddress, parseListenAddress } from './listen-address.js';
 import { clientTlsSchema, refuseOpenListeners, tlsSchema } from './tls-config.js';
 
+/** Those of `placement/strategies.ts`; the coordinator hands them over, so the compiler keeps the two alike. */
+const strategies = [
+  'chwbl',
+  'chwbl-classic',
+  'least-outstanding',
+  'least-work',
+  'round-robin',
+  'weighted',
+  'random',
+  'power-of-two',
+  'session',
+] as const;
+
 const modelSchema = z.strictObject({
-  strategy: z.enum(['chwbl', 'chwbl-classic', 'least-outstanding', 'round-robin']).default('chwbl'),
+  strategy: z.enum(strategies).default('chwbl'),
   aliases: z.array(z.string().min(1)).default([]),
   slo: z.strictObject({ ttftMs: z.number().positive().default(500) }).prefault({}),
 });

@@ -6,6 +6,7 @@ import { defaultConstants, type PlacementConstants } from './placement-constants
 import { applyState, type Member } from './placement-member.js';
 import type {
   ModelPlacement,
+  ObservedRequest,
   PlacementDecision,
   PlacementExplanation,
   PlacementObserver,
@@ -107,10 +108,10 @@ export class InMemoryModelPlacement implements ModelPlacement {
     // A request that comes back under its id has ended where it was.
     this.done(request.id, nowMs);
     const prepared = this.#prepare(request, nowMs);
-    for (const { refusal } of prepared.refused) this.#observer?.refused(refusal);
+    for (const { refusal } of prepared.refused) this.#observer?.refused?.(refusal);
     const decision = this.#conclude(prepared, false);
-    if (decision.selection) this.#record(request, decision.selection, nowMs);
-    this.#observer?.decided(decision.outcome);
+    if (decision.selection) this.#record(request, decision.selection, nowMs, ownLease);
+    this.#observer?.decided?.(decision.outcome);
     const { endpoint, outcome, home, reason } = decision;
     return { endpoint, outcome, home, reason };
   }
@@ -135,14 +136,15 @@ export class InMemoryModelPlacement implements ModelPlacement {
   }
 
   /** A request that another coordinator placed: counts in load, memory and shares, whatever we would have chosen. */
-  observe(request: PlacementRequest, endpointId: string, nowMs: number): void {
+  observe(request: ObservedRequest, endpointId: string, nowMs: number): void {
     const member = this.#byId.get(endpointId);
     if (!member) return;
     this.done(request.id, nowMs);
     this.#readDepths(request.chain);
     const depth = this.#depths[member.slot]!;
-    const uncachedTokens = Math.max(0, tokensOf(request) - this.#constants.blockTokens * depth);
-    this.#record(request, { member, depth, uncachedTokens, holdsOwn: false, rule: 'observed' }, nowMs);
+    const predicted = Math.max(0, tokensOf(request) - this.#constants.blockTokens * depth);
+    const { uncachedTokens = predicted, started = false } = request;
+    this.#record(request, { member, depth, uncachedTokens }, nowMs, { observed: true, started });
   }
 
   /** May be called again with the cached tokens, which a stream tells only at its end. */
@@ -150,6 +152,8 @@ export class InMemoryModelPlacement implements ModelPlacement {
     const lease = this.#ledger.get(requestId);
     const member = lease && this.#byId.get(lease.endpointId);
     const finished = this.#ledger.firstToken(requestId, nowMs);
+    if (lease && !lease.observed && (finished || cachedTokens !== undefined))
+      this.#observer?.firstToken?.(requestId, cachedTokens);
     // An endpoint that left or restarted meanwhile learns nothing from what its predecessor did.
     if (!lease || member?.load !== lease.load) return;
     if (cachedTokens !== undefined) this.#learnCapacity(member, lease, cachedTokens);
@@ -162,6 +166,7 @@ export class InMemoryModelPlacement implements ModelPlacement {
   done(requestId: string, nowMs: number): void {
     const lease = this.#ledger.release(requestId, nowMs);
     if (!lease) return;
+    if (!lease.observed) this.#observer?.released?.(requestId);
     this.#byId.get(lease.endpointId)?.breaker.ended(requestId);
     const departed = this.#departed.get(lease.endpointId);
     if (departed?.load === lease.load && lease.load.requests === 0) this.#departed.delete(lease.endpointId);
@@ -286,7 +291,12 @@ export class InMemoryModelPlacement implements ModelPlacement {
     };
   }
 
-  #record(request: PlacementRequest, { member, depth, uncachedTokens }: Selection, nowMs: number): void {
+  #record(
+    request: PlacementRequest,
+    { member, depth, uncachedTokens }: Pick<Selection, 'member' | 'depth' | 'uncachedTokens'>,
+    nowMs: number,
+    { observed, started }: typeof ownLease,
+  ): void {
     const tokens = tokensOf(request);
     this.#ledger.take({
       requestId: request.id,
@@ -297,12 +307,19 @@ export class InMemoryModelPlacement implements ModelPlacement {
       trace: this.#memory.trace(member.slot, request.chain),
       placedAtMs: nowMs,
       hasTaught: false,
+      observed,
+      started,
     });
+    if (!observed) {
+      const { id, chain, requestId = '' } = request;
+      this.#observer?.placed?.({ id, requestId, endpointId: member.state.id, tokens, uncachedTokens, chain });
+    }
     if (request.chain.length > 0) {
       this.#memory.record(member.slot, request.chain, depth);
       this.#keys.count(request.chain);
     }
-    member.breaker.placed(request.id, nowMs);
+    // Others' requests are no probes of ours: we would never hear how they ended.
+    if (!observed) member.breaker.placed(request.id, nowMs);
     this.#placedRequests += 1;
     this.#placedWork += uncachedTokens + this.#constants.contextWeight * tokens;
     this.#lastPlaced = member.state.id;
@@ -327,6 +344,8 @@ export class InMemoryModelPlacement implements ModelPlacement {
     this.#memory.readDepths(chain, this.#depths);
   }
 }
+
+const ownLease = { observed: false, started: false };
 
 /** Integers, so that sums of what was taken and given back are exact. */
 function tokensOf(request: PlacementRequest): number {

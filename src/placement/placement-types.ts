@@ -9,10 +9,31 @@ export interface PlacementRequest {
   chain: readonly number[];
   /** Explicit session; beats the chain's key. */
   sessionKey?: string;
+  /** Of the client's request, the same over all attempts; agents tell a request that kills engines by it. */
+  requestId?: string;
   /** Endpoints this request has already tried. */
   exclude?: ReadonlySet<string>;
   /** Model or adapter that the endpoint must list among those it serves; absent asks nothing. */
   servedName?: string;
+}
+
+/** A request that another coordinator placed. */
+export interface ObservedRequest extends PlacementRequest {
+  /** As its coordinator predicted; absent: predicted here. */
+  uncachedTokens?: number;
+  /** It had its first token already. */
+  started?: boolean;
+}
+
+/** A request recorded as in flight by a decision made here. */
+export interface PlacedLease {
+  id: string;
+  /** Empty where the request did not tell. */
+  requestId: string;
+  endpointId: string;
+  tokens: number;
+  uncachedTokens: number;
+  chain: readonly number[];
 }
 
 /** Also log field and metric label. */
@@ -35,6 +56,8 @@ export interface ModelPlacement {
   leave(endpointId: string): void;
   /** Chooses and records in one step. */
   decide(request: PlacementRequest, nowMs: number): PlacementDecision;
+  /** Placed by another coordinator: counts here as well. */
+  observe(request: ObservedRequest, endpointId: string, nowMs: number): void;
   firstToken(requestId: string, nowMs: number, cachedTokens?: number): void;
   /** Ends the lease; exactly once, later calls are ignored. */
   done(requestId: string, nowMs: number): void;
@@ -74,8 +97,12 @@ export interface ExplainedCandidate {
   cost: number;
 }
 
-/** Told of what happens, for metrics; placement itself knows no registry. */
+/** Told of what happens, for metrics and for other coordinators; placement itself knows neither. */
 export interface PlacementObserver {
-  decided(outcome: PlacementOutcome): void;
-  refused(refusal: string): void;
+  decided?(outcome: PlacementOutcome): void;
+  refused?(refusal: string): void;
+  /** Of decisions made here, never of observed requests. Exactly one `released` follows. */
+  placed?(lease: PlacedLease): void;
+  firstToken?(requestId: string, cachedTokens?: number): void;
+  released?(requestId: string): void;
 }

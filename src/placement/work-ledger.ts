@@ -25,6 +25,10 @@ export interface Lease {
   readonly placedAtMs: number;
   /** Its cached tokens were reported and taken in. */
   hasTaught: boolean;
+  /** Placed by another coordinator. */
+  readonly observed: boolean;
+  /** Was past its first token when it was taken: it waits for nothing. */
+  readonly started: boolean;
 }
 
 export function emptyLoad(): EndpointLoad {
@@ -57,10 +61,11 @@ export class WorkLedger {
     this.release(lease.requestId, lease.placedAtMs);
     const { load } = lease;
     this.#leases.set(lease.requestId, lease);
-    if (load.waiting.size === 0) load.headSinceMs = lease.placedAtMs;
-    load.waiting.add(lease);
     load.requests += 1;
     load.contextTokens += lease.tokens;
+    if (lease.started) return;
+    if (load.waiting.size === 0) load.headSinceMs = lease.placedAtMs;
+    load.waiting.add(lease);
     load.queuedTokens += lease.uncachedTokens;
   }
 

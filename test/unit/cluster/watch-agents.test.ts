@@ -214,6 +214,7 @@ it('an eviction is told in the turn in which its message arrives', () => {
       listeners.push(listener);
       return { cancel: () => undefined };
     },
+    reportWork: () => ({ write: () => true, cancel: () => undefined }),
     close: () => undefined,
   }));
   watchers.watch([{ address: '127.0.0.1:1' }]);
