@@ -1,0 +1,42 @@
+import { Counter, Gauge, type Registry } from 'prom-client';
+
+/** Of the calls to the Kubernetes API; `what` is one of a handful of fixed words. */
+export class KubernetesMetrics {
+  readonly #failures;
+  readonly #objects;
+  readonly #leader;
+
+  constructor(registry: Registry) {
+    const registers = [registry];
+    this.#failures = new Counter({
+      name: 'infernode_kubernetes_failures_total',
+      help: 'Calls and watches of the Kubernetes API that failed; what was known before stays in use',
+      labelNames: ['what'],
+      registers,
+    });
+    this.#objects = new Gauge({
+      name: 'infernode_kubernetes_objects',
+      help: 'Objects that a watch of the Kubernetes API holds',
+      labelNames: ['what'],
+      registers,
+    });
+    this.#leader = new Gauge({
+      name: 'infernode_kubernetes_leader',
+      help: '1 while this process holds the lease',
+      labelNames: ['lease'],
+      registers,
+    });
+  }
+
+  failed(what: string): void {
+    this.#failures.inc({ what });
+  }
+
+  objects(what: string, count: number): void {
+    this.#objects.set({ what }, count);
+  }
+
+  leading(lease: string, leads: boolean): void {
+    this.#leader.set({ lease }, leads ? 1 : 0);
+  }
+}
