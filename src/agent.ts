@@ -7,9 +7,11 @@
  * listener: a snapshot without the engines that are being adopted would take them off every coordinator. Close, in order: not ready; engines (kept,
  * unless told to stop them); streams; listeners; sampler; state file; lock.
  */
-import { isDeepStrictEqual } from 'node:util';
 import type { AgentConfig } from './config/agent-config.js';
 import { formatAddress } from './config/listen-address.js';
+import { AgentKubernetes } from './agent-kubernetes.js';
+import { compareAgentConfigs, warnOfUnknownChecks, type ReloadResult } from './agent-reload.js';
+import { addCordon, removeCordon } from './domain/cordon.js';
 import type { DeviceStatus, DriverState } from './domain/device.js';
 import type { EngineStatus } from './domain/engine.js';
 import { createAgentParts, type AgentParts, type EngineFleetPart, type SamplerPart } from './agent-parts.js';
@@ -17,7 +19,6 @@ import type { KernelNews } from './device/sample-devices.js';
 import { DeviceHealthTracker } from './health/device-health.js';
 import { isStoredHealth, type StoredHealth } from './health/stored-health.js';
 import { HealthMetrics } from './health/health-metrics.js';
-import { checkRows } from './health/health-data.js';
 import { createMetricsRegistry } from './metrics/metrics-registry.js';
 import { createMetricsServer, type ScrapeTarget } from './metrics/metrics-server.js';
 import { createProbeServer } from './metrics/probe-server.js';
@@ -48,12 +49,6 @@ export interface AgentAddresses {
   control: string;
   probe: string;
   metrics: string;
-}
-
-export interface ReloadResult {
-  applied: string[];
-  /** Fields that differ and hold only after a restart. */
-  needsRestart: string[];
 }
 
 export interface RunningAgent {
@@ -102,6 +97,7 @@ class Agent implements RunningAgent {
   readonly #fleet: EngineFleetPart;
   readonly #work: ReportedWork;
   readonly #publisher: NodeStatePublisher;
+  readonly #kubernetes: AgentKubernetes;
   readonly #control;
   readonly #metrics;
   readonly #probe;
@@ -161,6 +157,13 @@ class Agent implements RunningAgent {
       clock,
       metrics: nodeMetrics,
       allWork: () => this.#work.all(),
+    });
+    this.#kubernetes = new AgentKubernetes({
+      config,
+      registry,
+      clock,
+      logger,
+      onCordoned: (cordoned) => this.#kubernetesCordoned(cordoned),
     });
     this.#control = createRpcServer({
       listen: config.listen.control,
@@ -223,7 +226,7 @@ class Agent implements RunningAgent {
   }
 
   reload(config: AgentConfig): ReloadResult {
-    const result = compareConfigs(this.#config, config);
+    const result = compareAgentConfigs(this.#config, config);
     warnOfUnknownChecks(config, this.#options.logger);
     if (result.applied.includes('health.checks')) this.#health.reconfigure(config.health.checks);
     if (result.applied.includes('templates')) this.#fleet.updateTemplates(config.templates);
@@ -269,6 +272,18 @@ class Agent implements RunningAgent {
   /** Engines first, then one delta that holds devices and engines together. */
   #devicesChanged(devices: DeviceStatus[]): void {
     this.#guard('device status', () => this.#fleet.applyDeviceStatus(devices));
+    this.#publish();
+    this.#kubernetes.report(devices);
+  }
+
+  /** Of the node as a whole: nothing here takes new requests until Kubernetes lifts it. */
+  #kubernetesCordoned(cordoned: boolean): void {
+    const sinceMs = this.#options.clock.wallMs();
+    const { cordons } = this.#store;
+    const reason = 'the node is cordoned in Kubernetes';
+    const holder = 'kubernetes';
+    const set = cordoned ? addCordon(cordons, { holder, reason, sinceMs }) : removeCordon(cordons, holder);
+    this.#store.save({ cordons: set });
     this.#publish();
   }
 
@@ -327,6 +342,7 @@ class Agent implements RunningAgent {
       settle(logger, 'metrics', this.#metrics.close()),
       settle(logger, 'probe', this.#probe.close()),
     ]);
+    await settle(logger, 'Kubernetes', this.#kubernetes.close());
     const sampler = settle(logger, 'sampler', this.#sampler.close());
     if (!(await withinLimit(clock, samplerCloseTimeoutMs, sampler)))
       this.#sampler.destroy('it did not close in time');
@@ -334,25 +350,6 @@ class Agent implements RunningAgent {
     this.#lock.release();
     logger.info({ stopEngines }, 'agent has ended');
   }
-}
-
-/** What differs, and whether it can change while the agent runs. */
-export function compareConfigs(before: AgentConfig, after: AgentConfig): ReloadResult {
-  const same = (a: unknown, b: unknown): boolean => isDeepStrictEqual(a, b);
-  const applied: string[] = [];
-  if (!same(before.templates, after.templates)) applied.push('templates');
-  if (!same(before.health.checks, after.health.checks)) applied.push('health.checks');
-  const needsRestart: string[] = [];
-  for (const field of ['node', 'stateDir', 'listen', 'tls', 'nvml', 'kmsg', 'engines'] as const)
-    if (!same(before[field], after[field])) needsRestart.push(field);
-  if (!same(before.health.actions, after.health.actions)) needsRestart.push('health.actions');
-  return { applied, needsRestart };
-}
-
-/** A misspelt id would silently leave a threshold as it was. */
-function warnOfUnknownChecks(config: AgentConfig, logger: Logger): void {
-  const unknown = Object.keys(config.health.checks).filter((id) => !checkRows.has(id));
-  if (unknown.length > 0) logger.warn({ checks: unknown }, 'health.checks names checks that do not exist');
 }
 
 /** An engine without an address has not been started yet. */

@@ -17,7 +17,7 @@ export function compareCoordinatorConfigs(before: CoordinatorConfig, after: Coor
   const live = ['limits', 'retry'] as const;
   for (const field of live)
     if (differs(before.gateway[field], after.gateway[field])) applied.push(`gateway.${field}`);
-  for (const field of ['listen', 'tls', 'silentAfterMs', 'placement', 'autoscaling'] as const)
+  for (const field of ['listen', 'tls', 'discovery', 'silentAfterMs', 'placement', 'autoscaling'] as const)
     if (differs(before[field], after[field])) needsRestart.push(field);
   if (differs(before.gateway.keys, after.gateway.keys)) needsRestart.push('gateway.keys');
   if (before.gateway.limits.connectTimeoutMs !== after.gateway.limits.connectTimeoutMs)

@@ -11,6 +11,7 @@ import { randomUUID } from 'node:crypto';
 import type { Registry } from 'prom-client';
 import { defaultModelConfig, type CoordinatorConfig, type ModelConfig } from './config/coordinator-config.js';
 import { formatAddress } from './config/listen-address.js';
+import { CoordinatorAgents } from './coordinator-agents.js';
 import { compareCoordinatorConfigs, type ReloadResult } from './coordinator-reload.js';
 import { ClusterMetrics } from './cluster/cluster-metrics.js';
 import { createClusterService } from './cluster/cluster-service.js';
@@ -22,6 +23,7 @@ import { AgentWatchers } from './cluster/watch-agents.js';
 import { GatewayMetrics } from './gateway/gateway-metrics.js';
 import { Gateway } from './gateway/gateway-server.js';
 import { chainVersion } from './gateway/prefix-chain.js';
+import { KubernetesMetrics } from './kubernetes/kubernetes-metrics.js';
 import { createMetricsRegistry } from './metrics/metrics-registry.js';
 import { createMetricsServer } from './metrics/metrics-server.js';
 import { createProbeServer } from './metrics/probe-server.js';
@@ -81,6 +83,7 @@ class Coordinator implements RunningCoordinator {
   readonly #options: RunCoordinatorOptions;
   readonly #work: SharedWork;
   readonly #watchers: AgentWatchers;
+  readonly #agents: CoordinatorAgents;
   readonly #placementMetrics: PlacementMetrics;
   readonly #directory: ModelDirectory;
   readonly #gateway: Gateway;
@@ -118,6 +121,12 @@ class Coordinator implements RunningCoordinator {
       clock,
       logger,
       metrics,
+    });
+    this.#agents = new CoordinatorAgents({
+      watchers: this.#watchers,
+      clock,
+      logger,
+      metrics: new KubernetesMetrics(prometheus),
     });
     this.#placementMetrics = new PlacementMetrics(prometheus, clock);
     this.#directory = new ModelDirectory({
@@ -164,7 +173,8 @@ class Coordinator implements RunningCoordinator {
 
   async start(): Promise<void> {
     await allStarted([this.#control.start(), this.#metrics.start(), this.#probe.start()]);
-    this.#watchers.watch(this.#config.agents);
+    this.#agents.configure(this.#config.agents);
+    this.#agents.discover(this.#config.discovery);
     await this.#untilFirstNews();
     await this.#gateway.start();
     for (const service of ['', clusterServiceName]) this.#control.setServing(service, true);
@@ -177,7 +187,7 @@ class Coordinator implements RunningCoordinator {
   reload(config: CoordinatorConfig): ReloadResult {
     const result = compareCoordinatorConfigs(this.#config, config);
     this.#gateway.reloadKeys();
-    this.#watchers.watch(config.agents);
+    this.#agents.configure(config.agents);
     this.#directory.reconfigure(config.models);
     Object.assign(this.#limits, config.gateway.limits);
     Object.assign(this.#retry, config.gateway.retry);
@@ -249,6 +259,7 @@ class Coordinator implements RunningCoordinator {
     const { logger } = this.#options;
     for (const service of ['', clusterServiceName]) this.#control.setServing(service, false);
     await settle(logger, 'gateway', this.#gateway.close());
+    await settle(logger, 'discovery', this.#agents.close());
     this.#watchers.close();
     await Promise.all([
       settle(logger, 'gRPC', this.#control.close()),

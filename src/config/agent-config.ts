@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { z } from 'zod';
+import { agentKubernetesSchema } from './kubernetes-config.js';
 import { listenAddress } from './listen-address.js';
 import { refuseOpenListeners, tlsSchema } from './tls-config.js';
 
@@ -111,6 +112,8 @@ export const agentSchema = z
           .prefault({}),
       })
       .prefault({}),
+    /** Absent: the agent does not speak to Kubernetes. */
+    kubernetes: agentKubernetesSchema.optional(),
     templates: z.record(name, templateSchema).default({}),
     engines: z.array(engineSchema).default([]),
   })

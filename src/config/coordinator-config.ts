@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { endpointSliceSchema } from './kubernetes-config.js';
 import { isLoopback, listenAddress, parseListenAddress } from './listen-address.js';
 import { clientTlsSchema, refuseOpenListeners, tlsSchema } from './tls-config.js';
 
@@ -42,6 +43,10 @@ export const coordinatorSchema = z
       .prefault({}),
     tls: tlsSchema.optional(),
     agents: z.array(z.strictObject({ address: agentAddress, tls: clientTlsSchema.optional() })).default([]),
+    /** Beside `agents`. Certificates hold for every agent found. */
+    discovery: z
+      .strictObject({ endpointSlice: endpointSliceSchema.extend({ tls: clientTlsSchema.optional() }) })
+      .optional(),
     /** A node that has not spoken for this long is `unknown`: still tried, with a short connect time-out. */
     silentAfterMs: z.int().min(500).default(3500),
     models: z.record(z.string(), modelSchema).default({}),

@@ -80,6 +80,11 @@ export class KubeClient {
     });
   }
 
+  /** By configuration; without a server from inside a pod. */
+  static from({ server, tokenFile, caFile }: Partial<KubeClientOptions>): KubeClient {
+    return server === undefined ? KubeClient.inCluster() : new KubeClient({ server, tokenFile, caFile });
+  }
+
   get<T extends KubeObject>(path: string): Promise<T> {
     return this.#json('GET', path);
   }

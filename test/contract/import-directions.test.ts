@@ -14,6 +14,7 @@ const mayImport: Record<string, readonly string[] | 'anything'> = {
   rpc: base,
   metrics: base,
   native: base,
+  kubernetes: base,
   // The agent's side. Folders exchange domain types; agent.ts connects them.
   device: [...base, 'native'],
   health: base,

@@ -1,0 +1,61 @@
+/** Which agents a coordinator watches: those of its configuration, and those that Kubernetes names. */
+import type { AgentWatchers } from './cluster/watch-agents.js';
+import type { CoordinatorConfig } from './config/coordinator-config.js';
+import { discoverAgents } from './kubernetes/discover-agents.js';
+import { KubeClient } from './kubernetes/kube-client.js';
+import type { KubernetesMetrics } from './kubernetes/kubernetes-metrics.js';
+import type { Clock } from './runtime/clock.js';
+import type { Logger } from './runtime/logger.js';
+
+export interface CoordinatorAgentsOptions {
+  watchers: AgentWatchers;
+  clock: Clock;
+  logger: Logger;
+  metrics: KubernetesMetrics;
+}
+
+type Agents = CoordinatorConfig['agents'];
+
+export class CoordinatorAgents {
+  readonly #options: CoordinatorAgentsOptions;
+  #configured: Agents = [];
+  #discovered: Agents = [];
+  #client: KubeClient | null = null;
+  #discovery: { close(): void } | null = null;
+
+  constructor(options: CoordinatorAgentsOptions) {
+    this.#options = options;
+  }
+
+  /** The first of two equal addresses counts, so a configured one keeps its own certificates. */
+  configure(agents: Agents): void {
+    this.#configured = agents;
+    this.#watch();
+  }
+
+  discover(discovery: CoordinatorConfig['discovery']): void {
+    if (!discovery) return;
+    const { namespace, service, port, tls, ...access } = discovery.endpointSlice;
+    this.#client = KubeClient.from(access);
+    this.#discovery = discoverAgents({
+      ...this.#options,
+      client: this.#client,
+      namespace,
+      service,
+      portName: port,
+      onAgents: (addresses) => {
+        this.#discovered = addresses.map((address) => ({ address, ...(tls ? { tls } : {}) }));
+        this.#watch();
+      },
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#discovery?.close();
+    await this.#client?.close();
+  }
+
+  #watch(): void {
+    this.#options.watchers.watch([...this.#configured, ...this.#discovered]);
+  }
+}
