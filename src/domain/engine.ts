@@ -31,6 +31,25 @@ export interface EngineStatus {
   /** Hard cap of concurrent requests; absent leaves it to the coordinator. */
   maxConcurrentRequests?: number;
   load: EngineLoad | null;
+  /** The latest bad end, or `null`. */
+  lastDeath?: EngineDeath | null;
+  /** It has failed again and again and is tried seldom. */
+  crashLoop?: boolean;
+}
+
+/** An end that nobody asked for, in one line and with what it took along. */
+export interface EngineDeath {
+  incarnation: string;
+  /** Class of the cause, such as `out-of-memory` or `cuda-error`. */
+  cause: string;
+  /** One sentence. */
+  reason: string;
+  /** Wall time, for display. */
+  atMs: number;
+  /** Leases that were in flight. */
+  lostWork: string[];
+  /** Requests that were in flight at two deaths. */
+  suspectedPoison: string[];
 }
 
 /**

@@ -9,7 +9,8 @@ import type { EngineContext } from './engine-context.js';
 import type { EngineRun } from './engine-run.js';
 import type { EngineProbe } from './probe-engine.js';
 import { startTimeOf } from '../runtime/process-identity.js';
-import { stopEngine, untilReleased, type StopReport } from './stop-engine.js';
+import { stopEngine, untilReleased } from './stop-engine.js';
+import { StopRecorder, type StopReport } from './stop-report.js';
 
 export interface EndCallbacks {
   onDraining: (reason: string) => void;
@@ -17,10 +18,10 @@ export interface EndCallbacks {
   onSignal: () => void;
   onStuck: (detail: string) => void;
   /** Requests that coordinators have in flight on the engine. */
-  inFlight: () => number;
 }
 
 export class EndOfRun {
+  readonly #engineId: string;
   readonly #run: EngineRun;
   readonly #probe: EngineProbe;
   readonly #context: EngineContext;
@@ -31,7 +32,14 @@ export class EndOfRun {
   #stuck = false;
   #wake = new AbortController();
 
-  constructor(run: EngineRun, probe: EngineProbe, context: EngineContext, callbacks: EndCallbacks) {
+  constructor(
+    engineId: string,
+    run: EngineRun,
+    probe: EngineProbe,
+    context: EngineContext,
+    callbacks: EndCallbacks,
+  ) {
+    this.#engineId = engineId;
     this.#run = run;
     this.#probe = probe;
     this.#context = context;
@@ -74,9 +82,10 @@ export class EndOfRun {
 
   /** Resolves when the run is gone, or `null` when closed before. Stuck ends are waited for. */
   async carryOut(): Promise<StopReport | null> {
-    await this.#drain();
-    if (this.#closed) return null;
     const { clock, devicesReleased, settings } = this.#context;
+    const recorder = new StopRecorder(clock);
+    await this.#drain(recorder);
+    if (this.#closed) return null;
     this.#signalled = !this.#run.exit;
     if (this.#signalled) await this.#intent?.beforeSignal?.();
     if (this.#closed) return null;
@@ -88,15 +97,23 @@ export class EndOfRun {
       clock,
       hurry: this.#wake.signal,
       releaseLimitMs: settings.releaseLimitMs,
+      recorder,
     });
     return this.#closed ? null : report;
   }
 
   /** Nothing may start on a device that still carries this run: looked at slowly, until it is over or closed. */
   async untilUnstuck(detail: string): Promise<void> {
-    const { clock, devicesReleased, settings } = this.#context;
     this.#stuck = true;
     this.#callbacks.onStuck(detail);
+    const { metrics } = this.#context;
+    for (const uuid of this.#run.deviceUuids) metrics.deviceStuck(uuid, true);
+    await this.#waitForEnd();
+    for (const uuid of this.#run.deviceUuids) metrics.deviceStuck(uuid, false);
+  }
+
+  async #waitForEnd(): Promise<void> {
+    const { clock, devicesReleased, settings } = this.#context;
     while (!this.#closed) {
       await sleep(clock, settings.stuckRecheckMs);
       const remaining = await Promise.race([this.#run.emptied, sleep(clock, 1)]);
@@ -105,23 +122,35 @@ export class EndOfRun {
     }
   }
 
-  async #drain(): Promise<void> {
+  async #drain(recorder: StopRecorder): Promise<void> {
     for (;;) {
       const intent = this.#intent;
       if (!intent || intent.drainMs <= 0 || this.#run.exit || this.#closed) return;
       this.#wake = new AbortController();
-      await drainEngine({
-        readLoad: async () => (await this.#probe.metrics())?.load ?? null,
-        inFlight: () => this.#callbacks.inFlight(),
-        deadlineMs: intent.drainMs,
-        onProgress: (left) => {
-          if (this.#intent === intent && !this.#run.exit)
-            this.#callbacks.onDraining(`${intent.reason}; ${left ?? 'unknown'} requests left`);
-        },
-        clock: this.#context.clock,
-        signal: this.#wake.signal,
-      });
+      const signal = this.#wake.signal;
+      await recorder.run('drain', () => this.#drainBy(intent, signal));
       if (this.#intent === intent) return;
     }
+  }
+
+  /** Work that coordinators still have there counts, although the engine may not have seen it yet. */
+  async #drainBy(intent: EndIntent, signal: AbortSignal): Promise<[boolean, string]> {
+    const { clock, inputs } = this.#context;
+    let left: number | null = null;
+    const outcome = await drainEngine({
+      readLoad: async () => (await this.#probe.metrics())?.load ?? null,
+      inFlight: () => inputs.workOn(this.#engineId).length,
+      deadlineMs: intent.drainMs,
+      onProgress: (open) => {
+        left = open;
+        if (this.#intent === intent && !this.#run.exit)
+          this.#callbacks.onDraining(
+            `${intent.reason}; within ${intent.drainMs / 1000} s; ${open ?? 'unknown'} requests left`,
+          );
+      },
+      clock,
+      signal,
+    });
+    return [outcome === 'idle', outcome === 'idle' ? '' : `${outcome}; ${left ?? 'unknown'} requests left`];
   }
 }

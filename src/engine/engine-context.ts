@@ -2,7 +2,9 @@ import type { Clock } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
 import type { EngineInputs } from './engine-inputs.js';
 import type { EngineMetrics } from './engine-metrics.js';
+import type { PoisonBook } from './poison-book.js';
 import type { PortReservation } from './port-reservation.js';
+import type { RecentFaults } from './recent-faults.js';
 import type { DevicesReleased } from './stop-engine.js';
 
 /** What all engines of a node share. */
@@ -15,6 +17,9 @@ export interface EngineContext {
   ports: PortReservation;
   devicesReleased: DevicesReleased;
   inputs: EngineInputs;
+  /** What driver and kernel have said lately. */
+  faults: RecentFaults;
+  poison: PoisonBook;
   settings: EngineSettings;
 }
 
@@ -25,6 +30,8 @@ export interface EngineSettings {
   logMaxBytes: number;
   backoffBaseMs: number;
   backoffCapMs: number;
+  /** Between the starts of an engine in a crash loop. */
+  crashLoopRetryMs: number;
   /** An engine that was ready for this long has shown that it works: earlier failures no longer count. */
   stableMs: number;
   /** SIGTERM to SIGKILL where the device is dead and waiting helps nobody. */
@@ -40,6 +47,7 @@ export const defaultEngineSettings: EngineSettings = {
   logMaxBytes: 64 * 1024 * 1024,
   backoffBaseMs: 1000,
   backoffCapMs: 60_000,
+  crashLoopRetryMs: 300_000,
   stableMs: 60_000,
   evictGraceMs: 1000,
   releaseLimitMs: 15_000,

@@ -29,7 +29,9 @@ import type { EngineRecord, EngineStore } from './engine-record.js';
 import { EngineRoster, type EngineListener } from './engine-roster.js';
 import { EngineSupervisor } from './engine-supervisor.js';
 import { holdOf } from './hold-engine.js';
+import { PoisonBook } from './poison-book.js';
 import { PortReservation } from './port-reservation.js';
+import { RecentFaults } from './recent-faults.js';
 import { readBootId } from '../runtime/process-identity.js';
 import { EngineRestorer, engineIdPattern, firstLookMs } from './restore-engines.js';
 import { emptyRecord, unknownTemplate } from './restore-record.js';
@@ -91,6 +93,8 @@ export class EngineFleet implements Service {
       keeperPath,
       devicesReleased,
       ports: new PortReservation(),
+      faults: new RecentFaults(),
+      poison: new PoisonBook(),
       inputs: { ...noInputs, ...options.inputs, reading: (uuid) => this.#claims.readingOf(uuid) },
       settings: { ...defaultEngineSettings, ...settings },
     };
@@ -227,7 +231,9 @@ export class EngineFleet implements Service {
   }
 
   /** A fault that wants a new process gets one: of the engine it names by pid, else of all on the device. */
-  applyFault({ drain, deviceUuid, pid, reason, observedAtMs }: Fault): void {
+  applyFault(fault: Fault): void {
+    const { drain, deviceUuid, pid, reason, observedAtMs } = fault;
+    this.#context.faults.note(fault);
     if (drain !== 'restart-engine' || deviceUuid === null) return;
     const onDevice = this.#roster.supervised.filter((engine) => engine.run?.deviceUuids.includes(deviceUuid));
     const named = pid === null ? [] : onDevice.filter((engine) => engine.run?.pids.has(pid));

@@ -1,7 +1,7 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { engineStates, type EngineStatus } from '../domain/engine.js';
 import type { CauseClass } from './explain-exit.js';
-import type { StopOutcome } from './stop-engine.js';
+import type { StopReport } from './stop-report.js';
 
 type EngineLabels = 'node' | 'engine_id';
 
@@ -18,6 +18,8 @@ export class EngineMetrics {
   readonly #exits: Counter<EngineLabels | 'cause'>;
   readonly #unclearProbes: Counter<EngineLabels>;
   readonly #hangs: Counter<EngineLabels>;
+  readonly #unprovenSteps: Counter<EngineLabels | 'step'>;
+  readonly #stuckDevices: Gauge<'node' | 'device'>;
 
   constructor(registry: Registry, node: string) {
     const registers = [registry];
@@ -78,6 +80,18 @@ export class EngineMetrics {
       labelNames: ['node', 'engine_id'],
       registers,
     });
+    this.#unprovenSteps = new Counter({
+      name: 'infernode_engine_unproven_steps_total',
+      help: 'Steps of the end of an engine that could not be proven',
+      labelNames: ['node', 'engine_id', 'step'],
+      registers,
+    });
+    this.#stuckDevices = new Gauge({
+      name: 'infernode_engine_device_stuck',
+      help: 'Devices on which nothing is started because the end of an engine is not proven: 1 while so',
+      labelNames: ['node', 'device'],
+      registers,
+    });
     this.setAside = new Counter({
       name: 'infernode_engine_state_files_set_aside_total',
       help: 'State files that were truncated or foreign and were not used',
@@ -107,9 +121,19 @@ export class EngineMetrics {
     this.#adopted.inc({ node: this.#node });
   }
 
-  stopped(id: string, outcome: StopOutcome, ms: number): void {
+  stopped(id: string, { outcome, tookMs, steps }: StopReport): void {
     this.#stops.inc({ ...this.#labels(id), outcome });
-    this.#stopSeconds.observe(this.#labels(id), ms / 1000);
+    this.#stopSeconds.observe(this.#labels(id), tookMs / 1000);
+    for (const { step, proven } of steps)
+      // A drain or a SIGTERM that was not enough is followed by more; the others are the proof itself.
+      if (!proven && step !== 'drain' && step !== 'terminate')
+        this.#unprovenSteps.inc({ ...this.#labels(id), step });
+  }
+
+  deviceStuck(device: string, stuck: boolean): void {
+    const labels = { node: this.#node, device };
+    if (stuck) this.#stuckDevices.set(labels, 1);
+    else this.#stuckDevices.remove(labels);
   }
 
   crashed(id: string, cause: CauseClass): void {

@@ -8,6 +8,7 @@ import type { Logger } from '../runtime/logger.js';
 import { KeeperClient, type KeeperEvent, type KeeperExit } from './keeper-client.js';
 import { readExitRecord, type KeeperRecord } from './keeper-files.js';
 import type { SweepResult } from './launch-keeper.js';
+import { sharedFilesOf, type SharedFileLook } from './shared-memory.js';
 import { isRunning } from '../runtime/process-identity.js';
 
 export interface RunExit extends KeeperExit {
@@ -44,6 +45,10 @@ export class EngineRun {
   readonly argvHash: string | null;
   /** Every process of the tree that was seen; whoever held GPU memory is among them. */
   readonly pids = new Set<number>();
+  /** Files in /dev/shm that its processes were seen to hold. */
+  readonly sharedFiles = new Set<string>();
+  /** Directory of its cgroup v2 group, or `null`: then its tree is ended by the keeper's walk. */
+  readonly cgroup: string | null;
   readonly exited: Promise<RunExit>;
   /** Pids that are left for good: empty when the tree is gone. */
   readonly emptied: Promise<number[]>;
@@ -68,6 +73,7 @@ export class EngineRun {
     this.startedAtMs = options.startedAtMs;
     this.leaderPid = options.record.leaderPid;
     this.argvHash = options.record.argvHash;
+    this.cgroup = options.record.cgroup;
     this.pids.add(options.record.leaderPid);
     this.exited = new Promise((resolve) => (this.#resolveExited = resolve));
     this.emptied = new Promise((resolve) => (this.#resolveEmptied = resolve));
@@ -79,12 +85,13 @@ export class EngineRun {
     this.#client.onEvent((event) => this.#handle(event));
   }
 
-  /** Best effort: a keeper that is gone is dealt with by its own path. */
-  async refreshPids(): Promise<void> {
+  /** Processes and the files that they share, as of now. Best effort: a keeper that is gone is dealt with by its own path. */
+  async refreshPids(look: SharedFileLook): Promise<void> {
     try {
       const status = await this.#client.status();
       for (const pid of status.pids) this.pids.add(pid);
       if (status.exit) this.#noteExit({ ...status.exit, keeperLost: false }, status.pids);
+      await this.#noteSharedFiles(status.pids, look);
     } catch {
       // The closed connection has been reported.
     }
@@ -108,6 +115,8 @@ export class EngineRun {
     switch (event.kind) {
       case 'exit':
         this.#noteExit({ ...event.exit, keeperLost: false }, event.pids);
+        // What is left of the tree has about a second to live; what it holds is to be removed afterwards.
+        void this.#noteSharedFiles(event.pids, { maps: false });
         break;
       case 'empty':
         this.#over = true;
@@ -123,6 +132,10 @@ export class EngineRun {
         if (!this.#over && !this.#closed) void this.#recover();
         break;
     }
+  }
+
+  async #noteSharedFiles(pids: readonly number[], look: SharedFileLook): Promise<void> {
+    for (const path of await sharedFilesOf(pids, look)) this.sharedFiles.add(path);
   }
 
   #noteExit(exit: RunExit, pids: readonly number[]): void {
@@ -151,7 +164,7 @@ export class EngineRun {
       try {
         this.#client = await KeeperClient.connect(this.runDir, clock);
         this.listen();
-        await this.refreshPids();
+        await this.refreshPids({ maps: false });
         return true;
       } catch {
         await sleep(clock, reconnectPauseMs);

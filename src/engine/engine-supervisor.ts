@@ -14,6 +14,7 @@ import { sleep } from '../runtime/clock.js';
 import { IntentMaker, type EndIntent } from './end-intent.js';
 import type { DeviceChoice } from './choose-devices.js';
 import { adapterOf } from './engine-adapters.js';
+import { DeathJournal } from './death-journal.js';
 import type { EngineContext } from './engine-context.js';
 import { engineWrongState } from './engine-errors.js';
 import type { EngineRecord, EngineStore } from './engine-record.js';
@@ -24,6 +25,7 @@ import { FailureBook } from './failure-book.js';
 import type { Hold } from './hold-engine.js';
 import { LiveRun } from './live-run.js';
 import { startEngine } from './start-engine.js';
+import type { StopReport } from './stop-report.js';
 import { stacksBeforeSignal } from './take-stacks.js';
 
 export interface EngineSupervisorOptions {
@@ -64,7 +66,7 @@ export class EngineSupervisor {
     this.record = record;
     this.#options = options;
     this.#context = context;
-    this.#failures = new FailureBook(context);
+    this.#failures = new FailureBook(id, context, new DeathJournal(options.store.directory));
     this.#intents = new IntentMaker(template, context.settings);
     const { maxConcurrentRequests } = template();
     const status = {
@@ -112,8 +114,7 @@ export class EngineSupervisor {
   /** A fault wants a new process: everything in flight is lost anyway. Without a run there is nothing to do. */
   restart(reason: string): void {
     if (!this.#live || this.#live.end.intent) return;
-    const failure: ExitCause = { class: 'cuda-error', text: `restarted: ${reason}` };
-    this.#end({ ...this.#intents.evict(reason), failure });
+    this.#gone(this.#live, { class: 'cuda-error', text: `restarted: ${reason}` });
   }
 
   /** `null` lets it run again. */
@@ -169,7 +170,7 @@ export class EngineSupervisor {
     this.#ending = 'closed';
     this.#failures.cancelWait();
     this.#live?.close();
-    await this.#options.store.flush();
+    await Promise.all([this.#options.store.flush(), this.#failures.flush()]);
   }
 
   // Launch.
@@ -191,7 +192,9 @@ export class EngineSupervisor {
     } catch (error) {
       context.logger.error({ engine: this.id, err: error }, 'engine could not be started');
       this.#early = null;
-      this.#failed({ class: 'config', text: messageOf(error) }, null);
+      const cause: ExitCause = { class: 'config', text: messageOf(error) };
+      this.#failures.noteFailedStart(cause, record.incarnation);
+      this.#failed(cause, null);
     }
   }
 
@@ -212,11 +215,10 @@ export class EngineSupervisor {
       },
       onHung: (why) => this.#hung(live, why),
       onUnclear: () => this.#context.metrics.unclearProbe(this.id),
-      onGone: (why) => this.#end({ ...this.#intents.evict(why), failure: { class: 'unknown', text: why } }),
+      onGone: (why) => this.#gone(live, { class: 'unknown', text: why }),
       onDraining: (why) => this.#view.show('draining', why),
       onSignal: () => this.#view.update({ evicting: true }),
       onStuck: (detail) => this.#showStuck(live, detail),
-      inFlight: () => this.#context.inputs.workOn(this.id).length,
     });
     if (this.#ending === 'closed') return live.close();
     this.#live = live;
@@ -230,6 +232,7 @@ export class EngineSupervisor {
 
   #becameReady(live: LiveRun, afterMs: number): void {
     this.#context.metrics.started(this.id, afterMs);
+    this.#view.update({ crashLoop: false });
     if (!live.end.intent && !live.run.exit) this.#view.show('ready', '', { evicting: false });
   }
 
@@ -238,27 +241,27 @@ export class EngineSupervisor {
   #exited(live: LiveRun, exit: RunExit): void {
     if (this.#live !== live) return;
     if (!live.end.signalled) {
-      this.#failures.cause = explainExit(exit, live.run.runDir);
-      this.#context.logger.error(
-        { engine: this.id, exit, cause: this.#failures.cause },
-        'engine ended by itself',
-      );
-      this.#view.show('failed', this.#failures.cause.text, { evicting: true, pid: null, load: null });
+      const cause = this.#failures.noteDeath(live.run, explainExit(exit, live.run.runDir));
+      this.#context.logger.error({ engine: this.id, exit, cause }, 'engine ended by itself');
+      this.#view.show('failed', cause.text, { evicting: true, pid: null, load: null });
     }
     this.reconcile();
   }
 
   /** What is in flight goes elsewhere at once; the stacks are taken while the processes still stand. */
-  #hung({ run }: LiveRun, reason: string): void {
+  #hung(live: LiveRun, reason: string): void {
+    const { run } = live;
     this.#context.metrics.hung(this.id);
     this.#context.logger.error({ engine: this.id, incarnation: run.incarnation, reason }, 'engine hangs');
     const sinceMs = this.#context.clock.wallMs();
     this.updateCordons(addCordon(this.record.cordons, { holder: hangCordon, reason, sinceMs }));
-    this.#end({
-      ...this.#intents.evict(reason),
-      failure: { class: 'hang', text: reason },
-      beforeSignal: () => stacksBeforeSignal(this.id, run, this.#context),
-    });
+    this.#gone(live, { class: 'hang', text: reason }, () => stacksBeforeSignal(this.id, run, this.#context));
+  }
+
+  /** It serves nobody any more although its process stands. */
+  #gone(live: LiveRun, seen: ExitCause, beforeSignal?: () => Promise<void>): void {
+    const failure = this.#failures.noteDeath(live.run, seen);
+    this.#end({ ...this.#intents.evict(failure.text), failure, ...(beforeSignal ? { beforeSignal } : {}) });
   }
 
   #end(intent: EndIntent): void {
@@ -278,16 +281,16 @@ export class EngineSupervisor {
     live.stopWatching();
     const report = await live.end.carryOut();
     if (!report) return;
-    this.#context.metrics.stopped(this.id, report.outcome, report.tookMs);
+    this.#context.metrics.stopped(this.id, report);
     this.#context.logger.info(
       { engine: this.id, incarnation: live.run.incarnation, ...report },
       'engine ended',
     );
     if (report.detail !== '' && this.#ending === 'no') await live.end.untilUnstuck(report.detail);
-    if (this.#ending !== 'closed') this.#ended(live);
+    if (this.#ending !== 'closed') this.#ended(live, report);
   }
 
-  #ended(live: LiveRun): void {
+  #ended(live: LiveRun, report: StopReport): void {
     const { intent } = live.end;
     const readyForMs = live.readyForMs;
     this.updateCordons(removeCordon(this.record.cordons, hangCordon));
@@ -296,18 +299,21 @@ export class EngineSupervisor {
     this.#context.ports.release(live.run.port);
     this.#save();
     this.#view.update({ pid: null, load: null });
-    const failure = intent ? intent.failure : this.#failures.cause;
-    if (failure) return this.#failed(failure, readyForMs);
-    const crash = this.#failures.cause ? ` (it ${this.#failures.cause.text})` : '';
+    const died = intent?.failure ?? this.#failures.cause;
+    if (died) {
+      const lastDeath = this.#failures.close(live.run, died, readyForMs, report);
+      this.#view.update({ lastDeath });
+      if (!intent || intent.failure) return this.#failed(this.#failures.cause ?? died, readyForMs);
+    }
+    const crash = died ? ` (it ${died.text})` : '';
     this.#view.show('stopped', (this.#hold?.reason ?? intent?.stoppedReason ?? 'stopped') + crash);
   }
 
   /** `readyForMs` is `null` for a run that never became ready. */
   #failed(cause: ExitCause, readyForMs: number | null): void {
     this.#context.metrics.crashed(this.id, cause.class);
-    this.#failures.cause = cause;
     this.#startsAgain = true;
-    const gone = { evicting: true, pid: null };
+    const gone = { evicting: true, pid: null, crashLoop: this.#failures.looping };
     if (this.#hold) return this.#view.show('stopped', this.#hold.reason, gone);
     if (this.record.wanted === 'stopped' || this.#ending !== 'no')
       return this.#view.show('stopped', `stopped on request (it ${cause.text})`, gone);

@@ -66,6 +66,13 @@ export function explainExit(exit: RunExit, runDir: string): ExitCause {
   return { class: classOf(found), text: `${how}: ${found}`.slice(0, maxTextLength) };
 }
 
+/** For an engine that was given up before its process ended: its log often has the cause already. */
+export function explainGone(cause: ExitCause, runDir: string): ExitCause {
+  const found = firstError(readTail(join(runDir, 'engine.log')));
+  if (found === null) return cause;
+  return { class: classOf(found), text: `${cause.text}: ${found}`.slice(0, maxTextLength) };
+}
+
 export function classOf(text: string): CauseClass {
   return classRules.find(([, pattern]) => pattern.test(text))?.[0] ?? 'unknown';
 }

@@ -17,6 +17,9 @@ export interface LiveRunCallbacks extends EndCallbacks, Omit<WatchCallbacks, 'on
   onHung: (reason: string) => void;
 }
 
+/** How often processes and shared files are listed anew; what an engine makes while it serves is little. */
+const refreshMs = 60_000;
+
 export class LiveRun {
   readonly run: EngineRun;
   readonly end: EndOfRun;
@@ -26,6 +29,7 @@ export class LiveRun {
   readonly #progress: ProgressWatch;
   readonly #deadline: Timer;
   #readyAtMs: number | null = null;
+  #refresh: Timer | null = null;
 
   constructor(
     engineId: string,
@@ -49,7 +53,7 @@ export class LiveRun {
       watchdogMs: template.watchdogMs,
       onStuck: callbacks.onHung,
     });
-    this.end = new EndOfRun(run, this.#probe, context, callbacks);
+    this.end = new EndOfRun(engineId, run, this.#probe, context, callbacks);
     this.watch = new EngineWatch(this.#probe, clock, {
       ...callbacks,
       isBusy: () => this.#progress.busy,
@@ -82,7 +86,7 @@ export class LiveRun {
   /** Resolves after the first look. */
   start(): Promise<void> {
     this.run.listen();
-    void this.run.refreshPids();
+    void this.run.refreshPids({ maps: false });
     return this.watch.start();
   }
 
@@ -90,6 +94,7 @@ export class LiveRun {
   stopWatching(): void {
     this.watch.stop();
     this.#progress.close();
+    this.#refresh?.cancel();
   }
 
   /** Lets go; the engine goes on when it still runs. */
@@ -104,7 +109,10 @@ export class LiveRun {
   #becomeReady(): void {
     this.#deadline.cancel();
     this.#readyAtMs = this.#context.clock.monotonicMs();
-    // The processes that hold the memory exist by now.
-    void this.run.refreshPids();
+    // The processes that hold the memory exist by now, and so does most of what they share.
+    void this.run.refreshPids({ maps: true });
+    this.#refresh = this.#context.clock.every(refreshMs, () => {
+      if (!this.#progress.still) void this.run.refreshPids({ maps: true });
+    });
   }
 }

@@ -47,7 +47,7 @@ export class PortReservation {
       const port = tries === 0 && isOurs(preferred) ? preferred : this.#draw();
       if (this.#claimed.has(port)) continue;
       this.#claimed.add(port);
-      if (await isFree(host, port)) return port;
+      if (await isPortFree(host, port)) return port;
       this.#claimed.delete(port);
     }
     throw new InfernodeError(
@@ -74,7 +74,7 @@ const isOurs = (port: number | null): port is number =>
   port !== null && port >= firstPort && port <= lastPort;
 
 /** Nobody listens there now. */
-function isFree(host: string, port: number): Promise<boolean> {
+export function isPortFree(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();
     server.once('error', () => resolve(false));

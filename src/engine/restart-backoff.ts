@@ -28,9 +28,14 @@ export class RestartBackoff {
     return this.#timer !== null;
   }
 
-  /** Counts one failure; calls back when the wait is over, never at once. Returns the wait in ms, 0 for none. */
-  schedule(readyForMs: number | null, callback: () => void): number {
-    const waitMs = this.next(readyForMs);
+  /** Failures in a row that count. */
+  get failures(): number {
+    return this.#failures;
+  }
+
+  /** Calls back when the wait is over, never at once. `fixedMs` waits just that. Returns the wait in ms, 0 for none. */
+  schedule(readyForMs: number | null, callback: () => void, fixedMs: number | null = null): number {
+    const waitMs = fixedMs ?? this.#waitMs(readyForMs);
     this.cancel();
     if (waitMs < 1) return 0;
     this.#timer = this.#clock.after(waitMs, () => {
@@ -47,10 +52,19 @@ export class RestartBackoff {
 
   /** `readyForMs` is `null` for an engine that never became ready. Returns ms to wait. */
   next(readyForMs: number | null): number {
+    this.count(readyForMs, true);
+    return this.#waitMs(readyForMs);
+  }
+
+  /** Counts one failure, unless it is the echo of one that has been counted. */
+  count(readyForMs: number | null, isNew: boolean): void {
     if (readyForMs !== null && readyForMs >= this.#options.stableMs) this.#failures = 0;
-    this.#failures += 1;
-    if (readyForMs !== null && this.#failures === 1) return 0;
-    const attempt = readyForMs === null ? this.#failures - 1 : this.#failures - 2;
+    if (isNew || this.#failures === 0) this.#failures += 1;
+  }
+
+  #waitMs(readyForMs: number | null): number {
+    if (readyForMs !== null && this.#failures <= 1) return 0;
+    const attempt = Math.max(0, readyForMs === null ? this.#failures - 1 : this.#failures - 2);
     const { baseMs, capMs, random } = this.#options;
     return backoffMs(attempt, { baseMs, capMs, jitterRatio: 0.2, ...(random ? { random } : {}) });
   }

@@ -1,19 +1,13 @@
 /**
  * A stop that is proven (design decision 4): SIGTERM to the leader, after the grace SIGKILL to the tree, the tree empty,
- * the memory of its processes gone from the devices. Every step has an end, and what could not be proven is said: its
- * devices must not be used again.
+ * the memory of its processes gone from the devices, its files gone from /dev/shm, its port free. Every step has an end and
+ * is reported, and where processes or memory could not be proven gone, the devices must not be used again.
  */
 import { sleep, type Clock } from '../runtime/clock.js';
 import type { EngineRun } from './engine-run.js';
-
-export type StopOutcome = 'clean' | 'killed' | 'processes-stuck' | 'device-stuck';
-
-export interface StopReport {
-  outcome: StopOutcome;
-  /** One sentence when something is stuck, else empty. */
-  detail: string;
-  tookMs: number;
-}
+import { isPortFree } from './port-reservation.js';
+import { removeSharedFiles } from './shared-memory.js';
+import { StopRecorder, type StopReport } from './stop-report.js';
 
 /** Does NVML show no memory of these processes on these devices any more? */
 export type DevicesReleased = (deviceUuids: string[], pids: number[]) => Promise<boolean>;
@@ -28,41 +22,81 @@ export interface StopEngineOptions {
   killLimitMs?: number;
   /** Until the memory of dead processes is gone, ms. */
   releaseLimitMs: number;
+  /** Has the steps before this one. */
+  recorder?: StopRecorder;
 }
 
 /** A process that hangs in the driver does not die; 10 s is the keeper's own limit for calling it stuck, plus a margin. */
 const defaultKillLimitMs = 12_000;
 const releasePollMs = 50;
 
+/** Nobody of the tree is left, so the kernel closes its sockets at once; the rest is for a slow machine. */
+const portLimitMs = 2000;
+
 /** Also for an engine whose leader has died by itself: the remaining steps are the same. */
 export async function stopEngine(run: EngineRun, options: StopEngineOptions): Promise<StopReport> {
-  const { clock, killLimitMs = defaultKillLimitMs, releaseLimitMs } = options;
-  const beganMs = clock.monotonicMs();
-  const report = (outcome: StopOutcome, detail = ''): StopReport => ({
-    outcome,
-    detail,
-    tookMs: clock.monotonicMs() - beganMs,
-  });
+  const { clock, devicesReleased, killLimitMs = defaultKillLimitMs, releaseLimitMs } = options;
+  const recorder = options.recorder ?? new StopRecorder(clock);
   // The tree is listed while it stands: afterwards nobody could tell whose memory is left.
-  if (!run.exit) await run.refreshPids();
-  const killed = await endProcesses(run, options);
-  const remaining = await within(clock, killLimitMs, run.emptied);
-  if (remaining === null || remaining.length > 0)
-    return report('processes-stuck', `${describe(remaining ?? [...run.pids])} not ended by SIGKILL`);
-  if (!(await untilReleased(run, options.devicesReleased, clock, releaseLimitMs)))
-    return report('device-stuck', `memory of the engine is still held on ${run.deviceUuids.join(', ')}`);
-  return report(killed ? 'killed' : 'clean');
+  if (!run.exit) await run.refreshPids({ maps: false });
+  const killed = await endProcesses(run, options, recorder);
+  const empty = await recorder.run('tree-empty', async () => {
+    const remaining = await within(clock, killLimitMs, run.emptied);
+    if (remaining?.length === 0)
+      return [true, run.cgroup ? 'by an empty cgroup' : "by the keeper's walk of /proc"];
+    return [false, `${describe(remaining ?? [...run.pids])} not ended by SIGKILL`];
+  });
+  if (!empty) return recorder.report('processes-stuck', recorder.steps.at(-1)?.detail);
+  const free = await recorder.run('memory-free', async () => {
+    if (await untilReleased(run, devicesReleased, clock, releaseLimitMs)) return [true, ''];
+    return [false, `memory of the engine is still held on ${run.deviceUuids.join(', ')}`];
+  });
+  if (!free) return recorder.report('device-stuck', recorder.steps.at(-1)?.detail);
+  await recorder.run('shared-memory', async () => {
+    const left = await removeSharedFiles(run.sharedFiles);
+    return [
+      left.length === 0,
+      left.length > 0 ? `left: ${left.slice(0, 5).join(', ')}` : `${run.sharedFiles.size} files`,
+    ];
+  });
+  await recorder.run('port-free', async () => [await untilPortFree(run, clock), `port ${run.port}`]);
+  return recorder.report(killed ? 'killed' : 'clean');
 }
 
 /** True when SIGKILL was needed. */
-async function endProcesses(run: EngineRun, { graceMs, clock, hurry }: StopEngineOptions): Promise<boolean> {
+async function endProcesses(
+  run: EngineRun,
+  { graceMs, clock, hurry }: StopEngineOptions,
+  recorder: StopRecorder,
+): Promise<boolean> {
   if (run.exit) return false;
   if (graceMs > 0) {
-    await run.terminate();
-    await Promise.race([run.exited, sleep(clock, graceMs, hurry)]);
-    if (run.exit) return false;
+    const ended = await recorder.run('terminate', async () => {
+      await run.terminate();
+      await Promise.race([run.exited, sleep(clock, graceMs, hurry)]);
+      return [run.exit !== null, `SIGTERM to process ${run.leaderPid}`];
+    });
+    if (ended) return false;
   }
-  await run.kill();
+  await recorder.run('kill', async () => {
+    await run.kill();
+    return [
+      true,
+      run.cgroup
+        ? `cgroup.kill in ${run.cgroup}`
+        : 'SIGKILL to the tree by its walk; there is no cgroup v2 group',
+    ];
+  });
+  return true;
+}
+
+async function untilPortFree({ url, port }: EngineRun, clock: Clock): Promise<boolean> {
+  const host = new URL(url).hostname;
+  const deadlineMs = clock.monotonicMs() + portLimitMs;
+  while (!(await isPortFree(host, port))) {
+    if (clock.monotonicMs() >= deadlineMs) return false;
+    await sleep(clock, releasePollMs);
+  }
   return true;
 }
 

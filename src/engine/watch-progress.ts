@@ -57,6 +57,11 @@ export class ProgressWatch {
     return this.#still || open > 0 || this.#leases > 0;
   }
 
+  /** Work waits and nothing moved at the last look. */
+  get still(): boolean {
+    return this.#still;
+  }
+
   look(answer: MetricsAnswer | null): void {
     if (this.#over) return;
     this.#load = answer?.load ?? this.#load;

@@ -26,6 +26,7 @@ export interface FakePlan {
   ignoreTerm?: boolean;
   child?: 'plain' | 'stubborn';
   flood?: number;
+  sharedFile?: string;
 }
 
 export interface FleetCase {

@@ -4,8 +4,10 @@
 //   exit           {afterMs, code}: ends by itself, printing a traceback when code is not 0
 //   ignoreTerm     SIGTERM is ignored
 //   child          "plain" | "stubborn": a child in a session of its own; stubborn ignores SIGTERM
+//   sharedFile     makes this file, as its shared memory, and holds it open
 //   flood          writes this many bytes to stdout before it goes on
 import { spawn } from 'node:child_process';
+import { openSync } from 'node:fs';
 import { createServer } from 'node:http';
 
 if (process.argv.includes('--version')) {
@@ -43,6 +45,8 @@ if (plan.child) {
   child.unref();
   console.log(`child ${child.pid}`);
 }
+
+if (plan.sharedFile) openSync(plan.sharedFile, 'w');
 
 if (plan.flood) {
   const line = `${'x'.repeat(1023)}\n`.repeat(64);
