@@ -136,6 +136,8 @@ export interface DeviceStatus {
   /** One sentence; empty when healthy. */
   reason: string;
   conditions: Condition[];
+  /** Ids of checks whose source this device, driver or host does not have; they say nothing, and never "healthy". */
+  unsupportedChecks?: readonly string[];
   cordons: Cordon[];
   reading: DeviceReading;
   sampleAgeMs: number;

@@ -18,6 +18,8 @@ export type Action = (typeof actionLadder)[number];
 export interface Condition {
   /** Check id of `gpu-health-checks.json`, such as `xid` or `temp_gpu`. */
   check: string;
+  /** Where it is one part of the device or node that is bad: `link 3`, `mig <uuid>`, `port mlx5_0/1`, `engine chat-0`. */
+  part?: string;
   severity: Severity;
   action: Action;
   /** Advice of the health data that is not on the ladder (`check_cable`, `contact_support`), or `null`. */

@@ -4,11 +4,12 @@
  * never needs the agent to restart.
  */
 import type { Condition, Severity } from '../domain/health.js';
-import { deviceChecks } from './checks/check-registry.js';
-import type { DeviceCheck, DeviceView, Limit, Verdict } from './checks/device-check.js';
+import type { Check, Limit, PartVerdict } from './checks/device-check.js';
 import type { ClassifiedFault } from './classify-fault.js';
 import { clearingXid, clears, quietTimeOf, type Evidence } from './clear-rule.js';
 import { actionOf, checkRow, compareSeverity, type CheckRow } from './health-data.js';
+
+export type CheckState = PartVerdict['state'];
 
 /** Limits and switches by check id, from the configuration. */
 export type CheckSettings = Record<string, { threshold?: number | undefined; enabled: boolean }>;
@@ -42,6 +43,9 @@ export interface Moment {
 
 export class ConditionBook {
   readonly #entries = new Map<string, Entry>();
+  /** Since when a check has seen its cause that must last before it fires, by key. */
+  readonly #pending = new Map<string, number>();
+  readonly #states = new Map<string, CheckState>();
 
   /** Worst first, then by check id: the order that people read. */
   held(): readonly HeldCondition[] {
@@ -53,23 +57,42 @@ export class ConditionBook {
     );
   }
 
+  /** Checks whose source this part, driver or host does not have: neither good nor bad, and shown as such. */
+  unsupported(): string[] {
+    return [...this.#states].flatMap(([id, state]) => (state === 'unsupported' ? [id] : [])).sort();
+  }
+
   /**
    * Runs every enabled check. `readAtMs` is when the readings in the view were taken: older ones cannot clear what an event
    * has said since. Returns the conditions that are new or got worse.
    */
-  evaluate(view: DeviceView, settings: CheckSettings, readAtMs: number | null, at: Moment): Condition[] {
+  evaluate<View>(
+    checks: Iterable<Check<View>>,
+    view: View,
+    settings: CheckSettings,
+    readAtMs: number | null,
+    at: Moment,
+  ): Condition[] {
     const fired: Condition[] = [];
-    for (const check of deviceChecks.values()) {
+    for (const check of checks) {
       if (settings[check.id]?.enabled === false) {
-        this.#entries.delete(check.id);
+        this.#forget(check.id);
         continue;
       }
       const limit = limitOf(check.id, settings);
       const verdict = check.evaluate(view, limit);
-      if (verdict.state === 'firing') {
-        const condition = this.#fire(check.id, verdict, at);
+      this.#states.set(check.id, verdict.state === 'parts' ? worst(verdict.parts) : verdict.state);
+      const look = { check, view, limit, readAtMs, at };
+      if (verdict.state !== 'parts') {
+        // A check that has parts at other times, and none now, has nothing to say of them.
+        if (verdict.state === 'ok') this.#pending.delete(check.id);
+        const condition = this.#judge(look, null, verdict);
         if (condition) fired.push(condition);
-      } else this.#maybeClear(check, verdict, view, limit, readAtMs, at.nowMs);
+      } else
+        for (const [part, own] of verdict.parts) {
+          const condition = this.#judge(look, part, own);
+          if (condition) fired.push(condition);
+        }
     }
     return fired;
   }
@@ -163,25 +186,55 @@ export class ConditionBook {
     for (const held of stored) {
       // A wall clock that jumped must not make it older than it is known to be, nor put it into the future.
       const ageMs = Math.max(0, wallMs - (held.seenWallMs ?? wallMs));
-      const key = keyOf(held.condition.check, held.code);
+      const key = keyOf(held.condition.check, held.code, held.condition.part);
       this.#entries.set(key, { ...held, seenAtMs: nowMs - ageMs, clearSinceMs: null, repaired: false });
     }
     if (!sameBoot) this.clearBy('node-booted');
   }
 
-  #fire(id: string, verdict: Extract<Verdict, { state: 'firing' }>, at: Moment): Condition | null {
-    const row = checkRow(id);
-    const before = this.#entries.get(id);
-    const condition: Condition = {
-      check: id,
-      severity: verdict.severity ?? severityOf(row),
-      ...(verdict.action === undefined
+  #judge<View>(look: Look<View>, part: string | null, verdict: PartVerdict): Condition | null {
+    const { check, at } = look;
+    const key = keyOf(check.id, null, part ?? undefined);
+    if (verdict.state !== 'firing') {
+      if (verdict.state !== 'unknown') this.#pending.delete(key);
+      this.#maybeClear(look, key, part, verdict);
+      return null;
+    }
+    const row = checkRow(check.id);
+    const since = this.#pending.get(key) ?? at.nowMs;
+    this.#pending.set(key, since);
+    const lasts = at.nowMs - since >= (check.forMs ?? (row.threshold.for_s ?? 0) * 1000);
+    return lasts || this.#entries.has(key) ? this.#fire(row, key, part, verdict, at) : null;
+  }
+
+  #fire(
+    row: CheckRow,
+    key: string,
+    part: string | null,
+    verdict: Extract<PartVerdict, { state: 'firing' }>,
+    at: Moment,
+  ): Condition | null {
+    const before = this.#entries.get(key);
+    const severity = verdict.severity ?? severityOf(row);
+    const { action, advice } =
+      verdict.action === undefined
         ? actionOf(row.action)
-        : { action: verdict.action, advice: verdict.advice ?? null }),
-      reason: verdict.reason,
-      sinceMs: before?.condition.sinceMs ?? at.wallMs,
-    };
-    this.#entries.set(id, {
+        : { action: verdict.action, advice: verdict.advice ?? null };
+    const old = before?.condition;
+    // A number in the reason that moves is no news; another severity or action is.
+    const same = old?.severity === severity && old.action === action && !before?.fromEvent;
+    const condition: Condition = same
+      ? old
+      : {
+          check: row.id,
+          ...(part === null ? {} : { part }),
+          severity,
+          action,
+          advice,
+          reason: verdict.reason,
+          sinceMs: old?.sinceMs ?? at.wallMs,
+        };
+    this.#entries.set(key, {
       condition,
       fromEvent: before?.fromEvent ?? false,
       code: before?.code ?? null,
@@ -195,24 +248,28 @@ export class ConditionBook {
     return worse ? condition : null;
   }
 
-  #maybeClear(
-    check: DeviceCheck,
-    verdict: Verdict,
-    view: DeviceView,
-    limit: Limit,
-    readAtMs: number | null,
-    nowMs: number,
-  ): void {
-    const entry = this.#entries.get(check.id);
+  #maybeClear<View>(look: Look<View>, key: string, part: string | null, verdict: PartVerdict): void {
+    const { check, view, limit, readAtMs, at } = look;
+    const entry = this.#entries.get(key);
     if (!entry) return;
     const older = entry.fromEvent && (readAtMs === null || readAtMs <= entry.seenAtMs);
-    const holds = !older && (check.clears ? check.clears(view, limit) : verdict.state === 'ok');
+    const holds = !older && (check.clears ? check.clears(view, limit, part) : verdict.state === 'ok');
     if (!holds) {
       entry.clearSinceMs = null;
       return;
     }
-    entry.clearSinceMs ??= nowMs;
-    if (nowMs - entry.clearSinceMs >= (check.clearAfterMs ?? 0)) this.#entries.delete(check.id);
+    entry.clearSinceMs ??= at.nowMs;
+    if (at.nowMs - entry.clearSinceMs >= (check.clearAfterMs ?? 0)) this.#entries.delete(key);
+  }
+
+  /** Of a check that was switched off. */
+  #forget(id: string): void {
+    this.#states.delete(id);
+    for (const [key, { condition }] of this.#entries)
+      if (condition.check === id) {
+        this.#entries.delete(key);
+        this.#pending.delete(key);
+      }
   }
 
   #clearByXid(code: number): void {
@@ -221,12 +278,30 @@ export class ConditionBook {
   }
 }
 
+interface Look<View> {
+  check: Check<View>;
+  view: View;
+  limit: Limit;
+  readAtMs: number | null;
+  at: Moment;
+}
+
+/** What is shown of a check with parts: it fires when one does, and is unsupported only when all are. */
+function worst(parts: ReadonlyMap<string, PartVerdict>): CheckState {
+  const states = new Set([...parts.values()].map(({ state }) => state));
+  return (['firing', 'unknown', 'ok'] as const).find((state) => states.has(state)) ?? 'unsupported';
+}
+
 function limitOf(id: string, settings: CheckSettings): Limit {
-  const { threshold } = checkRow(id);
+  const row = checkRow(id);
+  const value = typeof row.threshold.value === 'number' ? row.threshold.value : Number.NaN;
+  const configured = settings[id]?.threshold ?? null;
   return {
-    value: typeof threshold.value === 'number' ? threshold.value : Number.NaN,
-    criticalAt: threshold.critical_at ?? null,
-    configured: settings[id]?.threshold ?? null,
+    value,
+    criticalAt: row.threshold.critical_at ?? null,
+    configured,
+    level: configured ?? value,
+    row,
   };
 }
 
@@ -235,9 +310,10 @@ function severityOf(row: CheckRow): Severity {
   return row.severity === 'by_code' || row.severity === 'by_value' ? 'warning' : row.severity;
 }
 
-/** Each Xid is a condition of its own; every other check is one. */
-function keyOf(check: string, code: number | null): string {
-  return check === 'xid' && code !== null ? `xid:${code}` : check;
+/** Each Xid and each part is a condition of its own. */
+function keyOf(check: string, code: number | null, part?: string): string {
+  if (check === 'xid' && code !== null) return `xid:${code}`;
+  return part === undefined ? check : `${check}/${part}`;
 }
 
 function quietOf({ condition, recoversHow }: HeldCondition): ReturnType<typeof quietTimeOf> {

@@ -17,7 +17,8 @@ import { faultOfCheck } from './classify-finding.js';
 import { ConditionBook, type CheckSettings, type Moment } from './condition-book.js';
 import { checkOfHolder, healthCordons } from './cordon-device.js';
 import { healthOfCondition } from './derive-health.js';
-import { DeviceRecord } from './device-record.js';
+import { noWorkload, type Workload } from '../domain/workload.js';
+import { DeviceRecord, type Surroundings } from './device-record.js';
 import type { StoredHealth } from './stored-health.js';
 import type { HealthMetrics } from './health-metrics.js';
 import { IncidentMemory } from './incident-memory.js';
@@ -55,6 +56,7 @@ export class DeviceHealthTracker {
   readonly #nodeBook = new ConditionBook();
   #settings: CheckSettings;
   #node: NodeSample | null = null;
+  #workload: Readonly<Workload> = noWorkload;
   #driverWasOpen = false;
   #driverWasReleased = false;
   #devices: DeviceStatus[] = [];
@@ -107,7 +109,7 @@ export class DeviceHealthTracker {
       if (!this.#records.has(device.identity.uuid))
         this.#add(new DeviceRecord(device.identity, this.#now().wallMs));
     for (const [uuid, record] of this.#records)
-      record.update(byUuid.get(uuid) ?? null, sample, this.#stuckOf(uuid) !== null);
+      record.update(byUuid.get(uuid) ?? null, sample, this.#stuckOf(uuid) !== null, this.#now().wallMs);
     this.#noteDriver(sample.driver);
     for (const [uuid, { reading }] of byUuid)
       if (reading.recoveryAction !== null)
@@ -201,6 +203,11 @@ export class DeviceHealthTracker {
     this.#announce([]);
   }
 
+  /** What the engines do; it is looked at with the next sample. */
+  handleWorkload(workload: Readonly<Workload>): void {
+    this.#workload = workload;
+  }
+
   /** New limits hold from the next sample on. */
   reconfigure(settings: CheckSettings): void {
     this.#settings = settings;
@@ -230,6 +237,7 @@ export class DeviceHealthTracker {
   #afterAcknowledgement(record: DeviceRecord, check: string): void {
     const { uuid } = record.identity;
     this.#options.logger.warn({ device: uuid, check }, 'condition acknowledged by an operator');
+    record.accept(check);
     if (check === 'gpu_missing') this.#records.delete(uuid);
   }
 
@@ -284,17 +292,17 @@ export class DeviceHealthTracker {
     const at = this.#now();
     const faults: Fault[] = [];
     for (const [uuid, record] of this.#records) {
-      const fired = record.evaluate(
-        this.#node,
-        this.#stuckOf(uuid),
-        this.#options.sampleIntervalMs,
-        this.#settings,
-        at,
-      );
+      const fired = record.evaluate(this.#surroundingsOf(uuid), this.#settings, at);
       for (const condition of fired) faults.push(faultOfCondition(uuid, condition, at.nowMs));
     }
     for (const fault of faults) this.#logFault(fault, false);
     return faults;
+  }
+
+  #surroundingsOf(uuid: string): Surroundings | null {
+    const { sampleIntervalMs } = this.#options;
+    const node = this.#node;
+    return node && { node, stuck: this.#stuckOf(uuid), sampleIntervalMs, workload: this.#workload };
   }
 
   /** Statuses first, then faults. A tick that changed nothing but ages says nothing. */

@@ -2,13 +2,26 @@
 import { emptyReading, type DeviceIdentity, type DeviceSample, type DeviceStatus } from '../domain/device.js';
 import type { DeviceReading, NodeSample } from '../domain/device.js';
 import type { Condition, DeviceHealth } from '../domain/health.js';
+import { emptyParts, type DeviceParts } from '../domain/device-details.js';
+import type { Workload } from '../domain/workload.js';
+import { deviceChecks } from './checks/check-registry.js';
 import type { DeviceView } from './checks/device-check.js';
 import { ConditionBook, type CheckSettings, type Moment } from './condition-book.js';
 import { DeviceCordons, healthCordons } from './cordon-device.js';
 import { deriveHealth } from './derive-health.js';
+import { DeviceTrends } from './device-trends.js';
+import { acceptAsIs, emptyInventory, updateInventory, type DeviceInventory } from './device-inventory.js';
 import type { StoredDevice } from './stored-health.js';
 
 const lostCode = 'NVML_ERROR_GPU_IS_LOST';
+
+/** What the records of a node are evaluated with. */
+export interface Surroundings {
+  node: NodeSample;
+  stuck: DeviceView['stuck'];
+  sampleIntervalMs: number;
+  workload: Readonly<Workload>;
+}
 
 export class DeviceRecord {
   readonly book = new ConditionBook();
@@ -17,6 +30,9 @@ export class DeviceRecord {
   #sample: DeviceSample | null = null;
   #previous: DeviceReading | null = null;
   #reading: DeviceReading = emptyReading;
+  #parts: DeviceParts = emptyParts;
+  readonly #trends = new DeviceTrends();
+  #inventory: Readonly<DeviceInventory>;
   /** When the newest good readings were taken, monotonic ms. */
   #readAtMs: number | null = null;
   /** Age as it is told: it changes with a sample, not with every look, so that a quiet device is no news. */
@@ -30,6 +46,7 @@ export class DeviceRecord {
     this.#identity = identity;
     this.#healthSinceMs = wallMs;
     this.cordons = new DeviceCordons(stored?.cordons);
+    this.#inventory = { ...emptyInventory, ...stored?.inventory };
   }
 
   get identity(): DeviceIdentity {
@@ -37,22 +54,27 @@ export class DeviceRecord {
   }
 
   /** Takes the device's part of a snapshot: new readings, and what they prove about repairs. */
-  update(sample: DeviceSample | null, node: NodeSample, stuck: boolean): void {
+  update(sample: DeviceSample | null, node: NodeSample, stuck: boolean, wallMs: number): void {
     const absent = sample === null && node.driver.state === 'ok' && !stuck;
     if (absent || sample?.error?.code === lostCode) this.#gone = true;
     this.#sample = sample;
     if (!sample) return;
     // A serial number that could not be read this time is no other part.
     const serial = sample.identity.serial ?? this.#identity.serial;
-    if (this.#identity.serial !== null && serial !== this.#identity.serial) this.book.clearAll();
+    if (this.#identity.serial !== null && serial !== this.#identity.serial) this.#becomeAnother();
     this.#identity = { ...sample.identity, serial };
+    if (!stuck) this.#trends.noteLookup(sample.error);
     if (sample.error || stuck) return;
     if (this.#gone) this.book.clearBy('device-returned');
     this.#gone = false;
     this.#previous = this.#readAtMs === null ? null : this.#reading;
     if (wentDown(this.#previous, sample.reading)) this.book.clearBy('counter-restarted');
     this.#reading = sample.reading;
-    this.#readAtMs = node.takenAtMs - sample.ageMs;
+    const readAtMs = node.takenAtMs - sample.ageMs;
+    if (readAtMs !== this.#readAtMs) this.#trends.note(sample, this.#parts, readAtMs);
+    this.#readAtMs = readAtMs;
+    this.#parts = sample.parts;
+    this.#inventory = updateInventory(this.#inventory, sample, uuidAt(node), wallMs);
     this.#toldAgeMs = Math.round(sample.ageMs);
   }
 
@@ -67,23 +89,28 @@ export class DeviceRecord {
   }
 
   /** Runs the checks; returns the conditions that are new or got worse. */
-  evaluate(
-    node: NodeSample | null,
-    stuck: DeviceView['stuck'],
-    sampleIntervalMs: number,
-    settings: CheckSettings,
-    at: Moment,
-  ): Condition[] {
-    if (!node) return [];
+  evaluate(around: Surroundings | null, settings: CheckSettings, at: Moment): Condition[] {
+    if (!around) return [];
+    const { node, ...rest } = around;
     const view: DeviceView = {
+      ...rest,
       driver: node.driver,
       sample: this.#sample,
       previous: this.#previous,
-      stuck,
       sampleAgeMs: this.#ageMs(at.nowMs),
-      sampleIntervalMs,
+      history: this.#trends.history,
+      inventory: this.#inventory,
+      sweepSeconds: this.#trends.sweepSeconds,
+      failedLookups: this.#trends.failedLookups,
+      badPowerReadings: this.#trends.badPowerReadings,
+      siblings: node.devices,
     };
-    return this.book.evaluate(view, settings, this.#readAtMs, at);
+    return this.book.evaluate(deviceChecks.values(), view, settings, this.#readAtMs, at);
+  }
+
+  /** An operator takes what there is now for what there should be. */
+  accept(check: string): void {
+    this.#inventory = acceptAsIs(this.#inventory, check);
   }
 
   /** One reading is compared with the one before exactly once: a second look must not see the same step again. */
@@ -108,6 +135,7 @@ export class DeviceRecord {
       action,
       reason,
       conditions,
+      unsupportedChecks: this.book.unsupported(),
       cordons: [...this.cordons.set, ...healthCordons(held)],
       reading: this.#reading,
       sampleAgeMs: this.#toldAgeMs,
@@ -117,14 +145,27 @@ export class DeviceRecord {
   stored(): StoredDevice {
     return {
       identity: this.#identity,
+      inventory: this.#inventory,
       cordons: [...this.cordons.set],
       conditions: this.book.stored(),
     };
   }
 
+  /** Another part stands in the same place. */
+  #becomeAnother(): void {
+    this.book.clearAll();
+    this.#trends.clear();
+    this.#inventory = emptyInventory;
+    this.#parts = emptyParts;
+  }
+
   #ageMs(nowMs: number): number | null {
     return this.#readAtMs === null ? null : nowMs - this.#readAtMs;
   }
+}
+
+function uuidAt({ devices }: NodeSample): (index: number) => string | null {
+  return (index) => devices.find(({ identity }) => identity.index === index)?.identity.uuid ?? null;
 }
 
 /** A volatile counter that went down: the device was reset. */

@@ -41,18 +41,23 @@ export interface Nvlink5Rule {
   action: string;
 }
 
+/** `value` and its companions, as the rules of the table explain them; a check takes the members that it knows. */
+export interface CheckThreshold {
+  value?: unknown;
+  critical_at?: number;
+  for_s?: number;
+  or_corrected_per_min?: number;
+  or_same_gpc_tpc?: number;
+  or_different_programs?: number;
+  [companion: string]: unknown;
+}
+
 export interface CheckRow {
   id: string;
   title: string;
   scope: string;
   interval_s: number;
-  threshold: {
-    value?: unknown;
-    critical_at?: number;
-    or_corrected_per_min?: number;
-    or_same_gpc_tpc?: number;
-    or_different_programs?: number;
-  };
+  threshold: CheckThreshold;
   severity: Severity | 'by_code' | 'by_value';
   action: string;
   recovers_how: string;

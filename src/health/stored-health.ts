@@ -1,6 +1,7 @@
 /** What health keeps on disk: who the devices are, whose cordons they have, and what only a repair clears. */
 import type { Cordon } from '../domain/cordon.js';
 import type { DeviceIdentity } from '../domain/device.js';
+import type { DeviceInventory } from './device-inventory.js';
 import type { HeldCondition } from './condition-book.js';
 
 /** What is kept on disk of one device. */
@@ -8,6 +9,8 @@ export interface StoredDevice {
   identity: DeviceIdentity;
   cordons: Cordon[];
   conditions: HeldCondition[];
+  /** Absent in documents of older agents. */
+  inventory?: DeviceInventory;
 }
 
 export interface StoredHealth {
