@@ -26,6 +26,7 @@ struct SessionCore {
   nvml::DriverStatus status;
   // In this order: readers and watcher hold references into the library.
   std::unique_ptr<nvml::Library> library;
+  nvml::PeerHandles peers{};
   std::vector<nvml::DeviceReader> readers;
   std::unique_ptr<nvml::EventWatcher> watcher;
 
@@ -33,12 +34,13 @@ struct SessionCore {
     if (library) return;
     library = nvml::Library::Open(path, slot, &status);
     if (!library) return;
-    for (uint32_t i = 0; i < status.device_count; i++) readers.emplace_back(library->symbols(), slot, i, status.DriverBranch());
+    for (uint32_t i = 0; i < status.device_count; i++) readers.emplace_back(library->symbols(), slot, i, status.DriverBranch(), &peers);
   }
 
   void Release(const char* reason) {
     watcher.reset();
     readers.clear();
+    for (auto& handle : peers) handle = nullptr;
     library.reset();
     status = nvml::DriverStatus{};
     status.state = nvml::DriverState::kReleased;
@@ -66,6 +68,11 @@ struct SessionSnapshot {
 
 SessionSnapshot TakeSnapshot(SessionCore& core) {
   SessionSnapshot snapshot{core.status, {}};
+  // Pairs need the handles of all: those of the first reading come from here.
+  for (nvml::DeviceReader& reader : core.readers) {
+    if (!reader.handle()) reader.Read({});
+    if (reader.row().index < nvml::kMaxPeers) core.peers[reader.row().index] = reader.handle();
+  }
   for (nvml::DeviceReader& reader : core.readers) {
     reader.Read(nvml::ReadPlan::All());
     snapshot.rows.push_back(reader.row());

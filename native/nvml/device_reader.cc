@@ -71,13 +71,10 @@ void DeviceReader::Read(ReadPlan plan) {
   first_failure_ = kSuccess;
   if (!handle_) {
     if (!Open()) return Blank();
-    const bool on_demand = plan.on_demand;
-    plan = ReadPlan::All();
-    plan.on_demand = on_demand;
-    std::fill(std::begin(not_before_ns_), std::end(not_before_ns_), 0);
+    plan.normal = plan.slow = plan.processes = plan.at_once = true;
   }
   for (const ReadClass c : {ReadClass::kFast, ReadClass::kNormal, ReadClass::kSlow, ReadClass::kOnDemand})
-    if (plan.Holds(c) && ReadsOn() && !IsPutOff(c)) ReadClassOf(c);
+    if (plan.Holds(c) && ReadsOn() && (plan.at_once || !IsPutOff(c))) ReadClassOf(c);
   if (plan.processes) ReadProcesses();
   CheckHandle();
   if (row_.error_code == kGpuIsLost) Blank();

@@ -21,8 +21,10 @@ struct ReadPlan {
   bool on_demand = false;
   /// Process lists: with the slow class, and when somebody asks for a sample.
   bool processes = false;
+  /// The caller decides how often: nothing is put off.
+  bool at_once = false;
 
-  static ReadPlan All() { return {true, true, false, true}; }
+  static ReadPlan All() { return {true, true, true, true, true}; }
   bool Holds(ReadClass c) const {
     return c == ReadClass::kFast || (c == ReadClass::kNormal && normal) || (c == ReadClass::kSlow && slow) || (c == ReadClass::kOnDemand && on_demand);
   }

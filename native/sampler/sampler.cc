@@ -227,7 +227,10 @@ void Sampler::RunDevice(const nvml::Library& library, uint32_t index, int driver
       if (stop_threads_) return;
       const uint64_t before = seen;
       seen = round_;
-      plan = {class_round_.normal > before, class_round_.slow > before, class_round_.on_demand > before, class_round_.processes > before};
+      plan.normal = class_round_.normal > before;
+      plan.slow = class_round_.slow > before;
+      plan.on_demand = class_round_.on_demand > before;
+      plan.processes = class_round_.processes > before;
     }
     reader.Read(plan);
     const bool opened = !announced && reader.handle();

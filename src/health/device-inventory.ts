@@ -15,7 +15,7 @@ export interface DeviceInventory {
   migUuids: string[] | null;
   /** UUIDs of the devices that could be reached as peers. */
   peers: string[];
-  /** Uncorrectable rows by wall-clock day (days since 1970), for the pace of remapping; at most eight. */
+  /** Remapped rows when a wall-clock day (days since 1970) was first seen, for the pace of remapping; at most eight. */
   remapDays: [day: number, rows: number][];
 }
 
@@ -91,7 +91,7 @@ function reachable(
 
 function withDay(days: [number, number][], rows: number | null, wallMs: number): [number, number][] {
   const day = Math.floor(wallMs / dayMs);
-  if (rows === null || days.some(([d, known]) => d === day && known === rows)) return days;
+  if (rows === null || days.some(([d, known]) => d === day && known <= rows)) return days;
   // A clock that jumped back must not leave days of the future behind.
   const kept = days.filter(([d, known]) => d < day && known <= rows).slice(1 - keptDays);
   return [...kept, [day, rows]];

@@ -6,6 +6,7 @@ import {
   createSimulatedNode,
   editScenario,
   takeSeq,
+  type DriverProfileName,
   type GpuScenario,
   type ScenarioEvent,
 } from '../../src/sim/gpu-scenario.js';
@@ -15,8 +16,13 @@ export class SimulatedGpus {
   readonly libraryPath: string;
   readonly uuids: string[];
 
-  constructor(gpus = 4, profile = 'H100-80') {
-    const node = createSimulatedNode(this.directory, { gpus, profile, seed: 1 });
+  constructor(gpus = 4, profile = 'H100-80', driver?: DriverProfileName) {
+    const node = createSimulatedNode(this.directory, {
+      gpus,
+      profile,
+      seed: 1,
+      ...(driver === undefined ? {} : { driver }),
+    });
     this.libraryPath = node.libraryPath;
     this.uuids = node.uuids;
   }

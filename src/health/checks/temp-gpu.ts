@@ -1,8 +1,8 @@
-import type { DeviceReading } from '../../domain/device.js';
+import type { DeviceSample } from '../../domain/device.js';
 import { ok, unknown, unsupported, type DeviceCheck, type Limit } from './device-check.js';
 
 /**
- * Where the part's own margin to its slowdown temperature is not read and nothing is configured. Our own default, not
+ * Where the part tells neither its margin nor its slowdown temperature and nothing is configured. Our own default, not
  * NVIDIA's: below the slowdown of the data-centre parts we know, above what they reach under full load in a healthy rack.
  */
 const fallbackLimitCelsius = 90;
@@ -19,21 +19,23 @@ export const tempGpu: DeviceCheck = {
   clearAfterMs: 120_000,
   evaluate({ sample }, limit) {
     if (!sample || sample.error) return unknown;
-    const distance = distanceToLimit(sample.reading, limit);
-    if (distance === null) return unsupported;
+    const distance = distanceToLimit(sample, limit);
+    if (distance === null) return sample.failed.includes('temperatureCelsius') ? unknown : unsupported;
     const at = `the device is at ${sample.reading.temperatureCelsius ?? '?'} degrees Celsius`;
     return distance <= 0 ? { state: 'firing', reason: `${at}, limit reached` } : ok;
   },
   clears({ sample }, limit) {
-    const distance = sample && !sample.error ? distanceToLimit(sample.reading, limit) : null;
+    const distance = sample && !sample.error ? distanceToLimit(sample, limit) : null;
     return distance !== null && distance > clearHysteresisCelsius;
   },
 };
 
 /** Degrees below the limit; `null` when the temperature cannot be judged. */
-function distanceToLimit(reading: DeviceReading, { value, configured }: Limit): number | null {
-  const margin = reading.temperatureMarginCelsius ?? null;
+function distanceToLimit({ reading, details }: DeviceSample, { value, configured }: Limit): number | null {
+  const celsius = reading.temperatureCelsius;
+  const slowdown = details.slowdownCelsius;
+  const own = slowdown === null || celsius === null ? null : slowdown - celsius;
+  const margin = reading.temperatureMarginCelsius ?? own;
   if (configured === null && margin !== null) return margin - value;
-  if (reading.temperatureCelsius === null) return null;
-  return (configured ?? fallbackLimitCelsius) - reading.temperatureCelsius;
+  return celsius === null ? null : (configured ?? fallbackLimitCelsius) - celsius;
 }
