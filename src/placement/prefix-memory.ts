@@ -1,9 +1,5 @@
-import { hashInteger } from './stable-hash.js';
+import { BlockTable, holdersPerBlock, noHolder } from './block-table.js';
 
-/** Three, as first tried, loses sight of who holds a popular prefix: see the table in README.md. */
-const holdersPerBlock = 8;
-const noBlock = -1;
-const noHolder = -1;
 const smallestTable = 1024;
 /** Entries stay this long beyond their lapse, in capacities, so that a capacity that was told too small can be learned. */
 const keepFactor = 2;
@@ -36,25 +32,18 @@ export interface Trace {
 /**
  * Remembers which endpoint computed a block, as (endpoint, stamp) with up to eight endpoints per block. An entry holds
  * while the endpoint has taken in no more new blocks since than its cache has room for. Endpoints are small integers
- * (slots). Open addressing over typed arrays: no garbage, one probe per block, and bounded memory (`maxEntries`).
+ * (slots); memory is bounded (`maxEntries`).
  */
 export class PrefixMemory {
   readonly #maxEntries: number;
   readonly #slots: SlotState[] = [];
-  #blocks: Float64Array;
-  #holders: Int16Array;
-  #stamps: Uint32Array;
-  #mask: number;
+  #table = new BlockTable(smallestTable);
   #used = 0;
   #sweepAt = 0;
   #dropped = 0;
 
   constructor(maxEntries: number) {
     this.#maxEntries = maxEntries;
-    this.#blocks = new Float64Array(smallestTable).fill(noBlock);
-    this.#holders = new Int16Array(smallestTable * holdersPerBlock).fill(noHolder);
-    this.#stamps = new Uint32Array(smallestTable * holdersPerBlock);
-    this.#mask = smallestTable - 1;
   }
 
   /** Blocks remembered at present, some of them lapsed and not yet swept. */
@@ -116,12 +105,13 @@ export class PrefixMemory {
 
   /** To be read before the chain is recorded; what the engine then reports goes to `learn`. */
   trace(slot: number, chain: readonly number[]): Trace {
+    const table = this.#table;
     for (let index = chain.length - 1; index >= 0; index -= 1) {
-      const entry = this.#find(chain[index]!);
-      if (this.#blocks[entry] === noBlock) continue;
-      for (let h = entry * holdersPerBlock; h < (entry + 1) * holdersPerBlock; h += 1) {
-        if (this.#holders[h] !== slot) continue;
-        const age = this.#age(slot, this.#stamps[h]!);
+      const entry = table.find(chain[index]!);
+      if (table.isEmpty(entry)) continue;
+      for (let rank = 0; rank < holdersPerBlock; rank += 1) {
+        if (table.holder(entry, rank) !== slot) continue;
+        const age = this.#age(slot, table.stamp(entry, rank));
         if (this.#isOfThisEngine(slot, age)) return { depth: index + 1, age };
       }
     }
@@ -142,12 +132,13 @@ export class PrefixMemory {
    */
   readDepths(chain: readonly number[], depths: Int32Array): void {
     depths.fill(0);
+    const table = this.#table;
     for (let index = chain.length - 1; index >= 0; index -= 1) {
-      const entry = this.#find(chain[index]!);
-      if (this.#blocks[entry] === noBlock) continue;
-      for (let h = entry * holdersPerBlock; h < (entry + 1) * holdersPerBlock; h += 1) {
-        const slot = this.#holders[h]!;
-        if (slot !== noHolder && depths[slot] === 0 && this.#holds(slot, this.#stamps[h]!)) {
+      const entry = table.find(chain[index]!);
+      if (table.isEmpty(entry)) continue;
+      for (let rank = 0; rank < holdersPerBlock; rank += 1) {
+        const slot = table.holder(entry, rank);
+        if (slot !== noHolder && depths[slot] === 0 && this.#holds(slot, table.stamp(entry, rank))) {
           depths[slot] = index + 1;
         }
       }
@@ -177,46 +168,34 @@ export class PrefixMemory {
     return age < state.clock - state.forgottenAt;
   }
 
-  /** Index of the block's entry, or of the empty place where it belongs. */
-  #find(block: number): number {
-    let entry = hashInteger(block) & this.#mask;
-    while (this.#blocks[entry] !== block && this.#blocks[entry] !== noBlock) entry = (entry + 1) & this.#mask;
-    return entry;
-  }
-
   #stamp(block: number, slot: number, stamp: number): void {
-    let entry = this.#find(block);
-    if (this.#blocks[entry] === noBlock) {
+    let entry = this.#table.find(block);
+    if (this.#table.isEmpty(entry)) {
       if (!this.#makeRoom()) return;
-      entry = this.#find(block);
-      this.#blocks[entry] = block;
+      entry = this.#table.find(block);
+      this.#table.claim(entry, block);
       this.#used += 1;
     }
-    const first = entry * holdersPerBlock;
-    for (let h = this.#placeToGive(first, slot); h > first; h -= 1) {
-      this.#holders[h] = this.#holders[h - 1]!;
-      this.#stamps[h] = this.#stamps[h - 1]!;
-    }
-    this.#holders[first] = slot;
-    this.#stamps[first] = stamp;
+    this.#table.pushHolder(entry, this.#placeToGive(entry, slot), slot, stamp);
   }
 
   /** Holders stand in order of writing, newest first: gives the slot's own place, else a lapsed one, else the oldest. */
-  #placeToGive(first: number, slot: number): number {
-    let choice = first + holdersPerBlock - 1;
-    for (let h = choice; h >= first; h -= 1) {
-      const holder = this.#holders[h]!;
-      if (holder === slot) return h;
-      if (holder === noHolder || !this.#holds(holder, this.#stamps[h]!)) choice = h;
+  #placeToGive(entry: number, slot: number): number {
+    let choice = holdersPerBlock - 1;
+    for (let rank = choice; rank >= 0; rank -= 1) {
+      const holder = this.#table.holder(entry, rank);
+      if (holder === slot) return rank;
+      if (holder === noHolder || !this.#holds(holder, this.#table.stamp(entry, rank))) choice = rank;
     }
     return choice;
   }
 
   /** Grows at three quarters full; at the bound new blocks are dropped and counted until the sweep has made room. */
   #makeRoom(): boolean {
-    if (this.#used < Math.min(0.75 * this.#blocks.length, this.#maxEntries)) return true;
-    if (this.#used < this.#maxEntries && this.#blocks.length < 2 * this.#maxEntries) {
-      this.#resize(this.#blocks.length * 2);
+    const { size } = this.#table;
+    if (this.#used < Math.min(0.75 * size, this.#maxEntries)) return true;
+    if (this.#used < this.#maxEntries && size < 2 * this.#maxEntries) {
+      this.#resize(size * 2);
       return true;
     }
     this.#dropped += 1;
@@ -227,61 +206,33 @@ export class PrefixMemory {
   #reserve(): void {
     let wanted = 0;
     for (const slot of this.#slots) if (slot.used) wanted += Math.max(0, slot.capacity);
-    let size = this.#blocks.length;
+    let { size } = this.#table;
     while (size < 3 * Math.min(wanted, this.#maxEntries) && size < 2 * this.#maxEntries) size *= 2;
-    if (size > this.#blocks.length) this.#resize(size);
+    if (size > this.#table.size) this.#resize(size);
   }
 
   #resize(size: number): void {
-    const [blocks, holders, stamps] = [this.#blocks, this.#holders, this.#stamps];
-    this.#blocks = new Float64Array(size).fill(noBlock);
-    this.#holders = new Int16Array(size * holdersPerBlock).fill(noHolder);
-    this.#stamps = new Uint32Array(size * holdersPerBlock);
-    this.#mask = size - 1;
+    this.#table = this.#table.resized(size);
     this.#sweepAt = 0;
-    for (let entry = 0; entry < blocks.length; entry += 1) {
-      if (blocks[entry] !== noBlock) this.#move(blocks, holders, stamps, entry, this.#find(blocks[entry]!));
-    }
-  }
-
-  #move(blocks: Float64Array, holders: Int16Array, stamps: Uint32Array, from: number, to: number): void {
-    this.#blocks[to] = blocks[from]!;
-    for (let h = 0; h < holdersPerBlock; h += 1) {
-      this.#holders[to * holdersPerBlock + h] = holders[from * holdersPerBlock + h]!;
-      this.#stamps[to * holdersPerBlock + h] = stamps[from * holdersPerBlock + h]!;
-    }
   }
 
   /** Looks at a few entries and removes what nobody holds; several times the pace of insertion, so it keeps up. */
   #sweep(count: number): void {
     for (let step = 0; step < count; step += 1) {
-      if (this.#blocks[this.#sweepAt] !== noBlock && !this.#isWorthKeeping(this.#sweepAt))
-        this.#remove(this.#sweepAt);
-      else this.#sweepAt = (this.#sweepAt + 1) & this.#mask;
+      if (!this.#table.isEmpty(this.#sweepAt) && !this.#isWorthKeeping(this.#sweepAt)) {
+        this.#table.remove(this.#sweepAt);
+        this.#used -= 1;
+      } else this.#sweepAt = (this.#sweepAt + 1) & (this.#table.size - 1);
     }
   }
 
   #isWorthKeeping(entry: number): boolean {
-    for (let h = entry * holdersPerBlock; h < (entry + 1) * holdersPerBlock; h += 1) {
-      const slot = this.#holders[h]!;
+    for (let rank = 0; rank < holdersPerBlock; rank += 1) {
+      const slot = this.#table.holder(entry, rank);
       if (slot === noHolder) continue;
-      const age = this.#age(slot, this.#stamps[h]!);
+      const age = this.#age(slot, this.#table.stamp(entry, rank));
       if (age <= keepFactor * this.#slots[slot]!.capacity && this.#isOfThisEngine(slot, age)) return true;
     }
     return false;
-  }
-
-  /** Removal by shifting back: no tombstones, so a probe ends at the first empty place. */
-  #remove(entry: number): void {
-    let hole = entry;
-    for (let next = (hole + 1) & this.#mask; this.#blocks[next] !== noBlock; next = (next + 1) & this.#mask) {
-      const ideal = hashInteger(this.#blocks[next]!) & this.#mask;
-      if (((next - ideal) & this.#mask) < ((next - hole) & this.#mask)) continue;
-      this.#move(this.#blocks, this.#holders, this.#stamps, next, hole);
-      hole = next;
-    }
-    this.#blocks[hole] = noBlock;
-    this.#holders.fill(noHolder, hole * holdersPerBlock, (hole + 1) * holdersPerBlock);
-    this.#used -= 1;
   }
 }
