@@ -19,6 +19,7 @@ const { status } = spawnSync(
     '--',
     'infernode/node/v1/node.proto',
     'infernode/cluster/v1/cluster.proto',
+    'infernode/placement/v1/placement.proto',
   ],
   { stdio: 'inherit' },
 );

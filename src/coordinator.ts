@@ -18,12 +18,14 @@ import { createClusterService } from './cluster/cluster-service.js';
 import { censusOf, describeCluster } from './cluster/describe-cluster.js';
 import { EndpointRegistry } from './cluster/endpoint-registry.js';
 import { ModelDirectory, type DirectoryPlacement } from './cluster/model-directory.js';
+import { createPlacementService, type PlacementService } from './cluster/placement-service.js';
 import { SharedWork } from './cluster/shared-work.js';
 import { AgentWatchers } from './cluster/watch-agents.js';
 import { GatewayMetrics } from './gateway/gateway-metrics.js';
 import { Gateway } from './gateway/gateway-server.js';
-import { chainVersion } from './gateway/prefix-chain.js';
 import { KubernetesMetrics } from './kubernetes/kubernetes-metrics.js';
+import { chainVersion, PrefixHasher } from './gateway/prefix-chain.js';
+import { promptOfRequest } from './gateway/prompt-of-request.js';
 import { createMetricsRegistry } from './metrics/metrics-registry.js';
 import { createMetricsServer } from './metrics/metrics-server.js';
 import { createProbeServer } from './metrics/probe-server.js';
@@ -31,7 +33,7 @@ import { InMemoryModelPlacement } from './placement/model-placement.js';
 import type { PlacementObserver } from './placement/placement-types.js';
 import { PlacementMetrics } from './placement/placement-metrics.js';
 import { createRpcServer, type RpcServer } from './rpc/create-rpc-server.js';
-import { clusterPackage, clusterProto } from './rpc/load-proto.js';
+import { clusterPackage, clusterProto, placementPackage, placementProto } from './rpc/load-proto.js';
 import { sleep, type Clock } from './runtime/clock.js';
 import type { Logger } from './runtime/logger.js';
 import { allStarted, settle } from './runtime/service.js';
@@ -60,7 +62,7 @@ export interface RunningCoordinator {
   destroy(reason: string): void;
 }
 
-const clusterServiceName = 'infernode.cluster.v1.ClusterService';
+const serviceNames = ['', 'infernode.cluster.v1.ClusterService', 'infernode.placement.v1.PlacementService'];
 /** How long the gateway's start waits for agents that do not answer; others serve meanwhile. */
 const firstNewsTimeoutMs = 2_000;
 const firstNewsPollMs = 20;
@@ -87,6 +89,7 @@ class Coordinator implements RunningCoordinator {
   readonly #placementMetrics: PlacementMetrics;
   readonly #directory: ModelDirectory;
   readonly #gateway: Gateway;
+  readonly #placement: PlacementService;
   readonly #control: RpcServer;
   readonly #metrics;
   readonly #probe;
@@ -138,6 +141,18 @@ class Coordinator implements RunningCoordinator {
     });
     this.#gateway = this.#createGateway(prometheus);
 
+    const hasher = new PrefixHasher(config.placement.hashSeed);
+    this.#placement = createPlacementService({
+      resolve: (model) => this.#directory.resolve(model),
+      endpoint: (id) => registry.get(id),
+      isShared: (node) => this.#work.isShared(node),
+      chainVersion,
+      readPrompt: (request) => promptOfRequest(hasher, request),
+      clock,
+      logger,
+      metrics,
+    });
+
     const parts = { watchers: this.#watchers, registry, directory: this.#directory, work: this.#work };
     metrics.observe(censusOf(parts));
     const describe = () => describeCluster({ ...parts, clock, coordinatorVersion: version });
@@ -149,8 +164,9 @@ class Coordinator implements RunningCoordinator {
           definition: clusterProto.ClusterService.service,
           handlers: createClusterService({ describe, metrics, logger }),
         },
+        { definition: placementProto.PlacementService.service, handlers: this.#placement.handlers },
       ],
-      packages: [clusterPackage],
+      packages: [clusterPackage, placementPackage],
       clock,
       logger,
     });
@@ -177,7 +193,7 @@ class Coordinator implements RunningCoordinator {
     this.#agents.discover(this.#config.discovery);
     await this.#untilFirstNews();
     await this.#gateway.start();
-    for (const service of ['', clusterServiceName]) this.#control.setServing(service, true);
+    for (const service of serviceNames) this.#control.setServing(service, true);
     this.#options.logger.info(
       { ...this.addresses, agents: this.#config.agents.length },
       'coordinator is ready',
@@ -257,9 +273,10 @@ class Coordinator implements RunningCoordinator {
 
   async #close(): Promise<void> {
     const { logger } = this.#options;
-    for (const service of ['', clusterServiceName]) this.#control.setServing(service, false);
+    for (const service of serviceNames) this.#control.setServing(service, false);
     await settle(logger, 'gateway', this.#gateway.close());
     await settle(logger, 'discovery', this.#agents.close());
+    this.#placement.close();
     this.#watchers.close();
     await Promise.all([
       settle(logger, 'gRPC', this.#control.close()),

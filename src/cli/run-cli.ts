@@ -7,6 +7,7 @@ import { addCoordinatorCommand } from './coordinator-command.js';
 import { addDoctorCommand } from './doctor-command.js';
 import { packageVersion } from './package-version.js';
 import { addKvCommand } from './kv-command.js';
+import { addPlacementCommand } from './placement-command.js';
 import { addPlanCommand } from './plan-command.js';
 import { addSimCommand } from './sim-command.js';
 import { addStatusCommand } from './status-command.js';
@@ -28,6 +29,7 @@ export async function runCli(argv: readonly string[]): Promise<void> {
   addStatusCommand(program);
   addCordonCommands(program);
   addDoctorCommand(program);
+  addPlacementCommand(program);
   addPlanCommand(program);
   addKvCommand(program);
   addAgentCommand(program);

@@ -74,7 +74,7 @@ function engineTable({ node, engines }: NodeState, { endpoints }: ClusterState):
 }
 
 /** Pads every column to its widest cell; the last column is left as it is. */
-function align(rows: readonly string[][]): string[] {
+export function align(rows: readonly string[][]): string[] {
   const widths = (rows[0] ?? []).map((_, column) =>
     Math.max(...rows.map((row) => (row[column] ?? '').length)),
   );

@@ -20,6 +20,7 @@ export class ClusterMetrics {
   readonly evictions: Counter;
   readonly workReopened: Counter<'reason'>;
   readonly foreignChains: Counter;
+  readonly expiredLeases: Counter;
   readonly rpcErrors: Counter<'method' | 'reason'>;
   #census: ClusterCensus = { nodes: () => [], endpoints: () => [], foreignLeases: () => 0 };
 
@@ -65,9 +66,14 @@ export class ClusterMetrics {
       help: 'Requests of other coordinators whose block keys were made in another way and are not remembered',
       registers,
     });
+    this.expiredLeases = new Counter({
+      name: 'infernode_cluster_expired_leases_total',
+      help: 'Leases of other gateways that nobody released in time',
+      registers,
+    });
     this.rpcErrors = new Counter({
       name: 'infernode_cluster_rpc_errors_total',
-      help: 'Failed calls of ClusterService by reason code',
+      help: 'Failed calls of ClusterService and PlacementService by reason code',
       labelNames: ['method', 'reason'],
       registers,
     });

@@ -3,6 +3,7 @@ import { loadPackageDefinition } from '@grpc/grpc-js';
 import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
 import type { ProtoGrpcType as ClusterProto } from './generated/cluster.js';
 import type { ProtoGrpcType as NodeProto } from './generated/node.js';
+import type { ProtoGrpcType as PlacementProto } from './generated/placement.js';
 
 /** Works from `src/rpc` and from `dist/rpc` alike: both are two levels below the package root. */
 const protoDir = fileURLToPath(new URL('../../proto', import.meta.url));
@@ -12,7 +13,13 @@ const options = { longs: String, enums: String, defaults: true, oneofs: true, in
 
 export const nodePackage: PackageDefinition = loadSync('infernode/node/v1/node.proto', options);
 export const clusterPackage: PackageDefinition = loadSync('infernode/cluster/v1/cluster.proto', options);
+export const placementPackage: PackageDefinition = loadSync(
+  'infernode/placement/v1/placement.proto',
+  options,
+);
 
 export const nodeProto = (loadPackageDefinition(nodePackage) as unknown as NodeProto).infernode.node.v1;
 export const clusterProto = (loadPackageDefinition(clusterPackage) as unknown as ClusterProto).infernode
   .cluster.v1;
+export const placementProto = (loadPackageDefinition(placementPackage) as unknown as PlacementProto).infernode
+  .placement.v1;

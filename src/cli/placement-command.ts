@@ -1,0 +1,103 @@
+import { readFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import { InfernodeError, messageOf } from '../domain/error-codes.js';
+import type { Explanation__Output } from '../rpc/generated/infernode/placement/v1/Explanation.js';
+import { PlacementServiceClient } from '../rpc/placement-service-client.js';
+import { align } from './status-table.js';
+import { findRunningUp } from './up/up-state.js';
+
+interface ExplainOptions {
+  model: string;
+  prompt?: string;
+  request?: string;
+  path?: string;
+  session?: string;
+  coordinator?: string;
+  stateDir?: string;
+  json?: boolean;
+}
+
+const defaultCoordinator = '127.0.0.1:9480';
+
+export function addPlacementCommand(program: Command): void {
+  const placement = program.command('placement').description('who would get a request, and why');
+  placement
+    .command('explain')
+    .description(
+      'the decision that a request would meet now: home, candidates, costs, bound; changes nothing',
+    )
+    .requiredOption('--model <name>', 'model, alias or adapter')
+    .option('--prompt <text>', 'one user message')
+    .option('--request <file>', 'JSON body of a request, as a client sends it')
+    .option('--path <path>', 'which API the body is of (default: /v1/chat/completions)')
+    .option('--session <key>', 'session, as in the header x-session-id')
+    .option(
+      '--coordinator <host:port>',
+      `control address (default: the running \`infernode up\`, else ${defaultCoordinator})`,
+    )
+    .option('--state-dir <dir>', 'state directory of the `infernode up` to ask')
+    .option('--json', 'the whole answer as one JSON object')
+    .action(async (options: ExplainOptions) => {
+      const up = options.coordinator === undefined ? findRunningUp(options.stateDir) : null;
+      const client = new PlacementServiceClient({
+        address: options.coordinator ?? up?.coordinator.grpc ?? defaultCoordinator,
+      });
+      try {
+        const answer = await client.explain({
+          model: options.model,
+          requestJson: requestOf(options),
+          path: options.path ?? '',
+          session: options.session ?? '',
+        });
+        process.stdout.write(`${options.json ? JSON.stringify(answer) : renderExplanation(answer)}\n`);
+      } finally {
+        client.close();
+      }
+    });
+}
+
+function requestOf({ model, prompt, request }: ExplainOptions): string {
+  if ((prompt === undefined) === (request === undefined))
+    throw new InfernodeError('argument-invalid', 'expected either --prompt or --request');
+  if (request === undefined) return JSON.stringify({ model, messages: [{ role: 'user', content: prompt }] });
+  try {
+    return readFileSync(request, 'utf8');
+  } catch (error) {
+    throw new InfernodeError(
+      'argument-invalid',
+      `expected --request ${request} to be a readable file: ${messageOf(error)}`,
+    );
+  }
+}
+
+/** Costs and bounds are in tokens. */
+export function renderExplanation(answer: Explanation__Output): string {
+  const { endpoint, outcome, home, reason, strategy, keyIndex, tokens, blocks, candidates, refused } = answer;
+  const key = keyIndex === undefined ? 'no key: placed by load' : `key is block ${keyIndex}`;
+  const header = ['endpoint', 'step', 'blocks held', 'uncached', 'work', 'bound', 'cost', ''];
+  const rows = candidates.map((c) => [
+    c.endpoint,
+    String(c.rank),
+    String(c.depth),
+    Math.round(c.uncachedTokens).toString(),
+    Math.round(c.work).toString(),
+    Math.round(c.bound).toString(),
+    Math.round(c.cost).toString(),
+    [
+      c.endpoint === endpoint ? 'chosen' : '',
+      c.admitted ? '' : 'over its bound',
+      c.holdsOwn ? 'holds the prompt' : '',
+      c.sharedView ? '' : 'local view',
+    ]
+      .filter(Boolean)
+      .join(', '),
+  ]);
+  return [
+    `${outcome}${endpoint ? ` -> ${endpoint}` : ''}: ${reason}`,
+    `${strategy}, ${tokens} tokens in ${blocks} blocks, ${key}, home ${home || '-'}`,
+    ...(rows.length > 0 ? ['', ...align([header, ...rows])] : []),
+    ...(refused.length > 0
+      ? ['', 'not considered:', ...refused.map((r) => `  ${r.refusal}: ${r.reason}`)]
+      : []),
+  ].join('\n');
+}
