@@ -35,13 +35,19 @@ process.exitCode = wrong === 0 ? 0 : 1;
 function generate(source, name, { arch, version, targets }) {
   const made = join(scratch, 'made.ptx');
   // Exact formats: no contraction, no flush to zero, no approximate division.
-  const exact = ['-fmad=false', '-ftz=false', '-prec-div=true', '-prec-sqrt=true'];
+  const exact = [
+    '--expt-relaxed-constexpr',
+    '-fmad=false',
+    '-ftz=false',
+    '-prec-div=true',
+    '-prec-sqrt=true',
+  ];
   execFileSync(tool('nvcc'), [
     '-ptx', `-arch=${arch}`, '-std=c++17', '-O3', ...exact, `-I${native}`, '-o', made, `${native}${source}.cu`,
   ], { stdio: 'inherit' }); // prettier-ignore
   const text = lower(readFileSync(made, 'utf8'), version);
   writeFileSync(made, text);
-  for (const target of targets) assemble(made, `sm_${target}`, join(scratch, 'made.cubin'));
+  if (!targets.every((target) => assembles(made, `sm_${target}`, join(scratch, 'made.cubin')))) return;
   const committed = `${native}${source}.${name}.ptx`;
   if (!check) writeFileSync(committed, text);
   else if (!existsSync(committed) || readFileSync(committed, 'utf8') !== text) {
@@ -55,20 +61,25 @@ function generate(source, name, { arch, version, targets }) {
 
 /** Without what changes from one build of nvcc to the next. */
 function lower(text, version) {
-  return text
-    .replace(/^\.version .*$/m, `.version ${version}`)
-    .replace(/^\/\/.*\n/gm, '')
-    .replace(/\n{3,}/g, '\n\n')
-    .trimStart();
+  return (
+    text
+      .replace(/^\.version .*$/m, `.version ${version}`)
+      .replace(/^\/\/.*\n/gm, '')
+      // A hint about unread bytes, which PTX before 8.3 does not know.
+      .replace(/^\s*\.pragma "used_bytes_mask [^"]*";\n/gm, '')
+      .replace(/\n{3,}/g, '\n\n')
+      .trimStart()
+  );
 }
 
-function assemble(ptx, target, out) {
+function assembles(ptx, target, out) {
   const { status, stderr } = spawnSync(tool('ptxas'), [`-arch=${target}`, '-o', out, ptx], {
     encoding: 'utf8',
   });
-  if (status === 0) return;
+  if (status === 0) return true;
   console.error(`ptxas refuses ${ptx} for ${target}: ${stderr}`);
   wrong += 1;
+  return false;
 }
 
 function tool(name) {
