@@ -15,19 +15,24 @@ namespace infernode::kv {
 
 static constexpr uint64_t kChecksumStep = 0x9E3779B97F4A7C15u;
 
+/// What word `index` adds to the sum.
+static constexpr uint64_t ChecksumTerm(uint64_t word, uint64_t index) {
+  const uint64_t x = word ^ ((index + 1) * kChecksumStep);
+  return (x & 0xFFFFFFFFu) * (x >> 32) + word;
+}
+
 /// The part of words [first, first + bytes / 8): the obvious form that the vector forms are pinned to.
 static inline uint64_t ChecksumPart(const uint8_t* from, size_t bytes, uint64_t first) {
   uint64_t sum = 0;
   for (size_t at = 0; at < bytes; at += 8) {
     uint64_t word;
     std::memcpy(&word, from + at, 8);
-    const uint64_t x = word ^ (++first * kChecksumStep);
-    sum += (x & 0xFFFFFFFFu) * (x >> 32) + word;
+    sum += ChecksumTerm(word, first++);
   }
   return sum;
 }
 
-static inline uint64_t FinishChecksum(uint64_t sum, uint64_t words) {
+static constexpr uint64_t FinishChecksum(uint64_t sum, uint64_t words) {
   uint64_t h = sum + words * 0xC2B2AE3D27D4EB4Fu;
   h ^= h >> 33;
   h *= 0xFF51AFD7ED558CCDu;

@@ -1,4 +1,5 @@
-// Where a group lies in its block and in its record: the one place that knows record order.
+// Where a group lies in its block and in its record: the one place that knows record order. `constexpr`, so that device code
+// can call it too.
 #pragma once
 
 #include <cstddef>
@@ -8,18 +9,18 @@
 
 namespace infernode::kv {
 
-static inline bool IsFp8(const infernode_kv_format& f) { return f.code == INFERNODE_KV_E4M3 || f.code == INFERNODE_KV_E5M2; }
-static inline bool IsFourBit(const infernode_kv_format& f) { return f.code == INFERNODE_KV_INT4S || f.code == INFERNODE_KV_INT4A; }
+static constexpr bool IsFp8(const infernode_kv_format& f) { return f.code == INFERNODE_KV_E4M3 || f.code == INFERNODE_KV_E5M2; }
+static constexpr bool IsFourBit(const infernode_kv_format& f) { return f.code == INFERNODE_KV_INT4S || f.code == INFERNODE_KV_INT4A; }
 
-static inline bool IsRaw(const infernode_kv_format& f) { return f.code == INFERNODE_KV_RAW; }
+static constexpr bool IsRaw(const infernode_kv_format& f) { return f.code == INFERNODE_KV_RAW; }
 
-static inline size_t CodeBytes(const infernode_kv_format& f, size_t elements) {
+static constexpr size_t CodeBytes(const infernode_kv_format& f, size_t elements) {
   return IsRaw(f) ? 2 * elements : IsFourBit(f) ? (elements + 1) / 2 : elements;
 }
 
-static inline size_t RunsPerRow(const infernode_kv_format& f, const infernode_kv_shape& s) { return (s.dim + f.run - 1) / f.run; }
+static constexpr size_t RunsPerRow(const infernode_kv_format& f, const infernode_kv_shape& s) { return (s.dim + f.run - 1) / f.run; }
 
-static inline size_t GroupsPerHead(const infernode_kv_format& f, const infernode_kv_shape& s) {
+static constexpr size_t GroupsPerHead(const infernode_kv_format& f, const infernode_kv_shape& s) {
   if (IsRaw(f)) return 0;
   switch (f.grouping) {
     case INFERNODE_KV_HEAD: return 1;
@@ -32,10 +33,10 @@ static inline size_t GroupsPerHead(const infernode_kv_format& f, const infernode
 /// Group `g` of a head covers tokens [token, token + tokens) and dims [dim, dim + dims), by token, then by dim.
 struct Group {
   uint32_t token, tokens, dim, dims;
-  size_t elements() const { return size_t{tokens} * dims; }
+  constexpr size_t elements() const { return size_t{tokens} * dims; }
 };
 
-static inline Group GroupAt(const infernode_kv_format& f, const infernode_kv_shape& s, size_t g) {
+static constexpr Group GroupAt(const infernode_kv_format& f, const infernode_kv_shape& s, size_t g) {
   switch (f.grouping) {
     case INFERNODE_KV_HEAD: return {0, s.tokens, 0, s.dim};
     case INFERNODE_KV_TOK: return {static_cast<uint32_t>(g), 1, 0, s.dim};
@@ -50,10 +51,10 @@ static inline Group GroupAt(const infernode_kv_format& f, const infernode_kv_sha
 
 /// Distance between two code bytes of one group. Channels lie side by side in memory, so that a row of tokens is encoded
 /// with lane = channel and nothing is transposed; record order (channel by channel) is made by RecordOrder.
-static inline size_t CodeStride(const infernode_kv_format& f, const infernode_kv_shape& s) { return f.grouping == INFERNODE_KV_CHAN ? s.dim : 1; }
+static constexpr size_t CodeStride(const infernode_kv_format& f, const infernode_kv_shape& s) { return f.grouping == INFERNODE_KV_CHAN ? s.dim : 1; }
 
 /// Where the codes of group `g` of a head begin, and how far that is from the next group.
-static inline size_t CodeOffset(const infernode_kv_format& f, const infernode_kv_shape& s, size_t g) {
+static constexpr size_t CodeOffset(const infernode_kv_format& f, const infernode_kv_shape& s, size_t g) {
   switch (f.grouping) {
     case INFERNODE_KV_CHAN: return g;
     case INFERNODE_KV_RUN: {
@@ -66,7 +67,7 @@ static inline size_t CodeOffset(const infernode_kv_format& f, const infernode_kv
 }
 
 /// Bytes of codes of one head; each group starts on a byte.
-static inline size_t CodeBytesPerHead(const infernode_kv_format& f, const infernode_kv_shape& s) {
+static constexpr size_t CodeBytesPerHead(const infernode_kv_format& f, const infernode_kv_shape& s) {
   if (IsRaw(f)) return CodeBytes(f, size_t{s.tokens} * s.dim);
   if (f.grouping != INFERNODE_KV_RUN) return GroupsPerHead(f, s) * CodeBytes(f, GroupAt(f, s, 0).elements());
   const size_t full = s.dim / f.run, tail = s.dim % f.run;

@@ -12,21 +12,6 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "records are written as
 namespace infernode::kv {
 namespace {
 
-constexpr uint32_t kMagic = 0x524B5649;
-constexpr uint16_t kVersion = 1;
-
-struct RecordHead {
-  uint32_t magic;
-  uint16_t version, head_bytes;
-  uint8_t code, grouping, dtype, rotate;
-  uint32_t run, tokens, heads, dim;
-  float static_scale;
-  uint64_t nonfinite, payload_bytes, checksum, head_checksum;
-};
-static_assert(sizeof(RecordHead) == INFERNODE_KV_RECORD_HEAD, "the head has no padding");
-
-constexpr size_t Lines(size_t bytes) { return (bytes + 63) / 64 * 64; }
-
 uint64_t HeadChecksum(RecordHead head) {
   head.head_checksum = 0;
   uint8_t bytes[sizeof head];
@@ -36,16 +21,9 @@ uint64_t HeadChecksum(RecordHead head) {
 
 }  // namespace
 
-RecordLayout LayOut(const infernode_kv_format& f, const infernode_kv_shape& s) {
-  RecordLayout layout{CodeBytesPerHead(f, s), GroupsPerHead(f, s), 0, 0};
-  layout.header_offset = INFERNODE_KV_RECORD_HEAD + Lines(s.heads * layout.codes_per_head);
-  layout.bytes = layout.header_offset + Lines(4 * s.heads * layout.groups_per_head);
-  return layout;
-}
-
 void WriteRecordHead(uint8_t* record, const infernode_kv_format& f, const infernode_kv_shape& s, uint64_t nonfinite, uint64_t payload_bytes,
                      uint64_t checksum) {
-  RecordHead head{kMagic, kVersion, sizeof(RecordHead), static_cast<uint8_t>(f.code), static_cast<uint8_t>(f.grouping),
+  RecordHead head{kRecordMagic, kRecordVersion, sizeof(RecordHead), static_cast<uint8_t>(f.code), static_cast<uint8_t>(f.grouping),
                   static_cast<uint8_t>(s.dtype), static_cast<uint8_t>(f.rotate), f.run, s.tokens, s.heads, s.dim, f.static_scale,
                   nonfinite, payload_bytes, checksum, 0};
   head.head_checksum = HeadChecksum(head);
@@ -56,7 +34,7 @@ infernode_kv_result ParseRecordHead(const uint8_t* record, size_t bytes, inferno
   RecordHead head;
   if (!record || !info || bytes < sizeof head) return INFERNODE_KV_SHORT_BUFFER;
   std::memcpy(&head, record, sizeof head);
-  if (head.magic != kMagic || head.version != kVersion || head.head_bytes != sizeof head) return INFERNODE_KV_BAD_RECORD;
+  if (head.magic != kRecordMagic || head.version != kRecordVersion || head.head_bytes != sizeof head) return INFERNODE_KV_BAD_RECORD;
   if (head.head_checksum != HeadChecksum(head)) return INFERNODE_KV_BAD_CHECKSUM;
   // A head may have a right checksum and still be nonsense: it was written by somebody else.
   if (head.code > INFERNODE_KV_RAW || head.grouping > INFERNODE_KV_CHAN || head.dtype > INFERNODE_KV_FP16) return INFERNODE_KV_BAD_RECORD;

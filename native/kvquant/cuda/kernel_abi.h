@@ -13,8 +13,12 @@ namespace infernode::kv {
 
 inline constexpr uint32_t kKernelThreads = 256;
 
-/// Entry names, in both PTX images.
-inline constexpr const char* kKernelNames[] = {"infernode_kv_encode_bf16", "infernode_kv_encode_fp16", "infernode_kv_decode_bf16", "infernode_kv_decode_fp16"};
+/// Entry names, in both PTX images. Every kernel does every format; those with `_r` are fast for rotated formats and slow for
+/// others, those without the other way round. So a launch of sections with and without rotation is right, but two launches are faster.
+inline constexpr const char* kKernelNames[] = {"infernode_kv_encode_bf16",   "infernode_kv_encode_fp16",   "infernode_kv_decode_bf16",   "infernode_kv_decode_fp16",
+                                               "infernode_kv_encode_bf16_r", "infernode_kv_encode_fp16_r", "infernode_kv_decode_bf16_r", "infernode_kv_decode_fp16_r"};
+
+constexpr const char* KernelName(bool encode, bool fp16, bool rotates) { return kKernelNames[(rotates ? 4 : 0) + (encode ? 0 : 2) + (fp16 ? 1 : 0)]; }
 
 /// The K or the V of one layer, and where its records go; in device memory. Sections of one launch share shape and block table,
 /// not formats: keys and values of all layers go in one launch.
@@ -48,7 +52,7 @@ static_assert(sizeof(KernelOutcome) == 16, "shared with device code");
 inline constexpr uint32_t kRecordSkipped = 0xFFFFFFFFu;
 inline constexpr int32_t kNoPage = -1;
 
-/// Largest dim of a section whose format rotates, and of any section whose groups the 16-byte path cannot take.
+/// Largest dim.
 inline constexpr uint32_t kKernelMaxDim = 2048;
 
 struct KernelParams {
@@ -64,9 +68,8 @@ struct KernelParams {
 static_assert(sizeof(KernelParams) == 88, "shared with device code");
 
 /// Does what the kernel `name` does, on the host, by the scalar reference: the addresses in `params` are host addresses.
-/// `params` points to `bytes` = sizeof(KernelParams) bytes. False when there is no such kernel or a section is none that
-/// infernode_kv_section_record_bytes accepts; a real kernel must never be launched with such parameters.
+/// `params` points to `bytes` = sizeof(KernelParams) bytes. False when there is no such kernel, dim is above kKernelMaxDim, or a section
+/// is none that infernode_kv_section_record_bytes accepts; a real kernel must never be launched with such parameters.
 bool RunKernelOnHost(const char* name, const void* params, size_t bytes);
-
 
 }  // namespace infernode::kv

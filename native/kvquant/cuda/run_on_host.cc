@@ -1,5 +1,6 @@
 // The kernels' work on the host, record by record through the scalar path of the library: what the libcuda simulator runs.
 #include <cstring>
+#include <iterator>
 
 #include "kvquant/cuda/kernel_abi.h"
 #include "kvquant/formats.h"
@@ -34,16 +35,17 @@ KernelOutcome RunRecord(bool encode, const infernode_kv_section& section, const 
 bool RunKernelOnHost(const char* name, const void* params, size_t bytes) {
   KernelParams p;
   size_t kernel = 0;
-  while (kernel < 4 && std::strcmp(name, kKernelNames[kernel]) != 0) ++kernel;
-  if (kernel == 4 || bytes != sizeof p) return false;
+  while (kernel < std::size(kKernelNames) && std::strcmp(name, kKernelNames[kernel]) != 0) ++kernel;
+  if (kernel == std::size(kKernelNames) || bytes != sizeof p) return false;
   std::memcpy(&p, params, sizeof p);
+  if (p.dim > kKernelMaxDim) return false;
   for (uint32_t i = 0; i < p.section_count; ++i) {
     const KernelSection& s = At<const KernelSection>(p.sections)[i];
     const infernode_kv_section section = SectionOf(p, s, kernel % 2 == 0 ? INFERNODE_KV_BF16 : INFERNODE_KV_FP16);
     size_t record_bytes = 0;
     if (infernode_kv_section_record_bytes(&section, &record_bytes) != INFERNODE_KV_OK || record_bytes != s.record_bytes) return false;
     for (uint32_t r = 0; r < p.records; ++r)
-      At<KernelOutcome>(p.outcomes)[size_t{i} * p.records + r] = RunRecord(kernel < 2, section, s, At<const int32_t>(p.table) + size_t{r} * p.pages_per_record, r);
+      At<KernelOutcome>(p.outcomes)[size_t{i} * p.records + r] = RunRecord(kernel % 4 < 2, section, s, At<const int32_t>(p.table) + size_t{r} * p.pages_per_record, r);
   }
   return true;
 }
