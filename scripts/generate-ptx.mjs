@@ -1,5 +1,6 @@
 // Makes the committed PTX from the CUDA sources: nvcc -> lowered `.version` -> ptxas for every target. Needed only by who
-// changes a kernel. `node scripts/generate-ptx.mjs` writes; `--check` fails when what is committed is not what nvcc makes.
+// changes a kernel. `node scripts/generate-ptx.mjs` writes; `--check` fails when what is committed is not what nvcc makes;
+// `--first-target` assembles for the oldest target only (all of them take two minutes of CPU time).
 //
 // The `.version` line that nvcc writes is its own age, not what the code needs, and drivers refuse a version newer than
 // themselves. ptxas rejects an instruction newer than the declared version, which makes the lowering safe.
@@ -22,6 +23,7 @@ const sources = [
   { path: 'probe/kernels', of: ['sm80'] },
 ].filter(({ path }) => existsSync(`${native}${path}.cu`));
 
+const firstTargetOnly = process.argv.includes('--first-target');
 const check = process.argv.includes('--check');
 const scratch = mkdtempSync(join(tmpdir(), 'infernode-ptx-'));
 let wrong = 0;
@@ -47,7 +49,8 @@ function generate(source, name, { arch, version, targets }) {
   ], { stdio: 'inherit' }); // prettier-ignore
   const text = lower(readFileSync(made, 'utf8'), version);
   writeFileSync(made, text);
-  if (!targets.every((target) => assembles(made, `sm_${target}`, join(scratch, 'made.cubin')))) return;
+  const assembled = firstTargetOnly ? targets.slice(0, 1) : targets;
+  if (!assembled.every((target) => assembles(made, `sm_${target}`, join(scratch, 'made.cubin')))) return;
   const committed = `${native}${source}.${name}.ptx`;
   if (!check) writeFileSync(committed, text);
   else if (!existsSync(committed) || readFileSync(committed, 'utf8') !== text) {
@@ -55,7 +58,7 @@ function generate(source, name, { arch, version, targets }) {
     wrong += 1;
   }
   console.log(
-    `${source}.${name}.ptx: PTX ${version}, assembles for ${targets.map((t) => `sm_${t}`).join(' ')}`,
+    `${source}.${name}.ptx: PTX ${version}, assembles for ${assembled.map((t) => `sm_${t}`).join(' ')}`,
   );
 }
 

@@ -126,71 +126,74 @@ KV_DEVICE bool IsUsable(const Extent& e) {
 
 // --- Encoding -------------------------------------------------------------------------------------------------------------
 
+/// How codes are made and packed. Three ways for five formats keep the kernels small; the rest are numbers.
+enum Coding : uint32_t { kBytes, kNibbles, kFloats };
+constexpr Coding CodingOf(uint32_t code) { return code == INFERNODE_KV_INT8 ? kBytes : IsNibbles(code) ? kNibbles : kFloats; }
+
+/// 1.5 x 2^23 rounds to the nearest integer, ties to even, and leaves it in the low bits; int4s codes have an offset of 8.
+constexpr float AnchorOf(uint32_t code) { return code == INFERNODE_KV_INT4S ? 12582920.0f : 12582912.0f; }
+
 /// fp8 code of y, |y| at most the largest value, without its sign. Adding an anchor of 2^(exponent + constant) rounds to the
 /// format's mantissa, ties to even, normal or not, and leaves the code in the low byte (simd_codes.inc has the long form).
-template <bool kE5m2>
-KV_DEVICE uint32_t Fp8Magnitude(float y) {
-  constexpr int mantissa = kE5m2 ? 2 : 3, bias = kE5m2 ? 15 : 7;
-  constexpr uint32_t least = static_cast<uint32_t>(127 + 1 - bias) << 23;
-  constexpr uint32_t constant = (0u - (least >> (23 - mantissa))) & 0xFFu;
+KV_DEVICE uint32_t Fp8Magnitude(float y, bool e5m2) {
+  const uint32_t cut = e5m2 ? 21 : 20, least = (e5m2 ? 127u + 1 - 15 : 127u + 1 - 7) << 23;
   const uint32_t exponent = Larger(Bits(y) & 0x7F800000u, least);
-  const float units = y + FromBits(exponent + ((23u - mantissa) << 23) + constant);
-  return (Bits(units) + (exponent >> (23 - mantissa))) & 0x7Fu;
+  const float units = y + FromBits(exponent + (cut << 23) + ((0u - (least >> cut)) & 0xFFu));
+  return (Bits(units) + (exponent >> cut)) & 0x7Fu;
 }
 
-/// What is left of a value once it is scaled: the code in the low byte (fp8: without its sign) or, clean, in the low nibble.
-template <uint32_t kCode>
-KV_DEVICE uint32_t CodeBits(float x, float factor, float minimum) {
-  // 1.5 x 2^23 rounds to the nearest integer, ties to even.
-  if constexpr (kCode == INFERNODE_KV_INT8) return Bits(x * factor + 12582912.0f);
-  else if constexpr (kCode == INFERNODE_KV_INT4S) return Bits(x * factor + 12582920.0f) & 15u;
-  else if constexpr (kCode == INFERNODE_KV_INT4A) return Bits((x - minimum) * factor + 12582912.0f) & 15u;
-  else return Fp8Magnitude<kCode == INFERNODE_KV_E5M2>(FromBits(MagnitudeKey(x)) * factor) | (Bits(x) >> 24 & 0x80u);
-}
+/// The integer code of a value in the low byte, or, clean, in the low nibble.
+KV_DEVICE uint32_t IntegerBits(float x, float factor, float minimum, float anchor) { return Bits((x - minimum) * factor + anchor); }
 
-template <uint32_t kCode>
-KV_DEVICE uint32_t FourCodes(const float* x, const float* factor) {
+KV_DEVICE uint32_t FourFloatCodes(const float* x, const float* factor, bool e5m2) {
 #if KV_HARDWARE_FP8
-  if constexpr (IsByteFloat(kCode)) {
-    constexpr bool e5m2 = kCode == INFERNODE_KV_E5M2;
-    return HardwareFp8Pair<e5m2>(x[0] * factor[0], x[1] * factor[1]) | HardwareFp8Pair<e5m2>(x[2] * factor[2], x[3] * factor[3]) << 16;
-  }
+  if (e5m2) return HardwareFp8Pair<true>(x[0] * factor[0], x[1] * factor[1]) | HardwareFp8Pair<true>(x[2] * factor[2], x[3] * factor[3]) << 16;
+  return HardwareFp8Pair<false>(x[0] * factor[0], x[1] * factor[1]) | HardwareFp8Pair<false>(x[2] * factor[2], x[3] * factor[3]) << 16;
+#else
+  uint32_t bits[4];
+#pragma unroll
+  for (int i = 0; i < 4; ++i) bits[i] = Fp8Magnitude(FromBits(MagnitudeKey(x[i])) * factor[i], e5m2) | (Bits(x[i]) >> 24 & 0x80u);
+  return PackBytes(bits[0], bits[1], bits[2], bits[3]);
 #endif
-  return PackBytes(CodeBits<kCode>(x[0], factor[0], 0), CodeBits<kCode>(x[1], factor[1], 0), CodeBits<kCode>(x[2], factor[2], 0), CodeBits<kCode>(x[3], factor[3], 0));
 }
 
 /// Eight codes of a byte each.
-template <uint32_t kCode>
-KV_DEVICE uint64_t EightBytes(const float* x, const float* factor) {
-  return FourCodes<kCode>(x, factor) | static_cast<uint64_t>(FourCodes<kCode>(x + 4, factor + 4)) << 32;
+template <Coding kCoding>
+KV_DEVICE uint64_t EightBytes(const float* x, const float* factor, uint32_t code) {
+  if constexpr (kCoding == kFloats) {
+    const bool e5m2 = code == INFERNODE_KV_E5M2;
+    return FourFloatCodes(x, factor, e5m2) | static_cast<uint64_t>(FourFloatCodes(x + 4, factor + 4, e5m2)) << 32;
+  } else {
+    uint32_t bits[8];
+#pragma unroll
+    for (int i = 0; i < 8; ++i) bits[i] = IntegerBits(x[i], factor[i], 0.0f, AnchorOf(INFERNODE_KV_INT8));
+    return PackBytes(bits[0], bits[1], bits[2], bits[3]) | static_cast<uint64_t>(PackBytes(bits[4], bits[5], bits[6], bits[7])) << 32;
+  }
 }
 
 /// Eight codes of one group, four bits each.
-template <uint32_t kCode>
-KV_DEVICE uint32_t EightNibbles(const float* x, float factor, float minimum) {
+KV_DEVICE uint32_t EightNibbles(const float* x, float factor, float minimum, float anchor) {
   uint32_t codes = 0;
 #pragma unroll
-  for (int i = 0; i < 8; ++i) codes |= CodeBits<kCode>(x[i], factor, minimum) << 4 * i;
+  for (int i = 0; i < 8; ++i) codes |= (IntegerBits(x[i], factor, minimum, anchor) & 15u) << 4 * i;
   return codes;
 }
 
 // --- Decoding -------------------------------------------------------------------------------------------------------------
 
 /// fp8 through fp16: E5M2 is its upper byte, E4M3 is 2^-8 of it, but for its NaN.
-template <bool kE5m2>
-KV_DEVICE float Fp8ToFloat(uint32_t code) {
-  if constexpr (kE5m2) return HalfToFloat(code << 8);
-  const float x = HalfToFloat((code & 0x80u) << 8 | (code & 0x7Fu) << 7) * 256.0f;
-  return (code & 0x7Fu) == 0x7Fu ? FromBits(0x7FC00000u) : x;
+KV_DEVICE float Fp8ToFloat(uint32_t code, bool e5m2) {
+  const float x = HalfToFloat(e5m2 ? code << 8 : (code & 0x80u) << 8 | (code & 0x7Fu) << 7) * (e5m2 ? 1.0f : 256.0f);
+  return !e5m2 && (code & 0x7Fu) == 0x7Fu ? FromBits(0x7FC00000u) : x;
 }
 
 /// `bits`: the code in the low byte, or in the low nibble.
-template <uint32_t kCode>
-KV_DEVICE float DecodeBits(uint32_t bits, uint32_t header) {
-  if constexpr (kCode == INFERNODE_KV_INT8) return static_cast<float>(static_cast<int8_t>(bits)) * FromBits(header);
-  else if constexpr (kCode == INFERNODE_KV_INT4S) return static_cast<float>(static_cast<int32_t>(bits) - 8) * FromBits(header);
-  else if constexpr (kCode == INFERNODE_KV_INT4A) return fmaf(static_cast<float>(static_cast<int32_t>(bits)), FromBits(header & 0xFFFF0000u), FromBits(header << 16));
-  else return Fp8ToFloat<kCode == INFERNODE_KV_E5M2>(bits) * FromBits(header);
+template <Coding kCoding>
+KV_DEVICE float DecodeBits(uint32_t bits, uint32_t header, uint32_t code) {
+  if constexpr (kCoding == kBytes) return static_cast<float>(static_cast<int8_t>(bits)) * FromBits(header);
+  else if constexpr (kCoding == kFloats) return Fp8ToFloat(bits, code == INFERNODE_KV_E5M2) * FromBits(header);
+  else if (code == INFERNODE_KV_INT4S) return static_cast<float>(static_cast<int32_t>(bits) - 8) * FromBits(header);
+  else return fmaf(static_cast<float>(static_cast<int32_t>(bits)), FromBits(header & 0xFFFF0000u), FromBits(header << 16));
 }
 
 constexpr uint32_t QuietNan(bool fp16) { return fp16 ? 0x7E00u : 0x7FC0u; }

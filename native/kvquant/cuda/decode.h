@@ -9,12 +9,12 @@ namespace infernode::kv {
 /// Vectors whose codes a thread asks for ahead.
 constexpr uint32_t kAhead = 4;
 
-template <uint32_t kCode>
-KV_DEVICE void DecodeEight(uint64_t codes, const uint32_t* headers, uint32_t header_step, float* x) {
+template <Coding kCoding>
+KV_DEVICE void DecodeEight(uint64_t codes, uint32_t header, uint32_t code, float* x) {
 #pragma unroll
   for (int i = 0; i < 8; ++i) {
-    const uint32_t bits = IsNibbles(kCode) ? static_cast<uint32_t>(codes >> 4 * i) & 15u : static_cast<uint32_t>(codes >> 8 * i) & 0xFFu;
-    x[i] = DecodeBits<kCode>(bits, headers[i * header_step]);
+    const uint32_t bits = kCoding == kNibbles ? static_cast<uint32_t>(codes >> 4 * i) & 15u : static_cast<uint32_t>(codes >> 8 * i) & 0xFFu;
+    x[i] = DecodeBits<kCoding>(bits, header, code);
   }
 }
 
@@ -56,11 +56,11 @@ KV_DEVICE uint64_t DecodeRows(const TeamJob& job) {
     }
 #pragma unroll
     for (uint32_t k = 0; k < kAhead; ++k) sum += TermOf(job, nibbles, codes[k], base + step * k + job.t.thread, address[k] != 0);
-    WithCode(f.code, [&](auto code) {
+    WithCoding(f.code, [&](auto coding) {
 #pragma unroll
       for (uint32_t k = 0; k < kAhead; ++k) {
         float x[8];
-        DecodeEight<code.value>(codes[k], &header[k], 0, x);
+        DecodeEight<coding.value>(codes[k], header[k], f.code, x);
         PutRow<kFp16, kRotated>(x, address[k], column[k], job.split.row_vectors, scale);
       }
       return uint64_t{0};
@@ -98,14 +98,14 @@ KV_DEVICE uint64_t DecodeChannels(const TeamJob& job) {
         const uint32_t token = tokens_a_word * (base + k * job.split.rows_at_once) + half;
         address[k] = works && token < job.split.tokens ? FastRowAddress(job.p, job.v, job.t, token) + 16 * column : 0;
       }
-      WithCode(job.v.format.code, [&](auto code) {
+      WithCoding(job.v.format.code, [&](auto coding) {
 #pragma unroll
         for (uint32_t k = 0; k < kAhead; ++k) {
           float x[8];
 #pragma unroll
           for (int i = 0; i < 8; ++i) {
             const uint32_t byte = static_cast<uint32_t>(codes[k] >> 8 * i) & 0xFFu;
-            x[i] = DecodeBits<code.value>(IsNibbles(code.value) ? byte >> 4 * half & 15u : byte, headers[i]);
+            x[i] = DecodeBits<coding.value>(coding.value == kNibbles ? byte >> 4 * half & 15u : byte, headers[i], job.v.format.code);
           }
           PutRow<kFp16, kRotated>(x, address[k], column, vectors, scale);
         }

@@ -64,9 +64,9 @@ struct Held {
   }
 };
 
-template <uint32_t kValue>
+template <Coding kValue>
 struct Constant {
-  static constexpr uint32_t value = kValue;
+  static constexpr Coding value = kValue;
 };
 
 /// What a team needs to know, beside its vectors.
@@ -254,7 +254,7 @@ KV_DEVICE bool ScaleChannels(const TeamJob& job, const HeldVectors& held, uint32
 
 /// The codes of the thread's vectors, each of one group, and their part of the checksum. The whole warp comes here: the vectors of
 /// even and odd lanes are neighbours, which share a word of 4-bit codes.
-template <uint32_t kCode, class HeldVectors>
+template <Coding kCoding, class HeldVectors>
 KV_DEVICE uint64_t PutVectors(const TeamJob& job, const HeldVectors& held, const Course& course, const Scale* s) {
   uint64_t sum = 0;
 #pragma unroll
@@ -262,14 +262,14 @@ KV_DEVICE uint64_t PutVectors(const TeamJob& job, const HeldVectors& held, const
     const uint32_t at = course.first + course.step * k;
     float x[8];
     held.Get(k, x);
-    if constexpr (IsNibbles(kCode)) {
-      const uint32_t word = EightNibbles<kCode>(x, s[k].factor, s[k].minimum), other = ShuffleXor(word, 1);
+    if constexpr (kCoding == kNibbles) {
+      const uint32_t word = EightNibbles(x, s[k].factor, s[k].minimum, AnchorOf(job.v.format.code)), other = ShuffleXor(word, 1);
       if (!held.There(k)) continue;
       reinterpret_cast<uint32_t*>(job.codes)[at] = word;
       if (at % 2 == 0) sum += ChecksumTerm(word | static_cast<uint64_t>(other) << 32, job.first_word + at / 2);
     } else {
       const float f = s[k].factor, factors[8] = {f, f, f, f, f, f, f, f};
-      const uint64_t word = EightBytes<kCode>(x, factors);
+      const uint64_t word = EightBytes<kCoding>(x, factors, job.v.format.code);
       if (!held.There(k)) continue;
       reinterpret_cast<uint64_t*>(job.codes)[at] = word;
       sum += ChecksumTerm(word, job.first_word + at);
@@ -279,22 +279,22 @@ KV_DEVICE uint64_t PutVectors(const TeamJob& job, const HeldVectors& held, const
 }
 
 /// The codes of the thread's 8 channels: bytes of two tokens' codes (4 bits), or a row of codes for each token.
-template <uint32_t kCode, class HeldVectors>
+template <Coding kCoding, class HeldVectors>
 KV_DEVICE uint64_t PutChannels(const TeamJob& job, const HeldVectors& held, uint32_t column, const Scale* s) {
   auto* words = reinterpret_cast<uint64_t*>(job.codes);
   const float factors[8] = {s[0].factor, s[1].factor, s[2].factor, s[3].factor, s[4].factor, s[5].factor, s[6].factor, s[7].factor};
   uint64_t sum = 0;
-  uint32_t bytes[8];
+  uint32_t bytes[8] = {};
 #pragma unroll
   for (uint32_t k = 0; k < kHeld; ++k) {
     float x[8];
     held.Get(k, x);
     uint32_t at = ChannelToken(job, k) * job.split.row_vectors + column;
     uint64_t word;
-    if constexpr (IsNibbles(kCode)) {
+    if constexpr (kCoding == kNibbles) {
 #pragma unroll
       for (int i = 0; i < 8; ++i) {
-        const uint32_t code = CodeBits<kCode>(x[i], factors[i], s[i].minimum);
+        const uint32_t code = IntegerBits(x[i], factors[i], s[i].minimum, AnchorOf(job.v.format.code)) & 15u;
         if (k % 2 == 0) bytes[i] = code;
         else if (held.There(k)) bytes[i] |= code << 4;
       }
@@ -303,7 +303,7 @@ KV_DEVICE uint64_t PutChannels(const TeamJob& job, const HeldVectors& held, uint
       word = PackBytes(bytes[0], bytes[1], bytes[2], bytes[3]) | static_cast<uint64_t>(PackBytes(bytes[4], bytes[5], bytes[6], bytes[7])) << 32;
       if (!held.There(k - 1)) continue;
     } else {
-      word = EightBytes<kCode>(x, factors);
+      word = EightBytes<kCoding>(x, factors, job.v.format.code);
       if (!held.There(k)) continue;
     }
     words[at] = word;
@@ -334,15 +334,13 @@ KV_DEVICE uint64_t CopyTile(const TeamJob& job, uint64_t* nonfinite) {
 
 // --- A tile ------------------------------------------------------------------------------------------------------------------
 
-/// Calls `visit` with the section's code as a constant; the same for the whole block.
+/// Calls `visit` with the section's coding as a constant; the same for the whole block.
 template <class Visit>
-KV_DEVICE uint64_t WithCode(uint32_t code, const Visit& visit) {
-  switch (code) {
-    case INFERNODE_KV_INT8: return visit(Constant<INFERNODE_KV_INT8>{});
-    case INFERNODE_KV_INT4S: return visit(Constant<INFERNODE_KV_INT4S>{});
-    case INFERNODE_KV_INT4A: return visit(Constant<INFERNODE_KV_INT4A>{});
-    case INFERNODE_KV_E4M3: return visit(Constant<INFERNODE_KV_E4M3>{});
-    default: return visit(Constant<INFERNODE_KV_E5M2>{});
+KV_DEVICE uint64_t WithCoding(uint32_t code, const Visit& visit) {
+  switch (CodingOf(code)) {
+    case kBytes: return visit(Constant<kBytes>{});
+    case kNibbles: return visit(Constant<kNibbles>{});
+    default: return visit(Constant<kFloats>{});
   }
 }
 
@@ -371,8 +369,8 @@ KV_DEVICE uint64_t EncodePart(const TeamJob& job, const Course& course, bool* us
   held.Fill(address, first_column, job.split.row_vectors, kRotated ? HadamardScale(job.p.dim) : 0);
   Scale s[kHeld];
   *usable &= IsAsymmetric(job.v.format.code) ? ScaleVectors<true>(job, held, course, first_column, s) : ScaleVectors<false>(job, held, course, first_column, s);
-  if (channels) return WithCode(job.v.format.code, [&](auto code) { return PutChannels<code.value>(job, held, first_column, s); });
-  return WithCode(job.v.format.code, [&](auto code) { return PutVectors<code.value>(job, held, course, s); });
+  if (channels) return WithCoding(job.v.format.code, [&](auto coding) { return PutChannels<coding.value>(job, held, first_column, s); });
+  return WithCoding(job.v.format.code, [&](auto coding) { return PutVectors<coding.value>(job, held, course, s); });
 }
 
 template <bool kFp16, bool kRotated>

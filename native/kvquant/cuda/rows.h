@@ -78,12 +78,11 @@ KV_DEVICE void MakeScales(const SectionView& v, uint32_t* headers, uint32_t firs
   SyncBlock();
 }
 
-template <bool kE5m2>
-KV_DEVICE uint32_t AnyFp8(float y) {
+KV_DEVICE uint32_t AnyFp8(float y, bool e5m2) {
   const uint32_t sign = Bits(y) >> 24 & 0x80u;
   const float a = FromBits(MagnitudeKey(y));
   if (a != a) return 0x7Fu;
-  return sign | (a >= (kE5m2 ? 57344.0f : 448.0f) ? (kE5m2 ? 0x7Bu : 0x7Eu) : Fp8Magnitude<kE5m2>(a));
+  return sign | (a >= TopOf(e5m2 ? INFERNODE_KV_E5M2 : INFERNODE_KV_E4M3) ? (e5m2 ? 0x7Bu : 0x7Eu) : Fp8Magnitude(a, e5m2));
 }
 
 /// The code of any value at all, as scalar.cc makes it.
@@ -93,11 +92,12 @@ KV_DEVICE uint32_t AnyCode(const SectionView& v, float x, float factor, float mi
   if (IsByteFloat(code)) {
     float y = v.format.static_scale > 0 ? x / v.format.static_scale : x * factor;
     if (!usable) y = nan ? x : FromBits((Bits(x) & 0x80000000u) | 0x7F800000u);
-    return code == INFERNODE_KV_E5M2 ? AnyFp8<true>(y) : AnyFp8<false>(y);
+    return AnyFp8(y, code == INFERNODE_KV_E5M2);
   }
-  if (code == INFERNODE_KV_INT8) return usable ? CodeBits<INFERNODE_KV_INT8>(x, factor, 0) & 0xFFu : nan ? 0u : positive ? 0x7Fu : 0x81u;
-  if (code == INFERNODE_KV_INT4S) return usable ? CodeBits<INFERNODE_KV_INT4S>(x, factor, 0) : nan ? 8u : positive ? 15u : 1u;
-  return usable ? CodeBits<INFERNODE_KV_INT4A>(x, factor, minimum) : positive ? 15u : 0u;
+  if (usable) return IntegerBits(x, factor, minimum, AnchorOf(code)) & (code == INFERNODE_KV_INT8 ? 0xFFu : 15u);
+  if (code == INFERNODE_KV_INT8) return nan ? 0u : positive ? 0x7Fu : 0x81u;
+  if (code == INFERNODE_KV_INT4S) return nan ? 8u : positive ? 15u : 1u;
+  return positive ? 15u : 0u;
 }
 
 KV_DEVICE void EncodeRow(const SectionView& v, uint32_t token, uint8_t* codes, Shared& shared) {
@@ -170,14 +170,9 @@ KV_DEVICE void EncodeByRows(const KernelParams& p, const SectionView& v, const T
   AddToTeam(shared, t.team, sum, nonfinite);
 }
 
-KV_DEVICE float DecodeAny(const SectionView& v, uint32_t bits, uint32_t header) {
-  switch (v.format.code) {
-    case INFERNODE_KV_INT8: return DecodeBits<INFERNODE_KV_INT8>(bits, header);
-    case INFERNODE_KV_INT4S: return DecodeBits<INFERNODE_KV_INT4S>(bits, header);
-    case INFERNODE_KV_INT4A: return DecodeBits<INFERNODE_KV_INT4A>(bits, header);
-    case INFERNODE_KV_E4M3: return DecodeBits<INFERNODE_KV_E4M3>(bits, header);
-    default: return DecodeBits<INFERNODE_KV_E5M2>(bits, header);
-  }
+KV_DEVICE float DecodeAny(uint32_t code, uint32_t bits, uint32_t header) {
+  const Coding coding = CodingOf(code);
+  return coding == kBytes ? DecodeBits<kBytes>(bits, header, code) : coding == kNibbles ? DecodeBits<kNibbles>(bits, header, code) : DecodeBits<kFloats>(bits, header, code);
 }
 
 /// The whole block comes here. Sums nothing: the team that ends the record does.
@@ -201,7 +196,7 @@ KV_DEVICE void DecodeByRows(const KernelParams& p, const SectionView& v, const T
     for (uint32_t d = threadIdx.x; d < p.dim; d += kKernelThreads) {
       const Place at = PlaceOf(v, token, d);
       const uint32_t byte = codes[at.base + static_cast<uint64_t>(nibbles ? at.index / 2 : at.index) * at.stride];
-      shared.row[d] = DecodeAny(v, nibbles ? byte >> at.index % 2 * 4 & 15u : byte, headers[first + at.slot]);
+      shared.row[d] = DecodeAny(v.format.code, nibbles ? byte >> at.index % 2 * 4 & 15u : byte, headers[first + at.slot]);
     }
     SyncBlock();
     if (v.format.rotate) HadamardInBlock(shared.row, p.dim);
