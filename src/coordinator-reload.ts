@@ -14,12 +14,13 @@ export function compareCoordinatorConfigs(before: CoordinatorConfig, after: Coor
   const needsRestart: string[] = [];
   if (differs(before.agents, after.agents)) applied.push('agents');
   if (differs(before.models, after.models)) applied.push('models');
-  const live = ['limits', 'retry'] as const;
+  const live = ['limits', 'retry', 'degradation'] as const;
   for (const field of live)
     if (differs(before.gateway[field], after.gateway[field])) applied.push(`gateway.${field}`);
   for (const field of ['listen', 'tls', 'discovery', 'silentAfterMs', 'placement', 'autoscaling'] as const)
     if (differs(before[field], after[field])) needsRestart.push(field);
-  if (differs(before.gateway.keys, after.gateway.keys)) needsRestart.push('gateway.keys');
+  for (const field of ['keys', 'sharedStore', 'workers'] as const)
+    if (differs(before.gateway[field], after.gateway[field])) needsRestart.push(`gateway.${field}`);
   if (before.gateway.limits.connectTimeoutMs !== after.gateway.limits.connectTimeoutMs)
     needsRestart.push('gateway.limits.connectTimeoutMs');
   if (before.gateway.retry.budgetRatio !== after.gateway.retry.budgetRatio)

@@ -96,6 +96,7 @@ class Coordinator implements RunningCoordinator {
   /** The gateway reads them at each use, so that a reload holds from the next request on. */
   readonly #limits: CoordinatorConfig['gateway']['limits'];
   readonly #retry: CoordinatorConfig['gateway']['retry'];
+  readonly #degradation: CoordinatorConfig['gateway']['degradation'];
   #config: CoordinatorConfig;
   #closing: Promise<void> | null = null;
 
@@ -105,6 +106,7 @@ class Coordinator implements RunningCoordinator {
     this.#options = options;
     this.#limits = { ...config.gateway.limits };
     this.#retry = { ...config.gateway.retry };
+    this.#degradation = { ...config.gateway.degradation };
 
     const prometheus = createMetricsRegistry('coordinator', version);
     const metrics = new ClusterMetrics(prometheus);
@@ -207,11 +209,16 @@ class Coordinator implements RunningCoordinator {
     this.#directory.reconfigure(config.models);
     Object.assign(this.#limits, config.gateway.limits);
     Object.assign(this.#retry, config.gateway.retry);
+    Object.assign(this.#degradation, config.gateway.degradation);
     this.#config = {
       ...this.#config,
       agents: config.agents,
       models: config.models,
-      gateway: { ...this.#config.gateway, limits: config.gateway.limits, retry: config.gateway.retry },
+      gateway: {
+        ...config.gateway,
+        keys: this.#config.gateway.keys,
+        sharedStore: this.#config.gateway.sharedStore,
+      },
     };
     this.#options.logger.info(result, 'configuration reloaded');
     return result;
@@ -247,6 +254,8 @@ class Coordinator implements RunningCoordinator {
       listen: listen.gateway,
       tls,
       keys: gateway.keys,
+      sharedStore: gateway.sharedStore,
+      degradation: this.#degradation,
       limits: this.#limits,
       retry: this.#retry,
       routing: this.#directory,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { endpointSliceSchema } from './kubernetes-config.js';
+import { defaultPriorities, priorities } from '../domain/priority.js';
 import { isLoopback, listenAddress, parseListenAddress } from './listen-address.js';
 import { clientTlsSchema, refuseOpenListeners, tlsSchema } from './tls-config.js';
 
@@ -29,6 +30,33 @@ export const defaultModelConfig: ModelConfig = modelSchema.parse({});
 const agentAddress = z
   .string()
   .refine((text) => (parseListenAddress(text)?.port ?? 0) > 0, 'expected HOST:PORT, such as 10.0.0.5:9470');
+
+const priorityClass = (name: keyof typeof defaultPriorities) =>
+  z
+    .strictObject({
+      share: z.number().min(0).max(1).default(defaultPriorities[name].share),
+      places: z.int().min(0).default(defaultPriorities[name].places),
+    })
+    .prefault({});
+
+const degradationStep = z
+  .strictObject({
+    name: z.string().regex(/^[\w-]{1,40}$/, 'expected 1 to 40 letters, digits, _ or -'),
+    queueAbove: z.int().min(0),
+    queueBelow: z.int().min(1),
+    holdMs: z.int().min(0).default(10_000),
+    maxTokens: z.int().min(1).optional(),
+    shed: z.enum(priorities).optional(),
+  })
+  .refine(({ queueAbove, queueBelow }) => queueBelow <= queueAbove, {
+    path: ['queueBelow'],
+    message: 'expected at most queueAbove, or the step would be left while it is entered',
+  });
+/** Queue > 100: the most tokens of new requests go from 2,048 to 512, and low priority is rejected. */
+const defaultSteps = [
+  { name: 'short-answers', queueAbove: 100, queueBelow: 50, maxTokens: 512 },
+  { name: 'shed-low', queueAbove: 200, queueBelow: 100, shed: 'low' as const },
+];
 
 export const coordinatorSchema = z
   .strictObject({
@@ -73,7 +101,20 @@ export const coordinatorSchema = z
               .default(10 * 60_000),
             connectTimeoutMs: z.int().min(10).default(2000),
             drainTimeoutMs: z.int().min(0).default(30_000),
+            wakeTimeoutMs: z.int().min(0).default(120_000),
+            maxHeldRequests: z.int().min(0).default(256),
+            priorities: z
+              .strictObject({
+                critical: priorityClass('critical'),
+                high: priorityClass('high'),
+                medium: priorityClass('medium'),
+                low: priorityClass('low'),
+              })
+              .prefault({}),
           })
+          .prefault({}),
+        degradation: z
+          .strictObject({ steps: z.array(degradationStep).max(16).prefault(defaultSteps) })
           .prefault({}),
         retry: z
           .strictObject({
@@ -84,13 +125,33 @@ export const coordinatorSchema = z
             budgetRatio: z.number().min(0).max(1).default(0.1),
           })
           .prefault({}),
-        keys: z.strictObject({ file: z.string().min(1) }).optional(),
+        keys: z
+          .strictObject({ file: z.string().min(1).optional(), sharedStore: z.boolean().optional() })
+          .refine(({ file, sharedStore }) => (file !== undefined) !== (sharedStore === true), {
+            message: 'expected either file or sharedStore: true',
+          })
+          .optional(),
+        /** Valkey or Redis: limits, and with `keys.sharedStore` keys, that several coordinators share. */
+        sharedStore: z
+          .strictObject({
+            url: z.string().regex(/^rediss?:\/\/\S+$/, 'expected redis://HOST:PORT or rediss://HOST:PORT'),
+            prefix: z.string().max(64).default('infernode:'),
+            timeoutMs: z.int().min(1).default(100),
+            whenDown: z.enum(['local', 'refuse']).default('local'),
+          })
+          .optional(),
       })
       .prefault({}),
     autoscaling: z.strictObject({}).prefault({}),
   })
   .superRefine((config, context) => {
     refuseOpenListeners(config, context);
+    if (config.gateway.keys?.sharedStore === true && config.gateway.sharedStore === undefined)
+      context.addIssue({
+        code: 'custom',
+        path: ['gateway', 'keys', 'sharedStore'],
+        message: 'needs gateway.sharedStore.url',
+      });
     if (
       !isLoopback(config.listen.gateway.host) &&
       !(config.tls && (config.gateway.keys || config.tls.clientCa))

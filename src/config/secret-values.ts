@@ -3,12 +3,16 @@ export const masked = '[masked]';
 
 const secretName = /key|token|secret|passw|passphrase|seed|credential/i;
 /** Names that match `secretName` but hold a path or a public name. */
-const notSecret = /^(tls\.(key|tokenFile)|gateway\.keys\.file|.*\.tls\.(key|tokenFile))$/;
+const notSecret =
+  /^(tls\.(key|tokenFile)|gateway\.keys\.(file|sharedStore)|.*\.tls\.(key|tokenFile)|.*[a-z]TokensPerMinute|.*\.maxTokens)$/;
+/** Names that do not match and may hold a password. */
+const carriesSecret = /^gateway\.sharedStore\.url$/;
 /** `--api-key`, `--hf-token`; not `--max-num-batched-tokens` or `--tokenizer`. */
 const secretFlag = /^--?([\w-]+[-_])?(key|token|secret|password)(=|$)/i;
 
 export function isSecret(path: readonly string[]): boolean {
-  return secretName.test(path.at(-1) ?? '') && !notSecret.test(path.join('.'));
+  const dotted = path.join('.');
+  return carriesSecret.test(dotted) || (secretName.test(path.at(-1) ?? '') && !notSecret.test(dotted));
 }
 
 /** An argument vector without the values of flags that carry a secret, as `--api-key KEY` or `--api-key=KEY`. */

@@ -68,6 +68,19 @@ export const errorCodes = {
     mayReroute: false,
   },
   'queue-full': { grpc: 'RESOURCE_EXHAUSTED', http: 429, type: 'RateLimitError', mayReroute: false },
+  'rate-limited': { grpc: 'RESOURCE_EXHAUSTED', http: 429, type: 'RateLimitError', mayReroute: false },
+  'keys-unavailable': {
+    grpc: 'UNAVAILABLE',
+    http: 503,
+    type: 'ServiceUnavailableError',
+    mayReroute: false,
+  },
+  'deadline-exceeded': {
+    grpc: 'DEADLINE_EXCEEDED',
+    http: 504,
+    type: 'GatewayTimeoutError',
+    mayReroute: false,
+  },
   'no-eligible-endpoint': {
     grpc: 'UNAVAILABLE',
     http: 503,

@@ -1,18 +1,24 @@
 /**
  * The door: a request gets a lease at once, or waits in its model's queue, or is turned away. Waiting requests try again
- * in order whenever a lease ends, the cluster changes, or a moment has passed (a breaker that half-opens tells nobody).
+ * in the order of `priority-queue.ts` whenever a lease ends, the cluster changes, or a moment has passed (a breaker that half-opens tells nobody).
  */
-import { InfernodeError } from '../domain/error-codes.js';
+import { InfernodeError, type ErrorCode } from '../domain/error-codes.js';
+import { defaultPriorities, type Priority, type PriorityClasses } from '../domain/priority.js';
 import type { ModelPlacement, PlacementDecision } from '../placement/placement-types.js';
 import type { Clock, Timer } from '../runtime/clock.js';
 import type { GatewayMetrics } from './gateway-metrics.js';
 import type { GatewayRouting } from './gateway-routing.js';
 import { Lease } from './lease.js';
+import { PriorityQueue, type Queued } from './priority-queue.js';
 
 export interface AdmissionLimits {
   /** Waiting requests per placement, which is per model with its adapters. */
   maxQueuedRequests: number;
   queueTimeoutMs: number;
+  /** Longest hold of a request whose model wakes, and how many are held per model. */
+  wakeTimeoutMs?: number | undefined;
+  maxHeldRequests?: number | undefined;
+  priorities?: PriorityClasses | undefined;
 }
 
 export interface AdmissionRequest {
@@ -21,6 +27,10 @@ export interface AdmissionRequest {
   tokens: number;
   chain: readonly number[];
   sessionKey: string | undefined;
+  /** `medium` where nothing is said. */
+  priority?: Priority | undefined;
+  /** When nobody is interested any more, by the monotonic clock. */
+  deadlineMs?: number | undefined;
   /** Endpoints already tried. */
   exclude: ReadonlySet<string>;
 }
@@ -31,9 +41,10 @@ export interface AdmissionWait {
   cancel(): void;
 }
 
-interface Waiting {
+interface Waiting extends Queued {
+  /** Its model sleeps and has been asked to wake: it waits longer. */
+  held: boolean;
   request: AdmissionRequest;
-  sinceMs: number;
   timer: Timer;
   resolve(lease: Lease | null): void;
   reject(error: InfernodeError): void;
@@ -41,7 +52,7 @@ interface Waiting {
 
 interface AdmissionOptions {
   limits: AdmissionLimits;
-  routing: Pick<GatewayRouting, 'endpoint' | 'onChange'>;
+  routing: Pick<GatewayRouting, 'endpoint' | 'onChange' | 'wake'>;
   clock: Clock;
   metrics: GatewayMetrics;
   /** Distinguishes the leases of this process from those of others. */
@@ -53,13 +64,14 @@ const pumpEveryMs = 250;
 /** Requests that may be passed over in one pump because only they cannot be placed (they have tried endpoints). */
 const maxPassedOver = 16;
 
+/** Level-1 sleep ends within seconds; a start from disk of a large model takes about two minutes. */
+const defaultWakeMs = 120_000;
+const defaultMaxHeld = 256;
+
 export class Admission {
   readonly #options: AdmissionOptions;
-  /**
-   * One queue per placement: names that lead to the same engines wait together. A seam for priorities: the queue decides
-   * who is next, all else stays.
-   */
-  readonly #queues = new Map<ModelPlacement, Waiting[]>();
+  /** One queue per placement: names that lead to the same engines wait together. */
+  readonly #queues = new Map<ModelPlacement, PriorityQueue<Waiting>>();
   readonly #unsubscribe: () => void;
   #ticker: Timer | null = null;
   #leases = 0;
@@ -76,26 +88,29 @@ export class Admission {
     return this.#live;
   }
 
-  /** A lease, or a wait for one. Throws `queue-full`, `no-eligible-endpoint` or `shutting-down`. */
+  /** Requests that wait for the placement. */
+  waiting(placement: ModelPlacement): number {
+    return this.#queues.get(placement)?.length ?? 0;
+  }
+
+  /** A lease, or a wait for one. Throws `queue-full`, `no-eligible-endpoint`, `deadline-exceeded` or `shutting-down`. */
   admit(request: AdmissionRequest): Lease | AdmissionWait {
-    const waiting = this.#queues.get(request.placement);
-    // Who comes later does not overtake those who wait.
-    if (waiting === undefined || waiting.length === 0) {
+    // Who comes later does not overtake those who wait, unless the order of the queue says so.
+    let wakes = [...(this.#queues.get(request.placement) ?? [])].some((entry) => entry.held);
+    if (this.waiting(request.placement) === 0) {
       const decision = this.#decide(request);
       if ('release' in decision) return decision;
-      this.#refuseHopeless(request, decision);
+      wakes = decision.outcome === 'none-eligible' && request.exclude.size === 0;
+      wakes &&= this.#options.routing.wake?.(request.model) === true;
+      if (!wakes) this.#refuseHopeless(request, decision);
     }
     if (this.#closed)
       throw new InfernodeError('shutting-down', 'the gateway is shutting down; try another one');
-    const { limits, metrics } = this.#options;
-    if ((waiting?.length ?? 0) >= limits.maxQueuedRequests) {
-      metrics.queueRejected.inc({ reason: 'full' });
-      throw new InfernodeError(
-        'queue-full',
-        `all endpoints of ${request.model} are busy and ${limits.maxQueuedRequests} requests wait already`,
-      );
-    }
-    return this.#enqueue(request);
+    this.#makeRoom(request, wakes);
+    const wait = this.#enqueue(request, wakes);
+    // A more urgent request may have its turn at once.
+    this.#pump(request.placement);
+    return wait;
   }
 
   /** Whether somebody else could take a request that has tried the excluded ones, now or after a wait. */
@@ -111,11 +126,13 @@ export class Admission {
     this.#unsubscribe();
     this.#ticker?.cancel();
     for (const queue of this.#queues.values())
-      for (const entry of [...queue]) {
-        this.#remove(entry);
-        this.#options.metrics.queueRejected.inc({ reason: 'shutting-down' });
-        entry.reject(new InfernodeError('shutting-down', 'the gateway is shutting down; try another one'));
-      }
+      for (const entry of queue)
+        this.#turnAway(
+          entry,
+          'shutting-down',
+          'shutting-down',
+          'the gateway is shutting down; try another one',
+        );
   }
 
   #decide(request: AdmissionRequest): Lease | PlacementDecision {
@@ -136,9 +153,13 @@ export class Admission {
     metrics.placements.inc({ outcome: decision.outcome });
     if (decision.endpoint === null) return decision;
     this.#live += 1;
+    const queue = this.#queueOf(placement);
+    const { priority = 'medium' } = request;
+    queue.took(priority);
     const endpoint = routing.endpoint(decision.endpoint);
     return new Lease(id, decision.endpoint, endpoint, decision.outcome, placement, clock, () => {
       this.#live -= 1;
+      queue.left(priority);
       this.#pump(placement);
     });
   }
@@ -151,14 +172,42 @@ export class Admission {
     throw new InfernodeError('no-eligible-endpoint', `no endpoint can serve ${request.model}: ${reason}`);
   }
 
-  #enqueue(request: AdmissionRequest): AdmissionWait {
+  /** A place in the queue: of the class, and of all; in a full queue the last of a less urgent class makes room. */
+  #makeRoom(request: AdmissionRequest, wakes: boolean): void {
+    const { limits, metrics } = this.#options;
+    const { priority = 'medium', model } = request;
+    const queue = this.#queueOf(request.placement);
+    const { places } = (limits.priorities ?? defaultPriorities)[priority];
+    const full = queue.length >= limits.maxQueuedRequests;
+    const displaced = full ? queue.displaceable(priority) : undefined;
+    const heldFull = wakes && queue.length >= (limits.maxHeldRequests ?? defaultMaxHeld);
+    if (queue.waiting(priority) >= places || (full && displaced === undefined) || heldFull) {
+      metrics.queueRejected.inc({ reason: 'full' });
+      throw new InfernodeError(
+        'queue-full',
+        `${wakes ? `${model} is waking` : `all endpoints of ${model} are busy`} and ${queue.length} requests wait already`,
+      );
+    }
+    if (displaced !== undefined)
+      this.#turnAway(
+        displaced,
+        'displaced',
+        'queue-full',
+        'more urgent requests took the places in the queue',
+      );
+  }
+
+  #enqueue(request: AdmissionRequest, held: boolean): AdmissionWait {
     const { clock, limits } = this.#options;
-    const queue = this.#queues.get(request.placement) ?? [];
-    this.#queues.set(request.placement, queue);
+    const queue = this.#queueOf(request.placement);
+    const sinceMs = clock.monotonicMs();
+    const { priority = 'medium', deadlineMs = Infinity } = request;
+    const longestMs = held ? (limits.wakeTimeoutMs ?? defaultWakeMs) : limits.queueTimeoutMs;
+    const waitMs = Math.min(longestMs, deadlineMs - sinceMs);
     let cancel = (): void => undefined;
     const lease = new Promise<Lease | null>((resolve, reject) => {
-      const timer = clock.after(limits.queueTimeoutMs, () => this.#timeOut(entry));
-      const entry: Waiting = { request, sinceMs: clock.monotonicMs(), timer, resolve, reject };
+      const timer = clock.after(Math.max(0, waitMs), () => this.#timeOut(entry, waitMs));
+      const entry: Waiting = { request, priority, held, sinceMs, timer, resolve, reject };
       cancel = () => {
         if (this.#remove(entry)) resolve(null);
       };
@@ -169,23 +218,38 @@ export class Admission {
     return { lease, cancel };
   }
 
-  #timeOut(entry: Waiting): void {
-    if (!this.#remove(entry)) return;
-    const { metrics, limits } = this.#options;
-    metrics.queueRejected.inc({ reason: 'timeout' });
-    entry.reject(
-      new InfernodeError(
+  #queueOf(placement: ModelPlacement): PriorityQueue<Waiting> {
+    const known = this.#queues.get(placement);
+    if (known !== undefined) return known;
+    const queue = new PriorityQueue<Waiting>();
+    this.#queues.set(placement, queue);
+    return queue;
+  }
+
+  #timeOut(entry: Waiting, waitMs: number): void {
+    const { model, deadlineMs = Infinity } = entry.request;
+    if (this.#options.clock.monotonicMs() >= deadlineMs)
+      this.#turnAway(entry, 'deadline', 'deadline-exceeded', 'the deadline passed while the request waited');
+    else
+      this.#turnAway(
+        entry,
+        'timeout',
         'no-eligible-endpoint',
-        `no endpoint of ${entry.request.model} could take the request within ${limits.queueTimeoutMs} ms`,
-      ),
-    );
+        `no endpoint of ${model} could take the request within ${waitMs} ms`,
+      );
+  }
+
+  #turnAway(entry: Waiting, reason: string, code: ErrorCode, message: string): void {
+    if (!this.#remove(entry)) return;
+    this.#options.metrics.queueRejected.inc({ reason });
+    entry.reject(new InfernodeError(code, message));
   }
 
   #pumpAll(): void {
     let waiting = 0;
     for (const [placement, queue] of this.#queues) {
       this.#pump(placement);
-      if (queue.length === 0) this.#queues.delete(placement);
+      if (queue.length === 0 && queue.inFlight === 0) this.#queues.delete(placement);
       waiting += queue.length;
     }
     if (waiting > 0) return;
@@ -193,32 +257,34 @@ export class Admission {
     this.#ticker = null;
   }
 
-  /** Places from the head on; stops at the first that cannot be placed for reasons all share. */
+  /** Places in the order of turns, which every placement may change; stops at the first that cannot be placed for reasons all share. */
   #pump(placement: ModelPlacement): void {
     const queue = this.#queues.get(placement);
     if (queue === undefined || queue.length === 0) return;
+    while (this.#placeNext(queue));
+  }
+
+  #placeNext(queue: PriorityQueue<Waiting>): boolean {
+    const { clock, limits, metrics } = this.#options;
+    const nowMs = clock.monotonicMs();
+    const starvedSinceMs = nowMs - limits.queueTimeoutMs / 2;
     let passedOver = 0;
-    for (let i = 0; i < queue.length;) {
-      const entry = queue[i] as Waiting;
+    for (const entry of queue.inOrder(limits.priorities ?? defaultPriorities, starvedSinceMs)) {
       const lease = this.#decide(entry.request);
       if ('release' in lease) {
         this.#remove(entry);
-        const waitedMs = this.#options.clock.monotonicMs() - entry.sinceMs;
-        this.#options.metrics.queueWait.observe(entry.request.model, waitedMs / 1000);
+        metrics.queueWait.observe(entry.request.model, (nowMs - entry.sinceMs) / 1000);
         entry.resolve(lease);
-      } else if (entry.request.exclude.size > 0 && passedOver < maxPassedOver) {
-        passedOver += 1;
-        i += 1;
-      } else break;
+        return true;
+      }
+      if (entry.request.exclude.size === 0 || (passedOver += 1) > maxPassedOver) return false;
     }
+    return false;
   }
 
   #remove(entry: Waiting): boolean {
     const { placement, model } = entry.request;
-    const queue = this.#queues.get(placement);
-    const at = queue?.indexOf(entry) ?? -1;
-    if (at < 0) return false;
-    queue?.splice(at, 1);
+    if (this.#queues.get(placement)?.remove(entry) !== true) return false;
     entry.timer.cancel();
     this.#options.metrics.queued.dec({ model });
     return true;

@@ -33,7 +33,9 @@ export type AttemptEnd =
     }
   /** Cut after the first byte; the client has been told as well as the kind of response allows. */
   | { kind: 'interrupted'; by: 'upstream' | 'timeout' | 'eviction' | 'shutdown'; message: string }
-  | { kind: 'client-gone' };
+  | { kind: 'client-gone' }
+  /** The client's own deadline passed before the first byte. */
+  | { kind: 'deadline' };
 
 /** Statuses that say "not now, not here" rather than "not this request". */
 export const refusingStatuses: ReadonlySet<number> = new Set([429, 503, 504]);

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AdmissionRequest } from './admission.js';
+import type { ApiKey } from './api-keys.js';
+import type { ForwardAttempt } from './forward-attempt.js';
 import { unknownModel } from './gateway-metrics.js';
 import type { RoutableRequest } from './reroute-request.js';
 import type { RouteName } from './request-route.js';
@@ -14,6 +16,11 @@ export class ClientRequest implements RoutableRequest {
   routeName: RouteName | 'unknown' = 'unknown';
   /** The model's own name once it is known to be served. */
   model = unknownModel;
+  key: ApiKey | null = null;
+  /** Names of the degradation steps in force when it came; empty when none was. */
+  degraded = '';
+  /** The last one. */
+  attempt: ForwardAttempt | null = null;
   clientGone = false;
   onClientGone: (() => void) | null = null;
   admission!: Omit<AdmissionRequest, 'exclude'>;

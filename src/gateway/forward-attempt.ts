@@ -30,6 +30,8 @@ export interface AttemptOptions {
   /** Whether usage is worth looking for in a plain JSON answer. */
   readsUsage: boolean;
   firstByteTimeoutMs: number;
+  /** The client's own limit for the first byte, by the monotonic clock. */
+  deadlineMs: number;
   /** How long a client may leave its bytes unread. */
   clientStallMs: number;
   clock: Clock;
@@ -74,12 +76,14 @@ export class ForwardAttempt implements ExchangeHandler {
     return this.#options.endpointId;
   }
 
+  /** Events with data that went to the client. */
+  get seenEvents(): number {
+    return this.#seenEvents;
+  }
+
   start(): this {
-    const { connection, method, path, headers, body, firstByteTimeoutMs, clock } = this.#options;
-    if (firstByteTimeoutMs > 0)
-      this.#firstByteTimer = clock.after(firstByteTimeoutMs, () =>
-        this.#lose('endpoint-timeout', `no first byte within ${firstByteTimeoutMs} ms`),
-      );
+    const { connection, method, path, headers, body } = this.#options;
+    this.#limitFirstByte();
     try {
       connection.send({ method, path, headers, body }, this);
     } catch (error) {
@@ -104,11 +108,9 @@ export class ForwardAttempt implements ExchangeHandler {
     else this.#interrupt('shutdown', reason);
   }
 
-  /** The client went away: the engine should stop as well, also in a silent prefill. */
+  /** The client went away. */
   cancel(): void {
-    if (this.#over) return;
-    this.#options.connection.discard(new Error('client gone'));
-    this.#end({ kind: 'client-gone' });
+    this.#stop({ kind: 'client-gone' });
   }
 
   onHead({ status, headers, contentType, contentEncoding }: ResponseHead): void {
@@ -158,6 +160,25 @@ export class ForwardAttempt implements ExchangeHandler {
     if (this.#relay !== null)
       this.#interrupt(code === 'endpoint-timeout' ? 'timeout' : 'upstream', message, error);
     else this.#lose(code, message, error);
+  }
+
+  #limitFirstByte(): void {
+    const { clock, deadlineMs, firstByteTimeoutMs } = this.#options;
+    const limitMs = firstByteTimeoutMs > 0 ? firstByteTimeoutMs : Infinity;
+    const leftMs = deadlineMs - this.#startedMs;
+    if (leftMs <= limitMs && leftMs !== Infinity)
+      this.#firstByteTimer = clock.after(Math.max(0, leftMs), () => this.#stop({ kind: 'deadline' }));
+    else if (limitMs !== Infinity)
+      this.#firstByteTimer = clock.after(limitMs, () =>
+        this.#lose('endpoint-timeout', `no first byte within ${limitMs} ms`),
+      );
+  }
+
+  /** Nobody waits for the answer: the engine should stop as well, also in a silent prefill. */
+  #stop(end: AttemptEnd): void {
+    if (this.#over) return;
+    this.#options.connection.discard(new Error(end.kind));
+    this.#end(end);
   }
 
   #hold(held: Buffer[], chunk: Buffer): boolean {

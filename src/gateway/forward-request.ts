@@ -58,6 +58,7 @@ function forward(
     response: client.response,
     extraHeaders: () => {
       const extra = ['x-request-id', client.id];
+      if (client.degraded !== '') extra.push('x-infernode-degraded', client.degraded);
       if (stopping()) extra.push('connection', 'close');
       if (exposePlacement)
         extra.push(
@@ -73,6 +74,7 @@ function forward(
     dialect: client.routeName === 'responses' ? 'responses' : isJson ? 'openai' : 'unknown',
     readsUsage: isJson,
     firstByteTimeoutMs: limits.firstByteTimeoutMs,
+    deadlineMs: client.admission.deadlineMs ?? Infinity,
     clientStallMs,
     clock,
     onFirstToken: () => {
@@ -83,6 +85,7 @@ function forward(
     onPause: () => metrics.pauses.inc(),
     onUnread: (events) => metrics.unreadEvents.inc(events),
   });
+  client.attempt = attempt;
   context.track(attempt);
   return attempt;
 }

@@ -55,6 +55,11 @@ export class GatewayMetrics {
   readonly pauses: Counter;
   readonly unreadEvents: Counter;
   readonly badConnections: Counter<'reason'>;
+  readonly degraded: Gauge<'model' | 'step'>;
+  readonly rateLimited: Counter<'scope' | 'what'>;
+  readonly keyRequests: Counter<'key'>;
+  readonly keyTokens: Counter<'key' | 'kind'>;
+  readonly sharedStoreFailures: Counter<'operation'>;
 
   constructor(registry: Registry) {
     const registers = [registry];
@@ -113,6 +118,26 @@ export class GatewayMetrics {
     this.unreadEvents = counter(
       'unread_events',
       'Events too large to be read for usage; they were passed on',
+    );
+    this.degraded = new Gauge({
+      name: 'infernode_gateway_degraded',
+      help: 'Degradation steps in force: 1 while one is',
+      labelNames: ['model', 'step'],
+      registers,
+    });
+    this.rateLimited = counter('rate_limited', 'Requests beyond the limits of their key or tenant', [
+      'scope',
+      'what',
+    ]);
+    this.keyRequests = counter('key_requests', 'Requests that were forwarded, by key', ['key']);
+    this.keyTokens = counter('key_tokens', 'Tokens used, by key; as reported by the engines, else counted', [
+      'key',
+      'kind',
+    ]);
+    this.sharedStoreFailures = counter(
+      'shared_store_failures',
+      'Operations that the shared store did not answer',
+      ['operation'],
     );
     this.badConnections = counter('bad_connections', 'Connections ended for malformed or late HTTP', [
       'reason',

@@ -13,6 +13,11 @@ export interface GatewayRouting {
    * will. `endpoint(id)` tells which. Returns the unsubscribe function.
    */
   onEvict(listener: (endpointId: string, reason: string) => void): () => void;
+  /**
+   * A request waits for the model and nobody may take it: wake an engine of it if one sleeps. True while one is on its way,
+   * so that waiting makes sense. Called for every such request; asking the agent once is the implementer's part.
+   */
+  wake?(model: string): boolean;
   /** Something became eligible or appeared: queued requests try again; returns the unsubscribe function. */
   onChange(listener: () => void): () => void;
 }

@@ -10,11 +10,14 @@ import type { Duplex } from 'node:stream';
 import { formatAddress, isLoopback, type ListenAddress } from '../config/listen-address.js';
 import type { TlsConfig } from '../config/tls-config.js';
 import { InfernodeError, messageOf } from '../domain/error-codes.js';
-import type { Clock } from '../runtime/clock.js';
+import type { PriorityClasses } from '../domain/priority.js';
+import type { Clock, Timer } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
 import type { Service } from '../runtime/service.js';
 import { Admission } from './admission.js';
-import { ApiKeys } from './api-keys.js';
+import { ClientKeys, type KeysConfig, type SharedStoreConfig } from './client-keys.js';
+import { Degradation, type DegradationStep } from './degradation.js';
+import { warnOfFewDescriptors } from './descriptor-limit.js';
 import { EndpointConnections } from './endpoint-connections.js';
 import type { ForwardAttempt } from './forward-attempt.js';
 import type { GatewayMetrics } from './gateway-metrics.js';
@@ -35,13 +38,19 @@ export interface GatewayLimits {
   firstByteTimeoutMs: number;
   connectTimeoutMs: number;
   drainTimeoutMs: number;
+  wakeTimeoutMs?: number;
+  maxHeldRequests?: number;
+  priorities?: PriorityClasses;
 }
 
 export interface GatewayOptions {
   listen: ListenAddress;
   tls?: TlsConfig | undefined;
-  /** File of key digests; without it every caller may use the gateway. */
-  keys?: { file: string } | undefined;
+  /** Where the digests of keys are; without it every caller may use the gateway. */
+  keys?: KeysConfig | undefined;
+  sharedStore?: SharedStoreConfig | undefined;
+  /** Read at each use. */
+  degradation?: { steps: readonly DegradationStep[] } | undefined;
   limits: GatewayLimits;
   retry: RetryOptions;
   routing: GatewayRouting;
@@ -61,6 +70,8 @@ const requestTimeoutMs = 5 * 60_000;
 const keepAliveTimeoutMs = 75_000;
 /** Longest silence in the middle of an answer; an engine's longest legitimate pause is a preemption of some seconds. */
 const idleTimeoutMs = 10 * 60_000;
+/** How often models that nobody asks for come down from degradation steps. */
+const degradationEveryMs = 1_000;
 
 export class Gateway implements Service {
   readonly #options: GatewayOptions;
@@ -68,7 +79,9 @@ export class Gateway implements Service {
   readonly #connections: EndpointConnections;
   readonly #admission: Admission;
   readonly #context: ServeContext;
-  #keys: ApiKeys | null = null;
+  readonly #degradation: Degradation;
+  readonly #keys: ClientKeys;
+  #ticker: Timer | null = null;
   #server: Server | null = null;
   #address: ListenAddress;
   #unsubscribe: (() => void) | null = null;
@@ -94,6 +107,8 @@ export class Gateway implements Service {
       metrics,
       instance: randomBytes(6).toString('base64url'),
     });
+    this.#degradation = new Degradation(() => options.degradation?.steps ?? [], options);
+    this.#keys = new ClientKeys(options);
     this.#context = {
       routing,
       admission: this.#admission,
@@ -106,7 +121,9 @@ export class Gateway implements Service {
       logger,
       metrics,
       exposePlacement: options.exposePlacement ?? isLoopback(options.listen.host),
-      keys: () => this.#keys,
+      keys: () => this.#keys.current,
+      keyUsage: this.#keys.usage,
+      degradation: this.#degradation,
       stopping: () => this.#stopping,
       ended: () => this.#destroyed,
       track: (attempt) => this.#track(attempt),
@@ -133,7 +150,8 @@ export class Gateway implements Service {
 
   async start(): Promise<void> {
     const { routing, logger, listen } = this.#options;
-    this.reloadKeys();
+    await this.#keys.start();
+    warnOfFewDescriptors(logger);
     const server = this.#createServer();
     await new Promise<void>((resolve, reject) => {
       const refuse = (error: Error): void =>
@@ -156,14 +174,14 @@ export class Gateway implements Service {
     const bound = server.address();
     if (typeof bound === 'object' && bound !== null) this.#address = { host: listen.host, port: bound.port };
     this.#unsubscribe = routing.onEvict((endpointId, reason) => this.#evict(endpointId, reason));
+    this.#ticker = this.#options.clock.every(degradationEveryMs, () => this.#settleDegradation());
     this.#server = server;
-    logger.info({ address: this.url, keys: this.#keys?.size ?? 0 }, 'gateway listens');
+    logger.info({ address: this.url }, 'gateway listens');
   }
 
   /** Reads the key file again; on an error the old keys stay and the error says why. */
   reloadKeys(): void {
-    const { keys } = this.#options;
-    if (keys !== undefined) this.#keys = ApiKeys.fromFile(keys.file);
+    this.#keys.reload();
   }
 
   /** Not ready, the queue sent away, and what runs may finish up to the drain limit. */
@@ -177,10 +195,9 @@ export class Gateway implements Service {
     this.#destroyed = true;
     this.#stopping = true;
     this.#admission.close();
-    this.#unsubscribe?.();
     for (const attempts of [...this.#attempts.values()])
       for (const attempt of [...attempts]) attempt.shutDown(`the gateway ends: ${reason}`);
-    this.#connections.destroy();
+    this.#endBackground();
     this.#server?.close();
     // The error events just written are still to be flushed; whoever does not read them is cut off.
     const server = this.#server;
@@ -208,8 +225,7 @@ export class Gateway implements Service {
     if ((await Promise.race([idle, late])) === 'late') this.destroy('the drain limit has passed');
     else {
       this.#destroyed = true;
-      this.#unsubscribe?.();
-      this.#connections.destroy();
+      this.#endBackground();
       setImmediate(() => server.closeAllConnections());
     }
     await Promise.race([closed, late]);
@@ -250,6 +266,21 @@ export class Gateway implements Service {
     });
     server.on('clientError', (error, socket) => this.#refuseConnection(error, socket));
     return server;
+  }
+
+  #settleDegradation(): void {
+    const { routing } = this.#options;
+    this.#degradation.settle((model) => {
+      const resolved = routing.resolve(model);
+      return resolved === null ? 0 : this.#admission.waiting(resolved.placement);
+    });
+  }
+
+  #endBackground(): void {
+    this.#unsubscribe?.();
+    this.#ticker?.cancel();
+    this.#keys.close();
+    this.#connections.destroy();
   }
 
   #track(attempt: ForwardAttempt): void {

@@ -7,6 +7,7 @@ export interface ParsedRequest {
   /** Model name as the client wrote it. */
   model: string;
   modelBytes: JsonScan['model'];
+  scan: JsonScan;
 }
 
 /** Deeper than any tool schema in use (about 20 levels), far from what recursion could not take. */
@@ -27,5 +28,5 @@ export function parseRequest(body: Buffer): ParsedRequest | ErrorAnswer {
   const { model } = json as { model?: unknown };
   if (typeof model !== 'string' || model === '')
     return { code: 'request-invalid', message: 'expected "model" to name a model', param: 'model' };
-  return { json: json as Record<string, unknown>, model, modelBytes: scan.model };
+  return { json: json as Record<string, unknown>, model, modelBytes: scan.model, scan };
 }

@@ -45,7 +45,7 @@ export interface RerouteDependencies {
 }
 
 export type RequestEnd =
-  | Exclude<AttemptEnd, { kind: 'lost' } | { kind: 'refused' }>
+  | Exclude<AttemptEnd, { kind: 'lost' } | { kind: 'refused' } | { kind: 'deadline' }>
   /** The engine's own refusal, to be passed on. */
   | { kind: 'held'; answer: HeldAnswer }
   /** Nobody could answer. */
@@ -61,12 +61,14 @@ export async function rerouteRequest(
   let last: Unanswered | null = null;
   for (let attempts = 1; ; attempts++) {
     if (request.clientGone) return { kind: 'client-gone' };
+    if (deps.clock.monotonicMs() >= (request.admission.deadlineMs ?? Infinity)) return late;
     const lease = await enter(request, tried, deps, last);
     if (!('release' in lease)) return lease;
     tried.add(lease.endpointId);
     const end = await attemptAt(lease, request, deps, attempts);
     blame(lease, end);
     lease.release();
+    if (end.kind === 'deadline') return late;
     if (end.kind !== 'lost' && end.kind !== 'refused') return end;
     if (deps.ended()) return { kind: 'failed', code: 'shutting-down', message: 'the gateway ended' };
     if (!mayReroute(end, { request, tried, attempts }, deps)) return giveUp(end, attempts);
@@ -75,6 +77,12 @@ export async function rerouteRequest(
     if (end.kind === 'refused' && !end.engineDead) await backOff(request, attempts, deps);
   }
 }
+
+const late: RequestEnd = {
+  kind: 'failed',
+  code: 'deadline-exceeded',
+  message: 'the deadline of the request passed before its first byte',
+};
 
 /** A lease, or how the request ends without one. */
 async function enter(
@@ -139,6 +147,7 @@ function blame(lease: Lease, end: AttemptEnd): void {
       if (end.by === 'upstream' || end.by === 'timeout') lease.failed();
       break;
     case 'client-gone':
+    case 'deadline':
       break;
   }
 }

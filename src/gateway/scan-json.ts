@@ -1,15 +1,27 @@
 /**
- * A look at raw JSON bytes without building a tree: how deep it nests, and where the value of the top-level `model`
- * member lies. It runs before `JSON.parse` (16 MiB of `[` would cost half a gigabyte of arrays) and is what allows an
- * alias to be replaced without touching any other byte: big integers, duplicate members and -0 survive. It does not
- * validate; on text that is no JSON it returns something harmless and `JSON.parse` refuses afterwards.
+ * A look at raw JSON bytes without building a tree: how deep it nests, and where the values of a few top-level members lie.
+ * It runs before `JSON.parse` (16 MiB of `[` would cost half a gigabyte of arrays) and is what allows an alias or a limit
+ * to be replaced without touching any other byte: big integers, duplicate members and -0 survive. It does not validate; on
+ * text that is no JSON it returns something harmless and `JSON.parse` refuses afterwards.
  */
 export interface JsonScan {
   /** Deepest nesting seen; scanning stops one level beyond the limit. */
   depth: number;
   /** Byte range of the value of the last top-level `model` member (the one that counts), quotes included. */
-  model: { start: number; end: number } | null;
+  model: ByteRange | null;
+  /** Byte ranges of the values of members that limit how much is generated, every occurrence. */
+  limits: { name: string; value: ByteRange }[];
+  /** Index after the brace that opens the object. */
+  start: number;
 }
+
+export interface ByteRange {
+  start: number;
+  end: number;
+}
+
+/** How the dialects name the most tokens to generate. */
+const limitNames = new Set(['max_tokens', 'max_completion_tokens', 'max_output_tokens']);
 
 const quote = 0x22;
 const backslash = 0x5c;
@@ -18,14 +30,15 @@ export function scanJson(body: Buffer, maxDepth: number): JsonScan {
   let depth = 0;
   let deepest = 0;
   let keyIsNext = false;
-  let model: JsonScan['model'] = null;
+  const scan: JsonScan = { depth: 0, model: null, limits: [], start: 0 };
   for (let i = 0; i < body.length; i++) {
     switch (body[i]) {
       case 0x7b: // {
       case 0x5b: // [
         depth += 1;
         if (depth > deepest) deepest = depth;
-        if (deepest > maxDepth) return { depth: deepest, model };
+        if (deepest > maxDepth) return { ...scan, depth: deepest };
+        if (depth === 1 && scan.start === 0) scan.start = i + 1;
         keyIsNext = depth === 1 && body[i] === 0x7b;
         break;
       case 0x7d: // }
@@ -37,23 +50,19 @@ export function scanJson(body: Buffer, maxDepth: number): JsonScan {
         break;
       case quote: {
         const end = endOfString(body, i);
-        if (depth === 1 && keyIsNext && isModel(body, i, end)) model = valueAfter(body, end) ?? model;
+        if (depth === 1 && keyIsNext) noteMember(scan, body, i, end);
         keyIsNext = false;
         i = end - 1;
         break;
       }
     }
   }
-  return { depth: deepest, model };
+  return { ...scan, depth: deepest };
 }
 
-/** Replaces the bytes of the model name and nothing else. */
-export function spliceModel(
-  body: Buffer,
-  { start, end }: { start: number; end: number },
-  name: string,
-): Buffer {
-  return Buffer.concat([body.subarray(0, start), Buffer.from(JSON.stringify(name)), body.subarray(end)]);
+/** Puts `text` in the place of the range and changes nothing else. */
+export function splice(body: Buffer, { start, end }: ByteRange, text: string): Buffer {
+  return Buffer.concat([body.subarray(0, start), Buffer.from(text), body.subarray(end)]);
 }
 
 /** Index after the closing quote. A short walk first: most strings are names, and a native search costs more there. */
@@ -73,23 +82,39 @@ function endOfString(body: Buffer, start: number): number {
   }
 }
 
-function isModel(body: Buffer, start: number, end: number): boolean {
-  const raw = body.toString('latin1', start + 1, Math.min(end - 1, start + 40));
-  if (raw === 'model') return true;
-  if (!raw.includes('\\')) return false;
-  try {
-    return JSON.parse(`"${raw}"`) === 'model';
-  } catch {
-    return false;
+function noteMember(scan: JsonScan, body: Buffer, start: number, end: number): void {
+  const name = nameOf(body, start, end);
+  if (name === 'model') scan.model = valueAfter(body, end, true) ?? scan.model;
+  else if (limitNames.has(name)) {
+    const value = valueAfter(body, end, false);
+    if (value !== null) scan.limits.push({ name, value });
   }
 }
 
-function valueAfter(body: Buffer, keyEnd: number): JsonScan['model'] {
+function nameOf(body: Buffer, start: number, end: number): string {
+  const raw = body.toString('latin1', start + 1, Math.min(end - 1, start + 140));
+  if (!raw.includes('\\')) return raw;
+  try {
+    return String(JSON.parse(`"${raw}"`));
+  } catch {
+    return '';
+  }
+}
+
+/** A string, or a scalar: up to the comma, brace or space behind it. */
+function valueAfter(body: Buffer, keyEnd: number, wantsString: boolean): ByteRange | null {
   let i = skipSpace(body, keyEnd);
   if (body[i] !== 0x3a) return null;
   i = skipSpace(body, i + 1);
-  return body[i] === quote ? { start: i, end: endOfString(body, i) } : null;
+  if (body[i] === quote) return wantsString ? { start: i, end: endOfString(body, i) } : null;
+  if (wantsString) return null;
+  let end = i;
+  while (end < body.length && !scalarEnds.has(body[end] as number)) end += 1;
+  return { start: i, end };
 }
+
+/** , } ] and white space */
+const scalarEnds = new Set([0x2c, 0x7d, 0x5d, 0x20, 0x0a, 0x0d, 0x09]);
 
 function skipSpace(body: Buffer, from: number): number {
   let i = from;

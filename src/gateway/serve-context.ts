@@ -2,10 +2,12 @@ import type { Clock } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
 import type { Admission } from './admission.js';
 import type { ApiKeys } from './api-keys.js';
+import type { Degradation } from './degradation.js';
 import type { EndpointConnections } from './endpoint-connections.js';
 import type { ForwardAttempt } from './forward-attempt.js';
 import type { GatewayMetrics } from './gateway-metrics.js';
 import type { GatewayRouting } from './gateway-routing.js';
+import type { KeyUsage } from './key-usage.js';
 import type { PrefixHasher } from './prefix-chain.js';
 import type { RetryOptions } from './reroute-request.js';
 import type { RetryBudget } from './retry-budget.js';
@@ -29,7 +31,10 @@ export interface ServeContext {
   metrics: GatewayMetrics;
   /** Tell clients where and how their request was placed. */
   exposePlacement: boolean;
-  keys: () => ApiKeys | null;
+  /** `null`: everybody may; `unavailable`: nobody can be told apart now. */
+  keys: () => ApiKeys | null | 'unavailable';
+  keyUsage: KeyUsage;
+  degradation: Degradation;
   /** No new requests; those in hand go on. */
   stopping: () => boolean;
   /** Nothing goes on. */

@@ -2,18 +2,17 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { messageOf } from '../domain/error-codes.js';
 import { ClientRequest } from './client-request.js';
-import { forwardRequest, type Forwardable } from './forward-request.js';
+import type { ApiKey } from './api-keys.js';
+import { forwardRequest } from './forward-request.js';
 import { unknownModel, type RequestOutcome } from './gateway-metrics.js';
-import type { GatewayRouting } from './gateway-routing.js';
 import { sendError, type ErrorAnswer } from './openai-error.js';
-import { parseRequest } from './parse-request.js';
 import { discardBody, readBody } from './read-body.js';
-import { renderPrompt } from './render-prompt.js';
-import { requestedModel } from './request-model.js';
 import { routeOf, type RequestRoute } from './request-route.js';
+import { termsOf } from './request-terms.js';
 import type { RequestEnd } from './reroute-request.js';
-import { spliceModel } from './scan-json.js';
 import type { ServeContext } from './serve-context.js';
+import type { StreamUsage } from './sse-observer.js';
+import { understandRequest, type Understood } from './understand-request.js';
 
 const maxHeaderCount = 100;
 
@@ -57,11 +56,45 @@ async function serve(client: ClientRequest, context: ServeContext): Promise<Erro
     count(client, 499, 'client-gone', context);
     return null;
   }
-  const forwardable = understand(client, route, read.body, context);
-  if ('code' in forwardable) return forwardable;
+  const { key } = client;
+  const terms = termsOf(client.request.headers, client.startedMs, key?.priority ?? null);
+  if ('code' in terms) return terms;
+  const understood = understandRequest(client, route, read.body, terms, context);
+  if ('code' in understood) return understood;
+  if (key !== null) {
+    const refusal = await context.keyUsage.reserve(key, understood.promptTokens + understood.maxTokens);
+    if (refusal !== null) return refusal;
+  }
   context.budget.deposit();
-  finish(client, await forwardRequest(client, forwardable, context), context);
+  const end = await forwardRequest(client, understood, context);
+  if (key !== null) settle(client, key, understood, end, context);
+  finish(client, end, context);
   return null;
+}
+
+/** What the request has really used of its key's limits: as the engine says, else by what went to the client. */
+function settle(
+  client: ClientRequest,
+  key: ApiKey,
+  { promptTokens, maxTokens }: Understood,
+  end: RequestEnd,
+  { keyUsage }: ServeContext,
+): void {
+  const reserved = promptTokens + maxTokens;
+  const usage = end.kind === 'answered' ? end.usage : null;
+  keyUsage.count(key, usage ?? estimated(client, promptTokens, end));
+  const { promptTokens: prompt, completionTokens: answer } = usage ?? estimated(client, promptTokens, end);
+  keyUsage.settle(key, reserved - (prompt ?? promptTokens) - (answer ?? 0));
+}
+
+/** Nothing where no engine worked; an event is a token where none is reported. */
+function estimated(client: ClientRequest, promptTokens: number, { kind }: RequestEnd): StreamUsage {
+  const worked = kind === 'answered' || kind === 'interrupted' || (client.attempt?.seenEvents ?? 0) > 0;
+  return {
+    promptTokens: worked ? promptTokens : 0,
+    completionTokens: client.attempt?.seenEvents ?? 0,
+    cachedTokens: null,
+  };
 }
 
 /** Whatever can be refused before the body is read. */
@@ -76,7 +109,10 @@ function objectionTo(
   if (rawHeaders.length > 2 * maxHeaderCount)
     return { code: 'request-invalid', message: `expected at most ${maxHeaderCount} headers`, status: 431 };
   const keys = context.keys();
-  if (keys !== null && keys.identify(headers.authorization) === null)
+  if (keys === 'unavailable')
+    return { code: 'keys-unavailable', message: 'the store of keys has not answered yet' };
+  client.key = keys?.identify(headers.authorization) ?? null;
+  if (keys !== null && client.key === null)
     return { code: 'unauthenticated', message: 'expected a valid API key as bearer token' };
   if (route === null)
     return { code: 'path-unknown', message: `there is no ${client.path.slice(0, 200)} here` };
@@ -89,59 +125,6 @@ function objectionTo(
     return { code: 'media-type-unsupported', message: 'expected a body without content-encoding' };
   if (route.name !== 'models' && route.name !== 'other' && !isJsonType(headers['content-type']))
     return { code: 'media-type-unsupported', message: 'expected content-type application/json' };
-  return null;
-}
-
-/** Finds the model and how the prompt is placed; the body stays as it came, but for the bytes of an alias. */
-function understand(
-  client: ClientRequest,
-  route: RequestRoute,
-  body: Buffer,
-  context: ServeContext,
-): Forwardable | ErrorAnswer {
-  const { routing, hasher } = context;
-  const { headers, method = 'GET' } = client.request;
-  if (route.name === 'other' || route.name === 'models') {
-    const wanted = requestedModel(headers, body, routing);
-    if ('code' in wanted) return wanted;
-    const refusal = enter(client, wanted.model, { chain: [], tokens: Math.ceil(body.length / 4) }, routing);
-    if (refusal !== null) return refusal;
-    const renamed = wanted.bytes !== null && client.model !== wanted.model;
-    const forwarded = renamed ? rename(body, wanted, client.model) : body;
-    return { method, target: client.target, body: forwarded.length > 0 ? forwarded : null, isJson: false };
-  }
-  const parsed = parseRequest(body);
-  if ('code' in parsed) return parsed;
-  const resolved = routing.resolve(parsed.model);
-  const prompt = resolved && hasher.chainOf(renderPrompt(route.name, resolved.model, parsed.json));
-  const refusal = enter(client, parsed.model, prompt ?? { chain: [], tokens: 0 }, routing);
-  if (refusal !== null) return refusal;
-  const renamed = client.model !== parsed.model && parsed.modelBytes !== null;
-  return {
-    method,
-    target: client.target,
-    body: renamed
-      ? spliceModel(body, parsed.modelBytes as { start: number; end: number }, client.model)
-      : body,
-    isJson: true,
-  };
-}
-
-function enter(
-  client: ClientRequest,
-  requested: string,
-  { chain, tokens }: { chain: readonly number[]; tokens: number },
-  routing: GatewayRouting,
-): ErrorAnswer | null {
-  const resolved = routing.resolve(requested);
-  if (resolved === null)
-    return {
-      code: 'model-unknown',
-      message: `The model \`${requested.slice(0, 200)}\` does not exist.`,
-      param: 'model',
-    };
-  client.model = resolved.model;
-  client.admission = { ...resolved, chain, tokens, sessionKey: sessionKey(client.request) };
   return null;
 }
 
@@ -230,21 +213,6 @@ function count(
 ): void {
   const { model = unknownModel, routeName: route } = client;
   metrics.requests.inc({ model, route, status, outcome });
-}
-
-function rename(
-  body: Buffer,
-  { bytes, quoted }: { bytes: { start: number; end: number } | null; quoted: boolean },
-  model: string,
-): Buffer {
-  if (bytes === null) return body;
-  if (quoted) return spliceModel(body, bytes, model);
-  return Buffer.concat([body.subarray(0, bytes.start), Buffer.from(model), body.subarray(bytes.end)]);
-}
-
-function sessionKey({ headers }: IncomingMessage): string | undefined {
-  const value = headers['x-session-id'] ?? headers['x-infernode-session'];
-  return typeof value === 'string' && value !== '' ? value.slice(0, 256) : undefined;
 }
 
 function isJsonType(contentType: string | undefined): boolean {

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { maxJsonDepth, parseRequest } from '../../../src/gateway/parse-request.js';
-import { scanJson, spliceModel } from '../../../src/gateway/scan-json.js';
+import { scanJson, splice } from '../../../src/gateway/scan-json.js';
 
 function depthOf(value: unknown): number {
   if (typeof value !== 'object' || value === null) return 0;
@@ -40,7 +40,7 @@ test('the model is found and replaced, and nothing else', () => {
         const parsed = parseRequest(body);
         expect(parsed).toMatchObject({ model });
         const { model: bytes } = scanJson(body, maxJsonDepth);
-        expect(bytes && spliceModel(body, bytes, replacement).toString()).toBe(
+        expect(bytes && splice(body, bytes, JSON.stringify(replacement)).toString()).toBe(
           `${head}${JSON.stringify(replacement)}${tail}`,
         );
       },

@@ -1,0 +1,133 @@
+// Steps up and down with the queue: what they do to requests, byte for byte, and that they are undone in order.
+import { Registry } from 'prom-client';
+import { afterEach, expect, test } from 'vitest';
+import { Degradation, type DegradationStep } from '../../../src/gateway/degradation.js';
+import { GatewayMetrics } from '../../../src/gateway/gateway-metrics.js';
+import { silentLogger } from '../../../src/runtime/logger.js';
+import { anEndpoint, post, startGateway, type Harness } from '../../support/gateway-harness.js';
+import { ManualClock } from '../../support/manual-clock.js';
+import { eventually } from '../../support/running-up.js';
+import { answerJson, ScriptedEngine } from '../../support/scripted-engine.js';
+
+const steps: DegradationStep[] = [
+  { name: 'short-answers', queueAbove: 100, queueBelow: 50, holdMs: 1000, maxTokens: 512 },
+  { name: 'shed-low', queueAbove: 200, queueBelow: 100, holdMs: 1000, shed: 'low' },
+];
+
+test('steps are climbed with the queue and undone in the opposite order, each after a quiet time', async () => {
+  const clock = new ManualClock();
+  const registry = new Registry();
+  const metrics = new GatewayMetrics(registry);
+  const degradation = new Degradation(() => steps, { clock, logger: silentLogger(), metrics });
+  const names = (waiting: number): string => degradation.of('m', waiting, 'medium').names;
+  expect(names(100)).toBe('');
+  expect(names(101)).toBe('short-answers');
+  expect(degradation.of('m', 101, 'low').sheds).toBe(false);
+  expect(names(201)).toBe('short-answers,shed-low');
+  expect(degradation.of('m', 201, 'low')).toEqual({
+    names: 'short-answers,shed-low',
+    maxTokens: 512,
+    sheds: true,
+  });
+  expect(degradation.of('m', 201, 'medium').sheds).toBe(false);
+  expect(degradation.of('other', 0, 'low').names).toBe('');
+  expect(names(99)).toBe('short-answers,shed-low');
+  clock.advance(999);
+  // Back above the lower limit: the quiet time begins anew.
+  expect(names(120)).toBe('short-answers,shed-low');
+  expect(names(0)).toBe('short-answers,shed-low');
+  clock.advance(1000);
+  expect(names(0)).toBe('short-answers');
+  expect(await registry.metrics()).toContain('infernode_gateway_degraded{model="m",step="short-answers"} 1');
+  degradation.settle(() => 0);
+  clock.advance(1000);
+  degradation.settle(() => 0);
+  expect(names(0)).toBe('');
+  expect(await registry.metrics()).not.toContain('infernode_gateway_degraded{');
+});
+
+const open: { close(): Promise<void> }[] = [];
+afterEach(async () => {
+  for (const thing of open.splice(0).reverse()) await thing.close();
+});
+
+/** One request at the only place, one that waits: the queue stands above 0. */
+async function degraded(
+  shed = false,
+): Promise<{ engine: ScriptedEngine; harness: Harness; relieve: () => void }> {
+  const engine = await ScriptedEngine.start();
+  const harness = await startGateway([engine], {
+    degradation: {
+      steps: [
+        {
+          name: 'short',
+          queueAbove: 0,
+          queueBelow: 1,
+          holdMs: 60_000,
+          maxTokens: 512,
+          ...(shed ? { shed: 'low' as const } : {}),
+        },
+      ],
+    },
+  });
+  open.push(engine, harness);
+  harness.routing.set(anEndpoint('node-0/engine', engine.url, { maxConcurrent: 1 }));
+  const url = `${harness.url}/v1/chat/completions`;
+  const first = post(url);
+  const blocking = await engine.nextCall();
+  const second = post(url);
+  await eventually('one waits', async () => (await harness.metric('queued_requests')) === 1);
+  engine.script = (call) => answerJson(call);
+  return {
+    engine,
+    harness,
+    relieve: () => {
+      answerJson(blocking);
+      open.push({ close: async () => void (await Promise.all([first, second])) });
+    },
+  };
+}
+
+test.each([
+  ['chat/completions', '"max_tokens" : 2048 ', '"max_tokens" : 512 '],
+  ['chat/completions', '"max_completion_tokens":1e3', '"max_completion_tokens":512'],
+  ['chat/completions', '"max_tokens":100', '"max_tokens":100'],
+  ['responses', '"max_output_tokens":4096', '"max_output_tokens":512'],
+])('%s: of %s only the value changes', async (path, before, after) => {
+  const { engine, harness, relieve } = await degraded();
+  const rest = (limit: string): string =>
+    `{ "model":"model","seed":123456789012345678901234567890,"x":-0, "a":{"max_tokens":9999},${limit},"messages":[],"input":"x" }`;
+  const answer = post(`${harness.url}/v1/${path}`, rest(before));
+  await eventually('it waits as well', async () => (await harness.metric('queued_requests')) === 2);
+  relieve();
+  expect((await answer).headers['x-infernode-degraded']).toBe('short');
+  expect(engine.calls.at(-1)?.body.toString()).toBe(rest(after));
+});
+
+test('a request without a limit gets one; embeddings have none', async () => {
+  const { engine, harness, relieve } = await degraded();
+  const chat = post(`${harness.url}/v1/chat/completions`, '{ "model":"model","messages":[]}');
+  await eventually('it waits', async () => (await harness.metric('queued_requests')) === 2);
+  const embedding = post(`${harness.url}/v1/embeddings`, '{"model":"model","input":"x"}');
+  await eventually('it waits', async () => (await harness.metric('queued_requests')) === 3);
+  relieve();
+  await Promise.all([chat, embedding]);
+  expect(engine.calls.slice(-2).map(({ body }) => body.toString())).toEqual([
+    '{"max_tokens":512, "model":"model","messages":[]}',
+    '{"model":"model","input":"x"}',
+  ]);
+});
+
+test('the least urgent are refused while it lasts, and told why', async () => {
+  const { harness, relieve } = await degraded(true);
+  const answer = await post(`${harness.url}/v1/chat/completions`, undefined, {
+    'x-infernode-priority': 'low',
+  });
+  expect([answer.status, answer.json.error?.code, answer.headers['x-infernode-degraded']]).toEqual([
+    429,
+    'queue-full',
+    'short',
+  ]);
+  expect(answer.headers['retry-after']).toBe('1');
+  relieve();
+});
