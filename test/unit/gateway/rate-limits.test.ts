@@ -103,9 +103,7 @@ afterEach(async () => {
 });
 const digest = (key: string): string => createHash('sha256').update(key).digest('hex');
 
-async function setUp(
-  document: object,
-): Promise<{
+async function setUp(document: object): Promise<{
   engine: ScriptedEngine;
   harness: Harness;
   ask: (key: string, body?: object, headers?: Record<string, string>) => Promise<Answer>;
