@@ -21,6 +21,9 @@ import { noWorkload, type Workload } from '../domain/workload.js';
 import { DeviceRecord, type Surroundings } from './device-record.js';
 import type { StoredHealth } from './stored-health.js';
 import type { HealthMetrics } from './health-metrics.js';
+import { hostChecks } from './checks/host-checks.js';
+import { HostHealth } from './host-health.js';
+import type { HostReadings } from '../domain/host-readings.js';
 import { IncidentMemory } from './incident-memory.js';
 import { KernelLogIntake, noHostView, type HostView, type KernelOutcome } from './kernel-log-intake.js';
 
@@ -54,6 +57,7 @@ export class DeviceHealthTracker {
   readonly #kernelLog: KernelLogIntake;
   /** Conditions that no single device has. */
   readonly #nodeBook = new ConditionBook();
+  readonly #host: HostHealth;
   #settings: CheckSettings;
   #node: NodeSample | null = null;
   #workload: Readonly<Workload> = noWorkload;
@@ -74,6 +78,7 @@ export class DeviceHealthTracker {
       host: options.host ?? noHostView,
       devices: () => [...this.#records.values()].map(({ identity }) => identity),
     });
+    this.#host = new HostHealth(options.restored?.rdmaPorts);
     this.#restore(options.restored, sameBoot);
     this.#devices = this.#statuses();
   }
@@ -208,6 +213,16 @@ export class DeviceHealthTracker {
     this.#workload = workload;
   }
 
+  /** What was read of the host; it is judged with the next sample. */
+  handleHost(host: Readonly<HostReadings>): void {
+    this.#host.take(host);
+  }
+
+  /** Checks of the node that have no source on this host. */
+  get unsupportedNodeChecks(): string[] {
+    return this.#nodeBook.unsupported();
+  }
+
   /** New limits hold from the next sample on. */
   reconfigure(settings: CheckSettings): void {
     this.#settings = settings;
@@ -295,8 +310,18 @@ export class DeviceHealthTracker {
       const fired = record.evaluate(this.#surroundingsOf(uuid), this.#settings, at);
       for (const condition of fired) faults.push(faultOfCondition(uuid, condition, at.nowMs));
     }
+    faults.push(...this.#evaluateNode(at));
     for (const fault of faults) this.#logFault(fault, false);
     return faults;
+  }
+
+  /** A fault of the node moves no work by itself: what it means for a device is the device's own condition. */
+  #evaluateNode(at: Moment): Fault[] {
+    if (!this.#node) return [];
+    const addresses = new Set([...this.#records.values()].map(({ identity }) => identity.pciBusId));
+    const view = this.#host.view(this.#node, addresses, at.nowMs);
+    const fired = this.#nodeBook.evaluate(hostChecks, view, this.#settings, this.#node.takenAtMs, at);
+    return fired.map((condition) => ({ ...faultOfCondition(null, condition, at.nowMs), drain: 'none' }));
   }
 
   #surroundingsOf(uuid: string): Surroundings | null {
@@ -334,6 +359,7 @@ export class DeviceHealthTracker {
       devices,
       node: this.#nodeBook.stored(),
       kernelLogSeen: this.#kernelLog.seen,
+      rdmaPorts: this.#host.expectedPorts,
     };
     if (isDeepStrictEqual(stored, this.#stored)) return;
     this.#stored = stored;
@@ -413,7 +439,7 @@ export class DeviceHealthTracker {
   }
 }
 
-function faultOfCondition(deviceUuid: string, condition: Condition, observedAtMs: number): Fault {
+function faultOfCondition(deviceUuid: string | null, condition: Condition, observedAtMs: number): Fault {
   const { check, severity, action, advice, reason } = condition;
   return {
     check,

@@ -19,6 +19,8 @@ export interface StoredHealth {
   devices: StoredDevice[];
   /** Conditions of the node as a whole; absent in documents of older agents, as is what follows. */
   node?: HeldCondition[];
+  /** RDMA ports that were active when they were first seen. */
+  rdmaPorts?: string[];
   /** Sequence number of the newest kernel log record that was acted on in this boot. */
   kernelLogSeen?: number;
 }
@@ -29,6 +31,7 @@ export function isStoredHealth(value: unknown): value is StoredHealth {
   return (
     typeof stored?.bootId === 'string' &&
     Array.isArray(stored.devices) &&
+    (stored.rdmaPorts === undefined || Array.isArray(stored.rdmaPorts)) &&
     (stored.node === undefined || Array.isArray(stored.node)) &&
     (stored.kernelLogSeen === undefined || Number.isSafeInteger(stored.kernelLogSeen)) &&
     stored.devices.every(
