@@ -17,6 +17,8 @@ import type { Clock } from './runtime/clock.js';
 import type { Logger } from './runtime/logger.js';
 
 export interface SamplerPart {
+  /** `null` before the first sample. */
+  latest?(): NodeSample | null;
   onSample(callback: (sample: NodeSample) => void): void;
   onEvent(callback: (event: DeviceEvent) => void): void;
   onKernelLog(callback: (news: KernelNews) => void): void;
@@ -31,6 +33,8 @@ export interface EngineFleetPart extends EngineControl {
   list(): EngineStatus[];
   /** The supervised engine that a process belongs or belonged to. */
   engineOf(pid: number): { engineId: string; deviceUuids: readonly string[] } | null;
+  /** How long an engine has had work without making a step; `null`: not known. */
+  stillForMs?(engineId: string): number | null;
   onChange(callback: () => void): void;
   applyDeviceStatus(devices: DeviceStatus[]): void;
   applyFault(fault: Fault): void;

@@ -14,6 +14,7 @@ import { compareAgentConfigs, warnOfUnknownChecks, type ReloadResult } from './a
 import { addCordon, removeCordon } from './domain/cordon.js';
 import type { DeviceStatus, DriverState } from './domain/device.js';
 import type { EngineStatus } from './domain/engine.js';
+import { HostWatch } from './agent-host.js';
 import { createAgentParts, type AgentParts, type EngineFleetPart, type SamplerPart } from './agent-parts.js';
 import type { KernelNews } from './device/sample-devices.js';
 import { DeviceHealthTracker } from './health/device-health.js';
@@ -95,6 +96,7 @@ class Agent implements RunningAgent {
   readonly #sampler: SamplerPart;
   readonly #health: DeviceHealthTracker;
   readonly #fleet: EngineFleetPart;
+  readonly #host: HostWatch;
   readonly #work: ReportedWork;
   readonly #publisher: NodeStatePublisher;
   readonly #kubernetes: AgentKubernetes;
@@ -149,6 +151,14 @@ class Agent implements RunningAgent {
       sampler: this.#sampler,
       devices: () => this.#health.devices,
       workInFlight: (engineId) => this.#work.inFlight(engineId),
+    });
+    this.#host = new HostWatch({
+      clock,
+      logger,
+      health: this.#health,
+      fleet: this.#fleet,
+      latestSample: () => this.#sampler.latest?.() ?? null,
+      diskPaths: [config.stateDir, ...config.health.disks],
     });
     this.#publisher = new NodeStatePublisher({
       node: config.node.name,
@@ -215,6 +225,7 @@ class Agent implements RunningAgent {
     await allStarted([this.#metrics.start(), this.#probe.start()]);
     await this.#sampler.start();
     this.#health.start();
+    this.#host.start();
     await this.#untilFirstSample();
     await this.#fleet.start();
     this.#publish();
@@ -334,6 +345,7 @@ class Agent implements RunningAgent {
     this.#notReady = 'shutting down';
     for (const service of ['', nodeServiceName]) this.#control.setServing(service, false);
     await settle(logger, 'engines', this.#fleet.close({ stopEngines }));
+    this.#host.close();
     this.#health.close();
     this.#publisher.close();
     this.#work.close();

@@ -107,6 +107,8 @@ export const agentSchema = z
             z.strictObject({ threshold: z.number().optional(), enabled: z.boolean().default(true) }),
           )
           .default({}),
+        /** Paths whose file systems must not fill up, beside the state directory: models, logs. */
+        disks: z.array(z.string().min(1)).max(32).default([]),
         actions: z
           .strictObject({ resetDevice: z.enum(['off', 'on', 'dry-run']).default('off') })
           .prefault({}),

@@ -118,6 +118,11 @@ export class EngineFleet implements Service {
     return owner?.run ? { engineId: owner.id, deviceUuids: owner.run.deviceUuids } : null;
   }
 
+  /** How long the engine has had work without making a step; `null`: not known. */
+  stillForMs(engineId: string): number | null {
+    return this.#roster.supervised.find(({ id }) => id === engineId)?.stillForMs ?? null;
+  }
+
   /** Called in the turn of the event loop in which something changed. */
   onChange(listener: EngineListener): void {
     this.#roster.listen(listener);

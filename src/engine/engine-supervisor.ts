@@ -85,6 +85,10 @@ export class EngineSupervisor {
     return this.#live?.run ?? null;
   }
 
+  get stillForMs(): number | null {
+    return this.#live?.stillForMs ?? null;
+  }
+
   get hold(): Hold | null {
     return this.#hold;
   }

@@ -97,6 +97,10 @@ export class LiveRun {
     this.#refresh?.cancel();
   }
 
+  get stillForMs(): number | null {
+    return this.#progress.stillForMs;
+  }
+
   /** Lets go; the engine goes on when it still runs. */
   close(): void {
     this.#deadline.cancel();

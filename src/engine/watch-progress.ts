@@ -43,6 +43,7 @@ export class ProgressWatch {
   readonly #watchdog: ProgressWatchdog;
   #load: EngineLoad | null = null;
   #still = false;
+  #stillForMs: number | null = null;
   #suspicion: Suspicion | null = null;
   #over = false;
 
@@ -62,11 +63,18 @@ export class ProgressWatch {
     return this.#still;
   }
 
+  /** How long work has been there without a step; 0 while it moves or there is none, `null` before the first look. */
+  get stillForMs(): number | null {
+    return this.#stillForMs;
+  }
+
   look(answer: MetricsAnswer | null): void {
     if (this.#over) return;
     this.#load = answer?.load ?? this.#load;
     const verdict = this.#watchdog.look(this.#lookOf(answer));
     this.#still = verdict.kind === 'still';
+    this.#stillForMs =
+      verdict.kind === 'still' ? verdict.forMs : verdict.kind === 'stuck' ? this.#stillForMs : 0;
     switch (verdict.kind) {
       case 'idle':
       case 'moving':
