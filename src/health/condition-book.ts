@@ -46,6 +46,8 @@ export class ConditionBook {
   /** Since when a check has seen its cause that must last before it fires, by key. */
   readonly #pending = new Map<string, number>();
   readonly #states = new Map<string, CheckState>();
+  /** Made of the states when somebody asks; `null` after one has changed. */
+  #unsupported: readonly string[] | null = null;
 
   /** Worst first, then by check id: the order that people read. */
   held(): readonly HeldCondition[] {
@@ -58,8 +60,11 @@ export class ConditionBook {
   }
 
   /** Checks whose source this part, driver or host does not have: neither good nor bad, and shown as such. */
-  unsupported(): string[] {
-    return [...this.#states].flatMap(([id, state]) => (state === 'unsupported' ? [id] : [])).sort();
+  unsupported(): readonly string[] {
+    this.#unsupported ??= [...this.#states]
+      .flatMap(([id, state]) => (state === 'unsupported' ? [id] : []))
+      .sort();
+    return this.#unsupported;
   }
 
   /**
@@ -81,7 +86,7 @@ export class ConditionBook {
       }
       const limit = limitOf(check.id, settings);
       const verdict = check.evaluate(view, limit);
-      this.#states.set(check.id, verdict.state === 'parts' ? worst(verdict.parts) : verdict.state);
+      this.#note(check.id, verdict.state === 'parts' ? worst(verdict.parts) : verdict.state);
       const look = { check, view, limit, readAtMs, at };
       if (verdict.state !== 'parts') {
         // A check that has parts at other times, and none now, has nothing to say of them.
@@ -262,9 +267,15 @@ export class ConditionBook {
     if (at.nowMs - entry.clearSinceMs >= (check.clearAfterMs ?? 0)) this.#entries.delete(key);
   }
 
+  #note(id: string, state: CheckState): void {
+    if (this.#states.get(id) === state) return;
+    this.#states.set(id, state);
+    this.#unsupported = null;
+  }
+
   /** Of a check that was switched off. */
   #forget(id: string): void {
-    this.#states.delete(id);
+    if (this.#states.delete(id)) this.#unsupported = null;
     for (const [key, { condition }] of this.#entries)
       if (condition.check === id) {
         this.#entries.delete(key);

@@ -219,7 +219,7 @@ export class DeviceHealthTracker {
   }
 
   /** Checks of the node that have no source on this host. */
-  get unsupportedNodeChecks(): string[] {
+  get unsupportedNodeChecks(): readonly string[] {
     return this.#nodeBook.unsupported();
   }
 
@@ -343,6 +343,7 @@ export class DeviceHealthTracker {
     if (changed) {
       this.#devices = devices;
       this.#options.metrics.show(devices);
+      this.#options.metrics.showNode(node, this.unsupportedNodeChecks);
       this.#options.onDevices(devices);
       this.#store();
     }

@@ -1,8 +1,16 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { DeviceStatus } from '../domain/device.js';
-import { deviceHealthStates, type Severity } from '../domain/health.js';
+import { deviceHealthStates, type Condition, type Severity } from '../domain/health.js';
 import { deviceChecks } from './checks/check-registry.js';
+import { hostChecks } from './checks/host-checks.js';
 import { checkRow, xidRows } from './health-data.js';
+
+interface ConditionSeries {
+  check: string;
+  severity: string;
+  /** As exported; `null` before the first time. A gauge is set when it changes: there are hundreds of them. */
+  value: 0 | 1 | null;
+}
 
 const severities: readonly Severity[] = ['info', 'warning', 'critical', 'fatal'];
 
@@ -14,7 +22,12 @@ export class HealthMetrics {
   readonly #xids: Counter<'node' | 'device' | 'xid'>;
   readonly #faults: Counter<'node' | 'device' | 'severity'>;
   /** Label sets of conditions that were exported, by device. */
-  readonly #conditions = new Map<string, Map<string, { check: string; severity: string }>>();
+  readonly #conditions = new Map<string, Map<string, ConditionSeries>>();
+  readonly #nodeCondition: Gauge<'node' | 'check' | 'severity'>;
+  readonly #nodeConditions = bornConditions(hostChecks.map(({ id }) => id));
+  readonly #unsupported: Gauge<'node' | 'device' | 'check'>;
+  /** Checks exported as unsupported, by device; the empty name is the node. */
+  readonly #unsupportedChecks = new Map<string, readonly string[]>();
   /** Codes exported, by device. */
   readonly #codes = new Map<string, Set<string>>();
 
@@ -31,6 +44,18 @@ export class HealthMetrics {
       name: 'infernode_device_condition',
       help: 'A health check of a device: 1 while it fires',
       labelNames: ['node', 'device', 'check', 'severity'],
+      registers,
+    });
+    this.#nodeCondition = new Gauge({
+      name: 'infernode_node_condition',
+      help: 'A health check of the node as a whole: 1 while it fires',
+      labelNames: ['node', 'check', 'severity'],
+      registers,
+    });
+    this.#unsupported = new Gauge({
+      name: 'infernode_device_check_unsupported',
+      help: 'A health check whose source this device, driver or host does not have; without a device it is one of the node',
+      labelNames: ['node', 'device', 'check'],
       registers,
     });
     this.#xids = new Counter({
@@ -70,17 +95,30 @@ export class HealthMetrics {
     }
   }
 
-  #showConditions(device: string, { conditions }: DeviceStatus): void {
-    const known = this.#conditions.get(device) ?? new Map<string, { check: string; severity: string }>();
-    const firing = new Set<string>();
-    for (const { check, severity } of conditions) {
-      const key = `${check}/${severity}`;
-      firing.add(key);
-      known.set(key, { check, severity });
-    }
-    for (const [key, labels] of known)
-      this.#condition.set({ node: this.#node, device, ...labels }, firing.has(key) ? 1 : 0);
+  showNode(conditions: readonly Condition[], unsupported: readonly string[]): void {
+    showIn(this.#nodeConditions, conditions, (labels, value) =>
+      this.#nodeCondition.set({ node: this.#node, ...labels }, value),
+    );
+    this.#showUnsupported('', unsupported);
+  }
+
+  #showConditions(device: string, { conditions, unsupportedChecks = [] }: DeviceStatus): void {
+    const known = this.#conditions.get(device) ?? new Map<string, ConditionSeries>();
+    showIn(known, conditions, (labels, value) =>
+      this.#condition.set({ node: this.#node, device, ...labels }, value),
+    );
     this.#conditions.set(device, known);
+    this.#showUnsupported(device, unsupportedChecks);
+  }
+
+  #showUnsupported(device: string, checks: readonly string[]): void {
+    const before = this.#unsupportedChecks.get(device) ?? [];
+    if (before === checks) return;
+    const node = this.#node;
+    for (const check of before)
+      if (!checks.includes(check)) this.#unsupported.remove({ node, device, check });
+    for (const check of checks) this.#unsupported.set({ node, device, check }, 1);
+    this.#unsupportedChecks.set(device, checks);
   }
 
   #bear(device: string): void {
@@ -89,7 +127,9 @@ export class HealthMetrics {
     this.#codes.set(device, new Set(fatal.map((row) => String(row.xid))));
     for (const { xid } of fatal) this.#xids.inc({ node, device, xid: String(xid) }, 0);
     for (const severity of severities) this.#faults.inc({ node, device, severity }, 0);
-    this.#conditions.set(device, bornConditions());
+    const born = bornConditions([...deviceChecks.keys()]);
+    born.set('xid/fatal', { check: 'xid', severity: 'fatal', value: null });
+    this.#conditions.set(device, born);
   }
 
   #forget(device: string): void {
@@ -97,16 +137,36 @@ export class HealthMetrics {
     for (const xid of this.#codes.get(device) ?? []) this.#xids.remove({ node, device, xid });
     for (const severity of severities) this.#faults.remove({ node, device, severity });
     for (const state of deviceHealthStates) this.#health.remove({ node, device, state });
-    for (const labels of this.#conditions.get(device)?.values() ?? [])
-      this.#condition.remove({ node, device, ...labels });
+    for (const { check, severity } of this.#conditions.get(device)?.values() ?? [])
+      this.#condition.remove({ node, device, check, severity });
+    this.#showUnsupported(device, []);
+    this.#unsupportedChecks.delete(device);
     this.#codes.delete(device);
     this.#conditions.delete(device);
   }
 }
 
-/** Every registered check at the severity of its row, and fatal Xids. */
-function bornConditions(): Map<string, { check: string; severity: string }> {
-  const rows = [...deviceChecks.keys()].map((id) => ({ check: id, severity: checkRow(id).severity }));
+/** The checks at the severity of their rows. */
+function bornConditions(ids: readonly string[]): Map<string, ConditionSeries> {
+  const rows = ids.map((id) => ({ check: id, severity: checkRow(id).severity }));
   const fixed = rows.filter((row) => !row.severity.startsWith('by_'));
-  return new Map([...fixed, { check: 'xid', severity: 'fatal' }].map((l) => [`${l.check}/${l.severity}`, l]));
+  return new Map(fixed.map((labels) => [`${labels.check}/${labels.severity}`, { ...labels, value: null }]));
+}
+
+function showIn(
+  known: Map<string, ConditionSeries>,
+  conditions: readonly Condition[],
+  set: (labels: { check: string; severity: string }, value: 0 | 1) => void,
+): void {
+  const firing = new Set(conditions.map(({ check, severity }) => `${check}/${severity}`));
+  for (const { check, severity } of conditions) {
+    const key = `${check}/${severity}`;
+    if (!known.has(key)) known.set(key, { check, severity, value: null });
+  }
+  for (const [key, series] of known) {
+    const value = firing.has(key) ? 1 : 0;
+    if (series.value === value) continue;
+    series.value = value;
+    set({ check: series.check, severity: series.severity }, value);
+  }
 }
