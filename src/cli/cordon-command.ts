@@ -2,9 +2,10 @@ import type { Command } from 'commander';
 import type { DeviceStatus } from '../domain/device.js';
 import { InfernodeError } from '../domain/error-codes.js';
 import { NodeServiceClient } from '../rpc/node-service-client.js';
+import { addTlsOptions, tlsOf, type ClientTlsOptions } from './client-tls.js';
 import { findRunningUp } from './up/up-state.js';
 
-interface CordonOptions {
+interface CordonOptions extends ClientTlsOptions {
   agent?: string;
   node?: string;
   holder: string;
@@ -33,7 +34,7 @@ export function addCordonCommands(program: Command): void {
 }
 
 function addOptions(command: Command): Command {
-  return command
+  return addTlsOptions(command)
     .option(
       '--agent <host:port>',
       `control address of the agent (default: a node of the running \`infernode up\`, else ${defaultAgent})`,
@@ -60,7 +61,7 @@ async function call(
   options: CordonOptions,
   invoke: (client: NodeServiceClient) => Promise<DeviceStatus>,
 ): Promise<void> {
-  const client = new NodeServiceClient({ address: resolveAgent(options) });
+  const client = new NodeServiceClient({ address: resolveAgent(options), tls: tlsOf(options) });
   try {
     const device = await invoke(client);
     const { identity, health, reason, cordons } = device;

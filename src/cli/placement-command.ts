@@ -3,10 +3,11 @@ import type { Command } from 'commander';
 import { InfernodeError, messageOf } from '../domain/error-codes.js';
 import type { Explanation__Output } from '../rpc/generated/infernode/placement/v1/Explanation.js';
 import { PlacementServiceClient } from '../rpc/placement-service-client.js';
+import { addTlsOptions, tlsOf, type ClientTlsOptions } from './client-tls.js';
 import { align } from './status-table.js';
 import { findRunningUp } from './up/up-state.js';
 
-interface ExplainOptions {
+interface ExplainOptions extends ClientTlsOptions {
   model: string;
   prompt?: string;
   request?: string;
@@ -21,8 +22,7 @@ const defaultCoordinator = '127.0.0.1:9480';
 
 export function addPlacementCommand(program: Command): void {
   const placement = program.command('placement').description('who would get a request, and why');
-  placement
-    .command('explain')
+  addTlsOptions(placement.command('explain'))
     .description(
       'the decision that a request would meet now: home, candidates, costs, bound; changes nothing',
     )
@@ -41,6 +41,7 @@ export function addPlacementCommand(program: Command): void {
       const up = options.coordinator === undefined ? findRunningUp(options.stateDir) : null;
       const client = new PlacementServiceClient({
         address: options.coordinator ?? up?.coordinator.grpc ?? defaultCoordinator,
+        tls: tlsOf(options),
       });
       try {
         const answer = await client.explain({

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { InfernodeError, messageOf } from '../domain/error-codes.js';
 import { addAgentCommand } from './agent-command.js';
+import { addCertsCommand } from './certs-command.js';
 import { addConfigCommand } from './config-command.js';
 import { addCordonCommands } from './cordon-command.js';
 import { addCoordinatorCommand } from './coordinator-command.js';
@@ -35,6 +36,7 @@ export async function runCli(argv: readonly string[]): Promise<void> {
   addAgentCommand(program);
   addCoordinatorCommand(program);
   addConfigCommand(program);
+  addCertsCommand(program);
   addSimCommand(program);
   program.addHelpText(
     'after',

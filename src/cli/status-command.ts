@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
 import { InfernodeError } from '../domain/error-codes.js';
 import { ClusterServiceClient } from '../rpc/cluster-service-client.js';
+import { addTlsOptions, tlsOf, type ClientTlsOptions } from './client-tls.js';
 import { renderStatus } from './status-table.js';
 import { findRunningUp } from './up/up-state.js';
 
-interface StatusOptions {
+interface StatusOptions extends ClientTlsOptions {
   coordinator?: string;
   stateDir?: string;
   json?: boolean;
@@ -13,8 +14,7 @@ interface StatusOptions {
 const defaultCoordinator = '127.0.0.1:9480';
 
 export function addStatusCommand(program: Command): void {
-  program
-    .command('status')
+  addTlsOptions(program.command('status'))
     .description('show nodes, devices, engines and the work in flight, as the coordinator sees them')
     .option(
       '--coordinator <host:port>',
@@ -22,10 +22,11 @@ export function addStatusCommand(program: Command): void {
     )
     .option('--state-dir <dir>', 'state directory of the `infernode up` to ask')
     .option('--json', 'the whole state as one JSON object')
-    .action(async ({ coordinator, stateDir, json }: StatusOptions) => {
+    .action(async ({ coordinator, stateDir, json, ...tls }: StatusOptions) => {
       const up = coordinator === undefined ? findRunningUp(stateDir) : null;
       const client = new ClusterServiceClient({
         address: coordinator ?? up?.coordinator.grpc ?? defaultCoordinator,
+        tls: tlsOf(tls),
       });
       try {
         const cluster = await client.getCluster();

@@ -1,12 +1,18 @@
 import { z } from 'zod';
+import { roles } from '../domain/access.js';
 import { isLoopback, type ListenAddress } from './listen-address.js';
 
-/** Files in PEM. `clientCa` asks clients for a certificate (mTLS); `tokenFile` holds bearer tokens, one per line. */
+/** Files in PEM. `clientCa` asks clients for a certificate (mTLS); `tokenFile` holds bearer tokens, one per line: `TOKEN [ROLE [NAME]]`. */
 export const tlsSchema = z.strictObject({
   certificate: z.string().min(1),
   key: z.string().min(1),
   clientCa: z.string().min(1).optional(),
   tokenFile: z.string().min(1).optional(),
+  /**
+   * Role by name in the client's certificate (subject alternative names, else its common name). Absent: everybody with a certificate of
+   * `clientCa` is an operator. Present: whoever is not listed may call nothing.
+   */
+  roles: z.record(z.string().min(1), z.enum(roles)).optional(),
 });
 export type TlsConfig = z.infer<typeof tlsSchema>;
 

@@ -2,13 +2,7 @@
  * A gRPC listener as the roots want it: given services, plus grpc.health.v1 and reflection, closed by default (see
  * `credentials.ts`). Both processes build theirs here, so that limits, keepalive and authentication are the same.
  */
-import {
-  Server,
-  ServerInterceptingCall,
-  type ServerInterceptor,
-  type ServiceDefinition,
-  type UntypedServiceImplementation,
-} from '@grpc/grpc-js';
+import { Server, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation, protoPath as healthProtoPath } from 'grpc-health-check';
@@ -18,8 +12,8 @@ import { InfernodeError, messageOf } from '../domain/error-codes.js';
 import type { Clock } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
 import type { Service } from '../runtime/service.js';
-import { serverCredentials, TokenVerifier } from './credentials.js';
-import { toServiceError } from './grpc-status.js';
+import { authorizeCalls } from './authorize-calls.js';
+import { serverCredentials } from './credentials.js';
 
 export interface RpcServerOptions {
   listen: ListenAddress;
@@ -68,7 +62,7 @@ class GrpcServer implements RpcServer {
     const { tls, services, packages } = options;
     this.#options = options;
     this.#address = options.listen;
-    const interceptors = tls?.tokenFile ? [requireToken(new TokenVerifier(tls.tokenFile))] : [];
+    const interceptors = [authorizeCalls(tls, options.logger)];
     this.#server = new Server({ ...channelOptions, interceptors });
     for (const { definition, handlers } of services) this.#server.addService(definition, handlers);
     this.#health = new HealthImplementation({ '': 'NOT_SERVING' });
@@ -122,28 +116,4 @@ class GrpcServer implements RpcServer {
     this.#server.forceShutdown();
     this.#closing ??= Promise.resolve();
   }
-}
-
-/** Refuses a call before any handler sees it; health and reflection are no exception. */
-function requireToken(verifier: TokenVerifier): ServerInterceptor {
-  return (_method, call) =>
-    new ServerInterceptingCall(call, {
-      start: (next) =>
-        next({
-          onReceiveMetadata: (metadata, nextMetadata) => {
-            try {
-              verifier.verify(metadata);
-            } catch (error) {
-              call.sendStatus(statusOf(error));
-              return;
-            }
-            nextMetadata(metadata);
-          },
-        }),
-    });
-}
-
-function statusOf(error: unknown): Parameters<ServerInterceptingCall['sendStatus']>[0] {
-  const { code = 2, details = '', metadata = null } = toServiceError(error);
-  return { code, details, metadata };
 }

@@ -93,7 +93,7 @@ describe('createRpcServer', () => {
       'unauthenticated',
     );
     expect(await outcome(address, { ...clientTls, tokenFile: temporaryFile('second\n') })).toBe('ok');
-    writeFileSync(tokens, 'third, longer than before\n');
+    writeFileSync(tokens, 'third-and-longer-than-before\n');
     expect(await outcome(address, { ...clientTls, tokenFile: temporaryFile('second\n') })).toBe(
       'unauthenticated',
     );
