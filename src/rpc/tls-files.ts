@@ -112,7 +112,7 @@ export class TlsFiles implements CertificateProvider {
   }
 
   #versionNow(): string {
-    return Object.entries(this.#paths)
+    return (Object.entries(this.#paths) as [string, string][])
       .map(([field, path]) => {
         const { mtimeMs, size, ino } = statSync(expectFile(`tls.${field}`, path));
         return `${mtimeMs}/${size}/${ino}`;

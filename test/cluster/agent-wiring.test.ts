@@ -2,7 +2,6 @@
  * The agent's composition over real gRPC and HTTP, with sampler and engines faked: a fault reaches a `WatchNode` stream as
  * one delta that holds device and engines; cordons and Xids survive a restart; a reload keeps the old on error.
  */
-import { emptyDriverReadings, nothingRead } from '../../src/domain/device-details.js';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,7 +14,7 @@ import { NodeServiceClient } from '../../src/rpc/node-service-client.js';
 import { systemClock } from '../../src/runtime/clock.js';
 import { silentLogger } from '../../src/runtime/logger.js';
 import { FakeFleet, FakeSampler, fakeParts } from '../support/fake-agent-parts.js';
-import { aDeviceStatus, anEngineStatus, deviceUuid } from '../support/node-fixtures.js';
+import { aNodeSample, anEngineStatus, deviceUuid } from '../support/node-fixtures.js';
 
 let stateDir: string;
 const closers: (() => Promise<void> | void)[] = [];
@@ -24,25 +23,6 @@ afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
   rmSync(stateDir, { recursive: true, force: true });
 });
-
-function sample(change: Partial<NodeSample> = {}): NodeSample {
-  const device = (index: number) => ({
-    identity: aDeviceStatus(index).identity,
-    ...nothingRead,
-    reading: aDeviceStatus(index).reading,
-    processes: [],
-    error: null,
-    ageMs: 0,
-  });
-  return {
-    driver: { state: 'ok', driverVersion: '580.65.06', nvmlVersion: '13' },
-    devices: [device(0), device(1)],
-    readings: emptyDriverReadings,
-    stuck: [],
-    takenAtMs: systemClock.monotonicMs(),
-    ...change,
-  };
-}
 
 function xid79(): DeviceEvent {
   return {
@@ -66,9 +46,8 @@ function config(change: Record<string, unknown> = {}): AgentConfig {
   });
 }
 
-async function start(first: NodeSample | null = sample()) {
-  const sampler = new FakeSampler();
-  sampler.first = first;
+async function start(first: NodeSample | null = aNodeSample()) {
+  const sampler = new FakeSampler(first);
   const fleet = new FakeFleet([anEngineStatus('a'), anEngineStatus('b', { deviceUuids: [deviceUuid(1)] })]);
   const agent: RunningAgent = await runAgent(config(), {
     clock: systemClock,
@@ -150,7 +129,7 @@ it('without a driver the agent runs and says why; known devices are unknown', as
   const first = await start();
   await first.agent.close();
   const second = await start(
-    sample({ driver: { state: 'library-absent', reason: 'libnvidia-ml.so.1: not found' }, devices: [] }),
+    aNodeSample({ driver: { state: 'library-absent', reason: 'libnvidia-ml.so.1: not found' }, devices: [] }),
   );
   const { state } = await second.client.getNode();
   expect(state.driver).toEqual({ state: 'library-absent', reason: 'libnvidia-ml.so.1: not found' });
@@ -183,7 +162,7 @@ it('a reload applies templates and thresholds and names what needs a restart', a
   );
   expect(result).toEqual({ applied: ['templates', 'health.checks'], needsRestart: ['nvml'] });
   expect(fleet.templates).toHaveProperty('chat');
-  sampler.emitSample(sample());
+  sampler.emitSample(aNodeSample());
   expect((await client.getNode()).state.devices[0]).toMatchObject({ health: 'degraded' });
 });
 

@@ -16,7 +16,7 @@ import { systemClock } from '../../src/runtime/clock.js';
 import { silentLogger } from '../../src/runtime/logger.js';
 import { FakeFleet, FakeSampler, fakeParts } from '../support/fake-agent-parts.js';
 import { FakeKubeApi } from '../support/fake-kube-api.js';
-import { anEngineStatus } from '../support/node-fixtures.js';
+import { anEngineStatus, aNodeSample } from '../support/node-fixtures.js';
 import { eventually } from '../support/running-up.js';
 
 const nodes = '/api/v1/nodes';
@@ -47,7 +47,7 @@ it('finds the agent, and honours what kubectl says of its node', async () => {
       listen: { control: '127.0.0.1:0', probe: '127.0.0.1:0', metrics: '127.0.0.1:0' },
       kubernetes: access,
     }),
-    { ...run, parts: fakeParts(new FakeSampler(), new FakeFleet([anEngineStatus('a')])) },
+    { ...run, parts: fakeParts(new FakeSampler(aNodeSample()), new FakeFleet([anEngineStatus('a')])) },
   );
   closers.push(() => agent.close());
   const coordinator = await runCoordinator(

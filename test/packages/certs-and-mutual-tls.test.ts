@@ -15,6 +15,7 @@ import { systemClock } from '../../src/runtime/clock.js';
 import { silentLogger } from '../../src/runtime/logger.js';
 import { InfernodeError } from '../../src/domain/error-codes.js';
 import { FakeFleet, FakeSampler, fakeParts } from '../support/fake-agent-parts.js';
+import { aNodeSample } from '../support/node-fixtures.js';
 import { mainFile } from '../support/running-up.js';
 
 let directory: string;
@@ -50,7 +51,7 @@ async function agentAddress(certificate = 'localhost'): Promise<string> {
       clock: systemClock,
       logger: silentLogger(),
       version: '0',
-      parts: fakeParts(new FakeSampler(), new FakeFleet([])),
+      parts: fakeParts(new FakeSampler(aNodeSample()), new FakeFleet([])),
     },
   );
   closers.push(() => agent.close());

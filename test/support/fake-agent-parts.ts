@@ -10,9 +10,11 @@ export class FakeSampler implements SamplerPart {
   emitSample: (sample: NodeSample) => void = () => undefined;
   emitEvent: (event: DeviceEvent) => void = () => undefined;
   emitKernelLog: (news: KernelNews) => void = () => undefined;
-  first: NodeSample | null = null;
   #latest: NodeSample | null = null;
   closed = 0;
+
+  /** `first` is given at the start; without one the agent waits for it in vain. */
+  constructor(public first: NodeSample | null = null) {}
 
   onSample(callback: (sample: NodeSample) => void): void {
     this.emitSample = (sample) => {

@@ -1,6 +1,8 @@
 /** Domain objects for tests, complete and plausible; override what the test is about. */
-import { emptyReading, type DeviceStatus } from '../../src/domain/device.js';
+import { emptyReading, type DeviceStatus, type NodeSample } from '../../src/domain/device.js';
+import { emptyDriverReadings, nothingRead } from '../../src/domain/device-details.js';
 import type { EngineStatus } from '../../src/domain/engine.js';
+import { systemClock } from '../../src/runtime/clock.js';
 
 export function deviceUuid(index: number): string {
   return `GPU-00000000-0000-0000-0000-${String(index).padStart(12, '0')}`;
@@ -47,5 +49,25 @@ export function anEngineStatus(id = 'chat-0', overrides: Partial<EngineStatus> =
     restarts: 0,
     load: { running: 1, waiting: 0, kvCacheUsageRatio: 0.5, kvCacheBlocks: null, kvBlockTokens: null },
     ...overrides,
+  };
+}
+
+/** Two healthy devices under a driver that answers. */
+export function aNodeSample(change: Partial<NodeSample> = {}): NodeSample {
+  const device = (index: number) => ({
+    identity: aDeviceStatus(index).identity,
+    ...nothingRead,
+    reading: aDeviceStatus(index).reading,
+    processes: [],
+    error: null,
+    ageMs: 0,
+  });
+  return {
+    driver: { state: 'ok', driverVersion: '580.65.06', nvmlVersion: '13' },
+    devices: [device(0), device(1)],
+    readings: emptyDriverReadings,
+    stuck: [],
+    takenAtMs: systemClock.monotonicMs(),
+    ...change,
   };
 }
