@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import type { Registry } from 'prom-client';
 import type { AgentConfig } from './config/agent-config.js';
-import type { DeviceEvent, DeviceProcess, DeviceStatus, NodeSample } from './domain/device.js';
+import type { DeviceEvent, DeviceProcess, DeviceStatus, DriverState, NodeSample } from './domain/device.js';
 import type { EngineStatus } from './domain/engine.js';
 import { DeviceMetrics } from './device/device-metrics.js';
 import { DeviceSampler, type KernelNews } from './device/sample-devices.js';
@@ -24,6 +24,9 @@ export interface SamplerPart {
   onKernelLog(callback: (news: KernelNews) => void): void;
   /** Reads everything anew, process lists too. */
   sampleNow(): Promise<NodeSample | null>;
+  /** Closes NVML until `acquire`; throws when the driver is still held. */
+  release(): Promise<void>;
+  acquire(): Promise<DriverState>;
   start(): Promise<void>;
   close(): Promise<void>;
   destroy(reason: string): void;

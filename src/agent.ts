@@ -7,6 +7,7 @@
  * listener: a snapshot without the engines that are being adopted would take them off every coordinator. Close, in order: not ready; engines (kept,
  * unless told to stop them); streams; listeners; sampler; state file; lock.
  */
+import { join } from 'node:path';
 import type { AgentConfig } from './config/agent-config.js';
 import { formatAddress } from './config/listen-address.js';
 import { AgentKubernetes } from './agent-kubernetes.js';
@@ -15,10 +16,13 @@ import { addCordon, removeCordon } from './domain/cordon.js';
 import type { DeviceStatus, DriverState } from './domain/device.js';
 import type { EngineStatus } from './domain/engine.js';
 import { HostWatch } from './agent-host.js';
+import type { HistoryEntry } from './domain/history.js';
+import { AgentRecovery } from './agent-recovery.js';
 import { createAgentParts, type AgentParts, type EngineFleetPart, type SamplerPart } from './agent-parts.js';
 import type { KernelNews } from './device/sample-devices.js';
 import { DeviceHealthTracker } from './health/device-health.js';
 import { isStoredHealth, type StoredHealth } from './health/stored-health.js';
+import { HealthHistory, isHistoryEntry, maxHistoryEntries } from './health/health-history.js';
 import { HealthMetrics } from './health/health-metrics.js';
 import { createMetricsRegistry } from './metrics/metrics-registry.js';
 import { createMetricsServer, type ScrapeTarget } from './metrics/metrics-server.js';
@@ -35,6 +39,7 @@ import { StateLock } from './node/state-lock.js';
 import { createRpcServer } from './rpc/create-rpc-server.js';
 import { nodePackage, nodeProto } from './rpc/load-proto.js';
 import type { Clock } from './runtime/clock.js';
+import { Journal } from './runtime/journal.js';
 import type { Logger } from './runtime/logger.js';
 import { allStarted, settle } from './runtime/service.js';
 
@@ -61,6 +66,8 @@ export interface RunningAgent {
 }
 
 const nodeServiceName = 'infernode.node.v1.NodeService';
+/** Faults and what became of them: two files of 8 MiB hold some 50,000 entries. */
+const historyBytes = 8 * 1024 * 1024;
 /** Engines name devices by index, which only a sample can resolve; without one the start goes on and says so. */
 const firstSampleTimeoutMs = 10_000;
 /** A driver call that hangs must not keep the agent from ending. */
@@ -93,17 +100,21 @@ class Agent implements RunningAgent {
   readonly #options: RunAgentOptions;
   readonly #lock: StateLock;
   readonly #store: NodeStore<StoredHealth>;
+  readonly #journal: Journal<HistoryEntry>;
+  readonly #history: HealthHistory;
   readonly #sampler: SamplerPart;
   readonly #health: DeviceHealthTracker;
   readonly #fleet: EngineFleetPart;
   readonly #host: HostWatch;
   readonly #work: ReportedWork;
+  readonly #recovery: AgentRecovery;
   readonly #publisher: NodeStatePublisher;
   readonly #kubernetes: AgentKubernetes;
   readonly #control;
   readonly #metrics;
   readonly #probe;
   readonly #incarnations = new Map<string, string>();
+  readonly #engineStates = new Map<string, string>();
   #config: AgentConfig;
   #driver: DriverState = { state: 'released', reason: 'the driver has not been opened yet' };
   #notReady: string | null = 'starting';
@@ -128,11 +139,17 @@ class Agent implements RunningAgent {
       metrics: nodeMetrics,
       onFold: (work) => this.#publisher.publishWork(work),
     });
+    this.#journal = new Journal({
+      path: join(config.stateDir, 'history', 'events.jsonl'),
+      maxBytes: historyBytes,
+    });
+    this.#history = new HealthHistory({ clock, onEntry: (entry) => this.#journal.append(entry) });
     this.#sampler = parts.createSampler({ config, clock, logger, registry });
     this.#health = new DeviceHealthTracker({
       clock,
       logger,
       metrics: new HealthMetrics(registry, config.node.name),
+      history: this.#history,
       sampleIntervalMs: config.nvml.sampleIntervalMs,
       settings: config.health.checks,
       bootId,
@@ -159,6 +176,10 @@ class Agent implements RunningAgent {
       fleet: this.#fleet,
       latestSample: () => this.#sampler.latest?.() ?? null,
       diskPaths: [config.stateDir, ...config.health.disks],
+    });
+    this.#recovery = new AgentRecovery({
+      ...{ config, clock, logger, registry },
+      ...{ sampler: this.#sampler, fleet: this.#fleet, health: this.#health, history: this.#history },
     });
     this.#publisher = new NodeStatePublisher({
       node: config.node.name,
@@ -189,6 +210,8 @@ class Agent implements RunningAgent {
               uncordonDevice: async (...call) => this.#health.uncordonDevice(...call),
             },
             work: this.#work,
+            faults: this.#recovery.desk,
+            driver: this.#recovery.lease,
             metrics: nodeMetrics,
             logger,
           }),
@@ -223,7 +246,11 @@ class Agent implements RunningAgent {
     const { logger } = this.#options;
     this.#wire();
     await allStarted([this.#metrics.start(), this.#probe.start()]);
+    // Before anything can happen that would be numbered.
+    this.#history.restore(await this.#journal.read(maxHistoryEntries, isHistoryEntry));
     await this.#sampler.start();
+    // Somebody is at the driver since before this agent began.
+    if (this.#recovery.lease.isHeldByOthers) await this.#sampler.release();
     this.#health.start();
     this.#host.start();
     await this.#untilFirstSample();
@@ -284,6 +311,8 @@ class Agent implements RunningAgent {
   #devicesChanged(devices: DeviceStatus[]): void {
     this.#guard('device status', () => this.#fleet.applyDeviceStatus(devices));
     this.#publish();
+    // What waits for engines to end must not be asked before they have been told.
+    this.#guard('actions', () => this.#recovery.actions.consider(devices));
     this.#kubernetes.report(devices);
   }
 
@@ -300,11 +329,23 @@ class Agent implements RunningAgent {
 
   #enginesChanged(): void {
     this.#publish();
-    for (const { id, incarnation, deviceUuids } of this.#fleet.list()) {
+    for (const engine of this.#fleet.list()) {
+      const { id, incarnation, deviceUuids } = engine;
+      this.#noteEngine(engine);
       const before = this.#incarnations.get(id);
       this.#incarnations.set(id, incarnation);
       if (before !== undefined && before !== incarnation) this.#health.noteEngineRestarted(deviceUuids);
     }
+  }
+
+  /** What becomes of engines belongs to the story of their devices. */
+  #noteEngine({ id, state, reason, deviceUuids }: EngineStatus): void {
+    const before = this.#engineStates.get(id);
+    this.#engineStates.set(id, state);
+    if (before === undefined || before === state) return;
+    const said = `engine ${id} is ${state}, was ${before}${reason ? `: ${reason}` : ''}`;
+    for (const device of deviceUuids.length > 0 ? deviceUuids : [null])
+      this.#history.add({ kind: 'engine', source: 'agent', device, engine: id, reason: said });
   }
 
   #publish(): void {
@@ -344,6 +385,8 @@ class Agent implements RunningAgent {
     const { clock, logger } = this.#options;
     this.#notReady = 'shutting down';
     for (const service of ['', nodeServiceName]) this.#control.setServing(service, false);
+    // An agent that ends in the middle of a reset leaves a driver that nobody opens: the reset has its own time limits.
+    await settle(logger, 'recovery', this.#recovery.actions.close());
     await settle(logger, 'engines', this.#fleet.close({ stopEngines }));
     this.#host.close();
     this.#health.close();
@@ -358,7 +401,7 @@ class Agent implements RunningAgent {
     const sampler = settle(logger, 'sampler', this.#sampler.close());
     if (!(await withinLimit(clock, samplerCloseTimeoutMs, sampler)))
       this.#sampler.destroy('it did not close in time');
-    await this.#store.flush();
+    await Promise.all([this.#store.flush(), this.#journal.flush()]);
     this.#lock.release();
     logger.info({ stopEngines }, 'agent has ended');
   }

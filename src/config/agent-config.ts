@@ -110,7 +110,22 @@ export const agentSchema = z
         /** Paths whose file systems must not fill up, beside the state directory: models, logs. */
         disks: z.array(z.string().min(1)).max(32).default([]),
         actions: z
-          .strictObject({ resetDevice: z.enum(['off', 'on', 'dry-run']).default('off') })
+          .strictObject({
+            resetDevice: z.enum(['off', 'on', 'dry-run']).default('off'),
+            /** `{uuid}`, `{index}` and `{pci}` stand for the device. */
+            resetCommand: z
+              .array(z.string().min(1))
+              .min(1)
+              .default(['nvidia-smi', '--gpu-reset', '-i', '{uuid}']),
+            resetTimeoutMs: z.int().min(1000).max(3_600_000).default(120_000),
+            /** Of the engines on the device before the reset; `null`: their templates' own. */
+            drainTimeoutMs: z.int().min(0).nullable().default(null),
+            /** Of one device in 24 hours. */
+            maxResets: z.int().min(1).max(24).default(2),
+            /** Run for what is left to people: reboot-node and replace-hardware. */
+            hook: z.array(z.string().min(1)).default([]),
+            hookTimeoutMs: z.int().min(1000).max(600_000).default(30_000),
+          })
           .prefault({}),
       })
       .prefault({}),

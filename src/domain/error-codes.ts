@@ -29,6 +29,7 @@ export const errorCodes = {
   'engine-attached': { grpc: 'FAILED_PRECONDITION', http: 409, type: 'ConflictError', mayReroute: false },
   'template-unknown': { grpc: 'NOT_FOUND', http: 404, type: 'NotFoundError', mayReroute: false },
   'device-unknown': { grpc: 'NOT_FOUND', http: 404, type: 'NotFoundError', mayReroute: false },
+  'driver-busy': { grpc: 'FAILED_PRECONDITION', http: 409, type: 'ConflictError', mayReroute: false },
   'device-in-use': { grpc: 'FAILED_PRECONDITION', http: 409, type: 'ConflictError', mayReroute: false },
   'stale-epoch': { grpc: 'ABORTED', http: 409, type: 'ConflictError', mayReroute: false },
   'report-gap': { grpc: 'ABORTED', http: 409, type: 'ConflictError', mayReroute: false },

@@ -28,6 +28,8 @@ export interface Condition {
   reason: string;
   /** Wall time in ms, for display only. */
   sinceMs: number;
+  /** A rehearsal fired it. */
+  drill?: boolean;
 }
 
 /** A bad event or reading after classification. */
@@ -47,6 +49,8 @@ export interface Fault {
   /** Pid named by the driver as the owner of the channel, or `null`. */
   pid: number | null;
   observedAtMs: number;
+  /** A rehearsal. */
+  drill?: boolean;
 }
 
 export function worseHealth(a: DeviceHealth, b: DeviceHealth): DeviceHealth {

@@ -54,6 +54,7 @@ export function classifyFault(event: DeviceEvent, context: FaultContext): Classi
     evidence: event.text ?? `${event.source} event ${event.kind} ${event.code}`,
     pid: event.pid ?? message?.pid ?? null,
     observedAtMs: event.receivedAtMs,
+    drill: event.drill,
   };
 }
 

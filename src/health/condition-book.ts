@@ -124,6 +124,7 @@ export class ConditionBook {
         advice,
         reason,
         sinceMs: before?.condition.sinceMs ?? at.wallMs,
+        ...(fault.drill ? { drill: true } : {}),
       },
       fromEvent: true,
       code: fault.xid,

@@ -7,7 +7,8 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Cordon } from '../domain/cordon.js';
 import type { DeviceEvent, DeviceStatus, DriverState, NodeSample } from '../domain/device.js';
 import { InfernodeError } from '../domain/error-codes.js';
-import type { Condition, Fault } from '../domain/health.js';
+import { largerAction, type Action, type Condition, type Fault } from '../domain/health.js';
+import type { HistorySource } from '../domain/history.js';
 import type { KernelRecord } from '../domain/kernel-log.js';
 import { BoundedQueue } from '../runtime/bounded-queue.js';
 import type { Clock, Timer } from '../runtime/clock.js';
@@ -24,6 +25,8 @@ import type { HealthMetrics } from './health-metrics.js';
 import { hostChecks } from './checks/host-checks.js';
 import { HostHealth } from './host-health.js';
 import type { HostReadings } from '../domain/host-readings.js';
+import type { HealthHistory } from './health-history.js';
+import { FaultRecorder } from './record-faults.js';
 import { IncidentMemory } from './incident-memory.js';
 import { KernelLogIntake, noHostView, type HostView, type KernelOutcome } from './kernel-log-intake.js';
 
@@ -31,6 +34,7 @@ export interface DeviceHealthOptions {
   clock: Clock;
   logger: Logger;
   metrics: HealthMetrics;
+  history: HealthHistory;
   sampleIntervalMs: number;
   settings: CheckSettings;
   bootId: string;
@@ -54,6 +58,8 @@ export class DeviceHealthTracker {
   readonly #records = new Map<string, DeviceRecord>();
   readonly #early = new BoundedQueue<ClassifiedFault>(maxEarlyFaults);
   readonly #incidents = new IncidentMemory();
+  readonly #recorder: FaultRecorder;
+  readonly #owners: HostView;
   readonly #kernelLog: KernelLogIntake;
   /** Conditions that no single device has. */
   readonly #nodeBook = new ConditionBook();
@@ -71,11 +77,13 @@ export class DeviceHealthTracker {
   constructor(options: DeviceHealthOptions) {
     this.#options = options;
     this.#settings = options.settings;
+    this.#recorder = new FaultRecorder(options.logger, options.history);
+    this.#owners = options.host ?? noHostView;
     this.#stored = { bootId: options.bootId, devices: [] };
     const sameBoot = options.restored?.bootId === options.bootId;
     this.#kernelLog = new KernelLogIntake({
       seen: (sameBoot ? options.restored?.kernelLogSeen : undefined) ?? -1,
-      host: options.host ?? noHostView,
+      host: this.#owners,
       devices: () => [...this.#records.values()].map(({ identity }) => identity),
     });
     this.#host = new HostHealth(options.restored?.rdmaPorts);
@@ -166,10 +174,18 @@ export class DeviceHealthTracker {
       this.handleEvent(outcome.event);
       return;
     }
-    const { fault, drill } = outcome;
-    this.#logFault(fault, drill);
-    this.#hold(fault);
-    this.#announce(this.#isDisabled(fault) ? [] : [fault]);
+    const fault = { ...outcome.fault, drill: outcome.drill };
+    this.#tell([fault], fault.check === 'event_set_broken' ? 'agent' : 'kmsg');
+  }
+
+  /** New faults: recorded, held, announced. */
+  #tell(faults: readonly ClassifiedFault[], source: HistorySource): void {
+    for (const fault of faults) {
+      const engine = fault.pid === null ? null : (this.#owners.engineOf(fault.pid)?.engineId ?? null);
+      this.#recorder.note(fault, { source, basis: fault.basis, engine });
+      this.#hold(fault);
+    }
+    this.#announce(faults.filter((fault) => !this.#isDisabled(fault)));
   }
 
   handleEvent(event: DeviceEvent): void {
@@ -179,14 +195,23 @@ export class DeviceHealthTracker {
       this.#incidents.noteRecoveryAction(uuid, event.code, event.receivedAtMs);
     if (this.#incidents.isSecondSource(event)) {
       // The kernel log tells more than NVML about the same event: keep its verdict, count once.
-      if (event.text !== null) this.#hold(fault);
+      if (event.text !== null) this.#hold({ ...fault, action: this.#actionHeld(fault) });
+      this.#recorder.confirmed(fault, event.source);
       this.#announce([]);
       return;
     }
     this.#options.metrics.countEvent(uuid ?? '', fault.xid);
-    this.#logFault(fault, event.drill);
-    this.#hold(fault);
-    this.#announce(this.#isDisabled(fault) ? [] : [fault]);
+    const { wallMs, nowMs } = this.#now();
+    const atWallMs = wallMs - Math.max(0, nowMs - event.receivedAtMs);
+    const repeats = uuid === null ? undefined : this.#records.get(uuid)?.repeats;
+    this.#tell(repeats?.note(fault, atWallMs, this.#settings) ?? [fault], event.source);
+  }
+
+  /** A fault that had climbed the ladder stays where it is when the second source tells of it. */
+  #actionHeld({ deviceUuid, xid, action }: ClassifiedFault): Action {
+    const book = deviceUuid === null ? undefined : this.#records.get(deviceUuid)?.book;
+    const held = book?.held().find(({ code, condition }) => code === xid && condition.check === 'xid');
+    return largerAction(held?.condition.action ?? 'none', action);
   }
 
   /** Time passes: samples get old, quiet conditions go. */
@@ -244,15 +269,37 @@ export class DeviceHealthTracker {
     const record = this.#find(ref);
     const check = checkOfHolder(holder);
     if (check === null) record.cordons.remove(holder);
-    else if (record.book.acknowledge(check)) this.#afterAcknowledgement(record, check);
+    else if (record.book.acknowledge(check)) this.#afterAcknowledgement(record, check, holder);
     this.#announce([]);
     return this.#statusOf(record);
   }
 
-  #afterAcknowledgement(record: DeviceRecord, check: string): void {
+  /**
+   * An operator takes the responsibility for a condition; `device` is a UUID or an index, or empty for the node as a whole. A check that
+   * still sees the cause fires again with the next sample. Throws `device-unknown`; `argument-invalid` when it does not fire.
+   */
+  acknowledge(device: string, check: string, by: string): void {
+    const record = device === '' ? null : this.#find(device);
+    if (!(record?.book ?? this.#nodeBook).acknowledge(check))
+      throw new InfernodeError(
+        'argument-invalid',
+        `expected a check that fires on ${device === '' ? 'the node' : `device ${device}`}, got "${check}"`,
+      );
+    if (record) this.#afterAcknowledgement(record, check, by);
+    else this.#recorder.acknowledged(null, check, by);
+    this.#announce([]);
+  }
+
+  /** The device that a UUID or an index means; throws `device-unknown`. */
+  deviceOf(ref: string): DeviceStatus {
+    return this.#statusOf(this.#find(ref));
+  }
+
+  #afterAcknowledgement(record: DeviceRecord, check: string, by: string): void {
     const { uuid } = record.identity;
-    this.#options.logger.warn({ device: uuid, check }, 'condition acknowledged by an operator');
     record.accept(check);
+    record.repeats.forget(check);
+    this.#recorder.acknowledged(uuid, check, by);
     if (check === 'gpu_missing') this.#records.delete(uuid);
   }
 
@@ -262,6 +309,7 @@ export class DeviceHealthTracker {
     for (const stored of restored?.devices ?? []) {
       const record = new DeviceRecord(stored.identity, now.wallMs, stored);
       record.book.restore(stored.conditions, sameBoot, now);
+      if (!sameBoot) record.repeats.noteRepaired();
       this.#records.set(stored.identity.uuid, record);
     }
   }
@@ -311,7 +359,8 @@ export class DeviceHealthTracker {
       for (const condition of fired) faults.push(faultOfCondition(uuid, condition, at.nowMs));
     }
     faults.push(...this.#evaluateNode(at));
-    for (const fault of faults) this.#logFault(fault, false);
+    for (const fault of faults)
+      this.#recorder.note(fault, { source: 'reading', basis: 'reading', engine: null });
     return faults;
   }
 
@@ -339,8 +388,9 @@ export class DeviceHealthTracker {
       faults.length > 0 ||
       !isDeepStrictEqual(node, this.#toldNode) ||
       !isDeepStrictEqual(ageless(devices), ageless(this.#devices));
-    this.#toldNode = node;
     if (changed) {
+      this.#recorder.compare({ devices: this.#devices, node: this.#toldNode }, { devices, node });
+      this.#toldNode = node;
       this.#devices = devices;
       this.#options.metrics.show(devices);
       this.#options.metrics.showNode(node, this.unsupportedNodeChecks);
@@ -424,14 +474,6 @@ export class DeviceHealthTracker {
       'device-unknown',
       `expected a UUID or an index of a device of this node, got "${ref.slice(0, 80)}"`,
     );
-  }
-
-  #logFault(fault: Fault, drill: boolean): void {
-    const { check, deviceUuid: device, severity, action, advice, reason, evidence } = fault;
-    const line = { check, device, severity, action, advice, evidence, drill };
-    if (severity === 'info') this.#options.logger.info(line, reason);
-    else if (severity === 'warning') this.#options.logger.warn(line, reason);
-    else this.#options.logger.error(line, reason);
   }
 
   #now(): Moment {

@@ -11,6 +11,8 @@ import { DeviceCordons, healthCordons } from './cordon-device.js';
 import { deriveHealth } from './derive-health.js';
 import { DeviceTrends } from './device-trends.js';
 import { acceptAsIs, emptyInventory, updateInventory, type DeviceInventory } from './device-inventory.js';
+import type { Evidence } from './clear-rule.js';
+import { RepeatMemory } from './repeat-memory.js';
 import type { StoredDevice } from './stored-health.js';
 
 const lostCode = 'NVML_ERROR_GPU_IS_LOST';
@@ -26,6 +28,7 @@ export interface Surroundings {
 export class DeviceRecord {
   readonly book = new ConditionBook();
   readonly cordons: DeviceCordons;
+  readonly repeats: RepeatMemory;
   #identity: DeviceIdentity;
   #sample: DeviceSample | null = null;
   #previous: DeviceReading | null = null;
@@ -47,6 +50,7 @@ export class DeviceRecord {
     this.#healthSinceMs = wallMs;
     this.cordons = new DeviceCordons(stored?.cordons);
     this.#inventory = { ...emptyInventory, ...stored?.inventory };
+    this.repeats = new RepeatMemory(stored?.repeats);
   }
 
   get identity(): DeviceIdentity {
@@ -65,10 +69,10 @@ export class DeviceRecord {
     this.#identity = { ...sample.identity, serial };
     if (!stuck) this.#trends.noteLookup(sample.error);
     if (sample.error || stuck) return;
-    if (this.#gone) this.book.clearBy('device-returned');
+    if (this.#gone) this.#repairedBy('device-returned');
     this.#gone = false;
     this.#previous = this.#readAtMs === null ? null : this.#reading;
-    if (wentDown(this.#previous, sample.reading)) this.book.clearBy('counter-restarted');
+    if (wentDown(this.#previous, sample.reading)) this.#repairedBy('counter-restarted');
     this.#reading = sample.reading;
     const readAtMs = node.takenAtMs - sample.ageMs;
     if (readAtMs !== this.#readAtMs) this.#trends.note(sample, this.#parts, readAtMs);
@@ -85,7 +89,12 @@ export class DeviceRecord {
 
   /** The driver was released and is open again; when it still asks for a recovery action, nothing was repaired. */
   driverReopened(): void {
-    if ((this.#reading.recoveryAction ?? 0) === 0) this.book.clearBy('driver-reopened');
+    if ((this.#reading.recoveryAction ?? 0) === 0) this.#repairedBy('driver-reopened');
+  }
+
+  #repairedBy(evidence: Evidence): void {
+    this.book.clearBy(evidence);
+    this.repeats.noteRepaired();
   }
 
   /** Runs the checks; returns the conditions that are new or got worse. */
@@ -148,6 +157,7 @@ export class DeviceRecord {
       inventory: this.#inventory,
       cordons: [...this.cordons.set],
       conditions: this.book.stored(),
+      ...(this.repeats.isEmpty ? {} : { repeats: this.repeats.stored() }),
     };
   }
 

@@ -3,6 +3,7 @@ import type { Cordon } from '../domain/cordon.js';
 import type { DeviceIdentity } from '../domain/device.js';
 import type { DeviceInventory } from './device-inventory.js';
 import type { HeldCondition } from './condition-book.js';
+import type { StoredRepeats } from './repeat-memory.js';
 
 /** What is kept on disk of one device. */
 export interface StoredDevice {
@@ -11,6 +12,8 @@ export interface StoredDevice {
   conditions: HeldCondition[];
   /** Absent in documents of older agents. */
   inventory?: DeviceInventory;
+  /** What came back after repairs; absent in documents of older agents. */
+  repeats?: StoredRepeats;
 }
 
 export interface StoredHealth {

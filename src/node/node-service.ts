@@ -13,6 +13,7 @@ import type { WatchNodeRequest__Output } from '../rpc/generated/infernode/node/v
 import { reasonOf, toServiceError } from '../rpc/grpc-status.js';
 import { deviceToProto, engineToProto, nodeToProto, nodeUpdateToProto } from '../rpc/node-state-proto.js';
 import type { Logger } from '../runtime/logger.js';
+import { createHealthCalls, type DriverControl, type FaultDesk } from './health-calls.js';
 import type { NodeMetrics } from './node-metrics.js';
 import type { NodeStatePublisher, Subscription } from './publish-node-state.js';
 import { reportWorkWith } from './report-work.js';
@@ -37,6 +38,8 @@ export interface NodeServiceOptions {
   engines: EngineControl;
   devices: DeviceControl;
   work: Pick<ReportedWork, 'open'>;
+  faults: FaultDesk;
+  driver: DriverControl;
   metrics: NodeMetrics;
   logger: Logger;
 }
@@ -44,7 +47,7 @@ export interface NodeServiceOptions {
 const maxReasonLength = 512;
 
 export function createNodeService(options: NodeServiceOptions): NodeServiceHandlers {
-  const { publisher, engines, devices } = options;
+  const { publisher, engines, devices, faults, driver, metrics } = options;
   const unary = unaryWith(options);
 
   /** `stale-epoch` when the caller speaks to an agent process that is gone. */
@@ -98,6 +101,8 @@ export function createNodeService(options: NodeServiceOptions): NodeServiceHandl
       guard(expectedEpoch);
       return deviceToProto(await devices.uncordonDevice(requireDevice(device), requireHolder(holder)));
     }),
+
+    ...createHealthCalls({ publisher, faults, driver, metrics, unary, guard, requireHolder }),
   };
 }
 

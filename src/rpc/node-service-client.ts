@@ -5,16 +5,32 @@
  */
 import { status, type CallOptions, type ServiceError } from '@grpc/grpc-js';
 import type { ClientTlsConfig } from '../config/tls-config.js';
-import type { DeviceStatus } from '../domain/device.js';
+import type { DeviceStatus, DriverState } from '../domain/device.js';
 import type { EngineStatus } from '../domain/engine.js';
 import { InfernodeError, type ErrorCode } from '../domain/error-codes.js';
+import type { DeviceExplanation, HistoryEntry, Incident } from '../domain/history.js';
 import type { NodeState, NodeStateUpdate } from '../domain/node-state.js';
 import type { WorkReport } from '../domain/work.js';
 import { clientCredentials } from './credentials.js';
 import type { NodeServiceClient as Stub } from './generated/infernode/node/v1/NodeService.js';
 import { reasonOf } from './grpc-status.js';
 import { nodeProto } from './load-proto.js';
-import { deviceFromProto, engineFromProto, nodeFromProto, nodeUpdateFromProto } from './node-state-proto.js';
+import type { HistoryEntry__Output } from './generated/infernode/node/v1/HistoryEntry.js';
+import type { ListConditionsResponse__Output } from './generated/infernode/node/v1/ListConditionsResponse.js';
+import {
+  conditionsFromProto,
+  explanationFromProto,
+  historyFromProto,
+  incidentFromProto,
+  type DeviceCondition,
+} from './history-proto.js';
+import {
+  deviceFromProto,
+  driverFromProto,
+  engineFromProto,
+  nodeFromProto,
+  nodeUpdateFromProto,
+} from './node-state-proto.js';
 import { workReportToProto } from './work-proto.js';
 
 export interface NodeServiceClientOptions {
@@ -68,6 +84,7 @@ export interface DeviceCall {
 }
 
 const defaultDeadlineMs = 10_000;
+const releaseDeadlineMs = 10 * 60_000;
 
 /** A drain or a stop answers when it has begun, so one short deadline fits every call. */
 const channelOptions = {
@@ -131,6 +148,74 @@ export class NodeServiceClient {
     );
   }
 
+  /** Conditions that fire, of the node (`device` empty) and its devices. */
+  async listConditions(): Promise<DeviceCondition[]> {
+    const response = await this.#call<ListConditionsResponse__Output>((options, done) =>
+      this.#stub.listConditions({}, options, done),
+    );
+    return conditionsFromProto(response);
+  }
+
+  /** `device`: UUID or index; empty for the node. Answers with what still fires. */
+  async acknowledgeCondition(call: DeviceCall & { check: string }): Promise<DeviceCondition[]> {
+    const response = await this.#call<ListConditionsResponse__Output>((options, done) =>
+      this.#stub.acknowledgeCondition(call, options, done),
+    );
+    return conditionsFromProto(response);
+  }
+
+  async getIncident(id: string): Promise<Incident> {
+    return incidentFromProto(
+      await this.#call((options, done) => this.#stub.getIncident({ id }, options, done)),
+    );
+  }
+
+  async explainDevice(device: string): Promise<DeviceExplanation> {
+    return explanationFromProto(
+      await this.#call((options, done) => this.#stub.explainDevice({ device }, options, done)),
+    );
+  }
+
+  /** Entries after that number, oldest first; with `follow` until it is cancelled. */
+  watchEvents(
+    request: { afterSeq: number; follow: boolean },
+    listener: { onEntry(entry: HistoryEntry): void; onEnd(error: InfernodeError | null): void },
+  ): NodeWatch {
+    const stream = this.#stub.watchEvents({ afterSeq: String(request.afterSeq), follow: request.follow });
+    let over = false;
+    const end = (error: InfernodeError | null): void => {
+      if (!over) listener.onEnd(error);
+      over = true;
+    };
+    stream.on('data', (message: HistoryEntry__Output) => {
+      if (!over) listener.onEntry(historyFromProto(message));
+    });
+    stream.on('error', (error) => end(this.#toError(error as ServiceError)));
+    stream.on('end', () => end(null));
+    return {
+      cancel: () => {
+        end(null);
+        stream.cancel();
+      },
+    };
+  }
+
+  /** Answers when the driver is closed; draining may take long, so that the deadline is the drain's and a minute more. */
+  async releaseDriver(drainDeadlineMs = 0): Promise<DriverState> {
+    return driverFromProto(
+      await this.#call(
+        (options, done) => this.#stub.releaseDriver({ drainDeadlineMs }, options, done),
+        drainDeadlineMs + releaseDeadlineMs,
+      ),
+    );
+  }
+
+  async acquireDriver(): Promise<DriverState> {
+    return driverFromProto(
+      await this.#call((options, done) => this.#stub.acquireDriver({}, options, done), releaseDeadlineMs),
+    );
+  }
+
   /** `coordinator`: the caller's epoch, to hear of the work that others have in flight. */
   watchNode(listener: WatchNodeListener, coordinator = ''): NodeWatch {
     // No waitForReady: a node that cannot be reached must be said at once, not after a silence.
@@ -187,10 +272,11 @@ export class NodeServiceClient {
 
   #call<T>(
     invoke: (options: CallOptions, done: (error: ServiceError | null, value?: T) => void) => unknown,
+    deadlineMs = this.#deadlineMs,
   ): Promise<T> {
     return new Promise((resolve, reject) => {
       // gRPC wants wall time here and turns it into a duration at once, before the clock can jump.
-      invoke({ deadline: Date.now() + this.#deadlineMs }, (error, value) => {
+      invoke({ deadline: Date.now() + deadlineMs }, (error, value) => {
         if (error || value === undefined) reject(this.#toError(error));
         else resolve(value);
       });

@@ -32,7 +32,7 @@ import type { NodeUpdate, NodeUpdate__Output } from './generated/infernode/node/
 import type { Cordon__Output } from './generated/infernode/node/v1/Cordon.js';
 import { workUpdateFromProto, workUpdateToProto } from './work-proto.js';
 
-const severities: readonly Severity[] = ['info', 'warning', 'critical', 'fatal'];
+export const severities: readonly Severity[] = ['info', 'warning', 'critical', 'fatal'];
 const driverFailures = [
   'library-absent',
   'library-unusable',
@@ -127,7 +127,7 @@ export function engineToProto(engine: EngineStatus): Engine {
   };
 }
 
-function driverToProto(driver: DriverState): Driver {
+export function driverToProto(driver: DriverState): Driver {
   return driver.state === 'ok'
     ? { state: 'ok', driverVersion: driver.driverVersion, nvmlVersion: driver.nvmlVersion }
     : { state: driver.state, reason: driver.reason };
@@ -137,9 +137,9 @@ function cordonToProto({ holder, reason, sinceMs }: DomainCordon) {
   return { holder, reason, sinceUnixMs: sinceMs };
 }
 
-function conditionToProto(condition: DomainCondition): Condition {
-  const { check, severity, action, advice, reason, sinceMs } = condition;
-  return { check, severity, action, advice: advice ?? '', reason, sinceUnixMs: sinceMs };
+export function conditionToProto(condition: DomainCondition): Condition {
+  const { check, severity, action, advice, reason, sinceMs, drill = false } = condition;
+  return { check, severity, action, advice: advice ?? '', reason, sinceUnixMs: sinceMs, drill };
 }
 
 /** `undefined` leaves an optional field unset; `null` would too, but the generated types do not allow it. */
@@ -258,7 +258,7 @@ export function engineFromProto(engine: Engine__Output): EngineStatus {
   };
 }
 
-function driverFromProto(driver: Driver__Output | null): DriverState {
+export function driverFromProto(driver: Driver__Output | null): DriverState {
   if (driver?.state === 'ok')
     return { state: 'ok', driverVersion: driver.driverVersion, nvmlVersion: driver.nvmlVersion };
   return {
@@ -271,7 +271,7 @@ function cordonFromProto({ holder, reason, sinceUnixMs }: Cordon__Output): Domai
   return { holder, reason, sinceMs: sinceUnixMs };
 }
 
-function conditionFromProto(condition: Condition__Output): DomainCondition {
+export function conditionFromProto(condition: Condition__Output): DomainCondition {
   return {
     check: condition.check,
     severity: oneOf(severities, condition.severity, 'warning'),
@@ -279,6 +279,7 @@ function conditionFromProto(condition: Condition__Output): DomainCondition {
     advice: condition.advice || null,
     reason: condition.reason,
     sinceMs: condition.sinceUnixMs,
+    ...(condition.drill ? { drill: true } : {}),
   };
 }
 
@@ -304,6 +305,6 @@ function loadFromProto(load: EngineLoad__Output): DomainLoad {
   };
 }
 
-function oneOf<T extends string>(known: readonly T[], value: string, fallback: T): T {
+export function oneOf<T extends string>(known: readonly T[], value: string, fallback: T): T {
   return (known as readonly string[]).includes(value) ? (value as T) : fallback;
 }

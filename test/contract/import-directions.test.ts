@@ -18,6 +18,7 @@ const mayImport: Record<string, readonly string[] | 'anything'> = {
   // The agent's side. Folders exchange domain types; agent.ts connects them.
   device: [...base, 'native'],
   health: base,
+  recovery: base,
   engine: [...base, 'native'],
   kvcache: [...base, 'native'],
   node: [...base, 'rpc'],

@@ -1,7 +1,7 @@
 /** A sampler and an engine fleet without processes, typed from the real ones: for tests of the agent's own wiring. */
 import type { AgentParts, EngineFleetPart, SamplerPart } from '../../src/agent-parts.js';
 import type { KernelNews } from '../../src/device/sample-devices.js';
-import type { DeviceEvent, DeviceStatus, NodeSample } from '../../src/domain/device.js';
+import type { DeviceEvent, DeviceStatus, DriverState, NodeSample } from '../../src/domain/device.js';
 import type { EngineStatus } from '../../src/domain/engine.js';
 import { InfernodeError } from '../../src/domain/error-codes.js';
 import type { Fault } from '../../src/domain/health.js';
@@ -30,6 +30,14 @@ export class FakeSampler implements SamplerPart {
   }
   async sampleNow(): Promise<NodeSample | null> {
     return this.#latest;
+  }
+  released = false;
+  async release(): Promise<void> {
+    this.released = true;
+  }
+  async acquire(): Promise<DriverState> {
+    this.released = false;
+    return this.#latest?.driver ?? { state: 'no-device', reason: 'no sample' };
   }
   async start(): Promise<void> {
     if (this.first) this.emitSample(this.first);

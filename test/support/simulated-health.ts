@@ -12,6 +12,7 @@ import type { Condition } from '../../src/domain/health.js';
 import { noWorkload, type EngineWork, type Workload } from '../../src/domain/workload.js';
 import type { CheckSettings } from '../../src/health/condition-book.js';
 import { DeviceHealthTracker } from '../../src/health/device-health.js';
+import { HealthHistory } from '../../src/health/health-history.js';
 import { HealthMetrics } from '../../src/health/health-metrics.js';
 import type { StoredHealth } from '../../src/health/stored-health.js';
 import { Nvml } from '../../src/native/nvml.js';
@@ -61,6 +62,7 @@ export class SimulatedHealth {
       clock: this.clock,
       logger: silentLogger(),
       metrics: new HealthMetrics(this.registry, 'gpu-a'),
+      history: new HealthHistory({ clock: this.clock, onEntry: () => undefined }),
       sampleIntervalMs: 1000,
       settings,
       bootId: 'boot-1',

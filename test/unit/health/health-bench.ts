@@ -11,6 +11,8 @@ import {
   type NodeSample,
 } from '../../../src/domain/device.js';
 import type { Condition, Fault } from '../../../src/domain/health.js';
+import type { HistoryEntry } from '../../../src/domain/history.js';
+import { HealthHistory } from '../../../src/health/health-history.js';
 import type { KernelRecord } from '../../../src/domain/kernel-log.js';
 import type { CheckSettings } from '../../../src/health/condition-book.js';
 import { DeviceHealthTracker } from '../../../src/health/device-health.js';
@@ -44,6 +46,8 @@ export class HealthBench {
   stored: StoredHealth | null = null;
   devices: DeviceStatus[] = [];
   readonly tracker: DeviceHealthTracker;
+  readonly history: HealthHistory;
+  readonly entries: HistoryEntry[] = [];
   #kernelSeq: number;
 
   constructor(
@@ -58,10 +62,15 @@ export class HealthBench {
     } = {},
   ) {
     this.#kernelSeq = options.firstSeq ?? 0;
+    this.history = new HealthHistory({
+      clock: this.clock,
+      onEntry: (entry) => this.entries.push(entry),
+    });
     this.tracker = new DeviceHealthTracker({
       clock: this.clock,
       logger: silentLogger(),
       metrics: new HealthMetrics(this.registry, 'gpu-a'),
+      history: this.history,
       sampleIntervalMs: options.intervalMs ?? 1000,
       settings: options.settings ?? {},
       bootId: options.bootId ?? 'boot-1',

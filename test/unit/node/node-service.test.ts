@@ -1,4 +1,5 @@
 /** NodeService over real gRPC on a free port: what a coordinator sees, with the owners of engines and devices faked. */
+import type { DriverControl, FaultDesk } from '../../../src/node/health-calls.js';
 import { Client, credentials, Metadata } from '@grpc/grpc-js';
 import { Registry } from 'prom-client';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -57,12 +58,36 @@ async function setUp() {
       throw new Error('a bug');
     },
   };
+  const faults: FaultDesk = {
+    acknowledge: () => undefined,
+    incident: () => null,
+    explain: () => {
+      throw new InfernodeError('device-unknown', 'no such device');
+    },
+    entriesAfter: () => [],
+    onEntry: () => () => undefined,
+  };
+  const driver: DriverControl = {
+    releaseDriver: async (deadlineMs) => ({ state: 'released', reason: String(deadlineMs) }),
+    acquireDriver: async () => {
+      throw new InfernodeError('driver-busy', 'a reset is under way');
+    },
+  };
   const server = createRpcServer({
     listen: { host: '127.0.0.1', port: 0 },
     services: [
       {
         definition: nodeProto.NodeService.service,
-        handlers: createNodeService({ publisher, engines, devices, work, metrics, logger: silentLogger() }),
+        handlers: createNodeService({
+          publisher,
+          engines,
+          devices,
+          work,
+          faults,
+          driver,
+          metrics,
+          logger: silentLogger(),
+        }),
       },
     ],
     packages: [nodePackage],
@@ -235,5 +260,19 @@ describe('NodeService', () => {
     });
     expect(names).toContain('infernode.node.v1.NodeService');
     expect(names).toContain('grpc.health.v1.Health');
+  });
+});
+
+describe('driver and incidents', () => {
+  it('a release passes the deadline on, 0 is the default; a busy driver and an unknown incident are said by code', async () => {
+    const { client } = await setUp();
+    expect(await client.releaseDriver(500)).toMatchObject({ state: 'released', reason: '500' });
+    expect(await client.releaseDriver()).toMatchObject({ reason: 'null' });
+    await expect(client.acquireDriver()).rejects.toMatchObject({ code: 'driver-busy' });
+    await expect(client.getIncident('i7')).rejects.toMatchObject({ code: 'argument-invalid' });
+    await expect(client.explainDevice('9')).rejects.toMatchObject({ code: 'device-unknown' });
+    await expect(client.acknowledgeCondition({ device: '', check: '' })).rejects.toMatchObject({
+      code: 'argument-invalid',
+    });
   });
 });

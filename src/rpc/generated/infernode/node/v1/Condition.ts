@@ -8,6 +8,7 @@ export interface Condition {
   'advice'?: (string);
   'reason'?: (string);
   'sinceUnixMs'?: (number | string);
+  'drill'?: (boolean);
 }
 
 export interface Condition__Output {
@@ -17,4 +18,5 @@ export interface Condition__Output {
   'advice': (string);
   'reason': (string);
   'sinceUnixMs': (number);
+  'drill': (boolean);
 }

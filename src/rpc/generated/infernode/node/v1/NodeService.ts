@@ -2,23 +2,53 @@
 
 import type * as grpc from '@grpc/grpc-js'
 import type { MethodDefinition } from '@grpc/proto-loader'
+import type { AcknowledgeConditionRequest as _infernode_node_v1_AcknowledgeConditionRequest, AcknowledgeConditionRequest__Output as _infernode_node_v1_AcknowledgeConditionRequest__Output } from '../../../infernode/node/v1/AcknowledgeConditionRequest.js';
+import type { AcquireDriverRequest as _infernode_node_v1_AcquireDriverRequest, AcquireDriverRequest__Output as _infernode_node_v1_AcquireDriverRequest__Output } from '../../../infernode/node/v1/AcquireDriverRequest.js';
 import type { CordonDeviceRequest as _infernode_node_v1_CordonDeviceRequest, CordonDeviceRequest__Output as _infernode_node_v1_CordonDeviceRequest__Output } from '../../../infernode/node/v1/CordonDeviceRequest.js';
 import type { Device as _infernode_node_v1_Device, Device__Output as _infernode_node_v1_Device__Output } from '../../../infernode/node/v1/Device.js';
 import type { DrainEngineRequest as _infernode_node_v1_DrainEngineRequest, DrainEngineRequest__Output as _infernode_node_v1_DrainEngineRequest__Output } from '../../../infernode/node/v1/DrainEngineRequest.js';
+import type { Driver as _infernode_node_v1_Driver, Driver__Output as _infernode_node_v1_Driver__Output } from '../../../infernode/node/v1/Driver.js';
 import type { Engine as _infernode_node_v1_Engine, Engine__Output as _infernode_node_v1_Engine__Output } from '../../../infernode/node/v1/Engine.js';
+import type { ExplainDeviceRequest as _infernode_node_v1_ExplainDeviceRequest, ExplainDeviceRequest__Output as _infernode_node_v1_ExplainDeviceRequest__Output } from '../../../infernode/node/v1/ExplainDeviceRequest.js';
+import type { ExplainDeviceResponse as _infernode_node_v1_ExplainDeviceResponse, ExplainDeviceResponse__Output as _infernode_node_v1_ExplainDeviceResponse__Output } from '../../../infernode/node/v1/ExplainDeviceResponse.js';
+import type { GetIncidentRequest as _infernode_node_v1_GetIncidentRequest, GetIncidentRequest__Output as _infernode_node_v1_GetIncidentRequest__Output } from '../../../infernode/node/v1/GetIncidentRequest.js';
 import type { GetNodeRequest as _infernode_node_v1_GetNodeRequest, GetNodeRequest__Output as _infernode_node_v1_GetNodeRequest__Output } from '../../../infernode/node/v1/GetNodeRequest.js';
+import type { HistoryEntry as _infernode_node_v1_HistoryEntry, HistoryEntry__Output as _infernode_node_v1_HistoryEntry__Output } from '../../../infernode/node/v1/HistoryEntry.js';
+import type { Incident as _infernode_node_v1_Incident, Incident__Output as _infernode_node_v1_Incident__Output } from '../../../infernode/node/v1/Incident.js';
+import type { ListConditionsRequest as _infernode_node_v1_ListConditionsRequest, ListConditionsRequest__Output as _infernode_node_v1_ListConditionsRequest__Output } from '../../../infernode/node/v1/ListConditionsRequest.js';
+import type { ListConditionsResponse as _infernode_node_v1_ListConditionsResponse, ListConditionsResponse__Output as _infernode_node_v1_ListConditionsResponse__Output } from '../../../infernode/node/v1/ListConditionsResponse.js';
 import type { ListEnginesRequest as _infernode_node_v1_ListEnginesRequest, ListEnginesRequest__Output as _infernode_node_v1_ListEnginesRequest__Output } from '../../../infernode/node/v1/ListEnginesRequest.js';
 import type { ListEnginesResponse as _infernode_node_v1_ListEnginesResponse, ListEnginesResponse__Output as _infernode_node_v1_ListEnginesResponse__Output } from '../../../infernode/node/v1/ListEnginesResponse.js';
 import type { Node as _infernode_node_v1_Node, Node__Output as _infernode_node_v1_Node__Output } from '../../../infernode/node/v1/Node.js';
 import type { NodeUpdate as _infernode_node_v1_NodeUpdate, NodeUpdate__Output as _infernode_node_v1_NodeUpdate__Output } from '../../../infernode/node/v1/NodeUpdate.js';
+import type { ReleaseDriverRequest as _infernode_node_v1_ReleaseDriverRequest, ReleaseDriverRequest__Output as _infernode_node_v1_ReleaseDriverRequest__Output } from '../../../infernode/node/v1/ReleaseDriverRequest.js';
 import type { StartEngineRequest as _infernode_node_v1_StartEngineRequest, StartEngineRequest__Output as _infernode_node_v1_StartEngineRequest__Output } from '../../../infernode/node/v1/StartEngineRequest.js';
 import type { StopEngineRequest as _infernode_node_v1_StopEngineRequest, StopEngineRequest__Output as _infernode_node_v1_StopEngineRequest__Output } from '../../../infernode/node/v1/StopEngineRequest.js';
 import type { UncordonDeviceRequest as _infernode_node_v1_UncordonDeviceRequest, UncordonDeviceRequest__Output as _infernode_node_v1_UncordonDeviceRequest__Output } from '../../../infernode/node/v1/UncordonDeviceRequest.js';
+import type { WatchEventsRequest as _infernode_node_v1_WatchEventsRequest, WatchEventsRequest__Output as _infernode_node_v1_WatchEventsRequest__Output } from '../../../infernode/node/v1/WatchEventsRequest.js';
 import type { WatchNodeRequest as _infernode_node_v1_WatchNodeRequest, WatchNodeRequest__Output as _infernode_node_v1_WatchNodeRequest__Output } from '../../../infernode/node/v1/WatchNodeRequest.js';
 import type { WorkAck as _infernode_node_v1_WorkAck, WorkAck__Output as _infernode_node_v1_WorkAck__Output } from '../../../infernode/node/v1/WorkAck.js';
 import type { WorkReport as _infernode_node_v1_WorkReport, WorkReport__Output as _infernode_node_v1_WorkReport__Output } from '../../../infernode/node/v1/WorkReport.js';
 
 export interface NodeServiceClient extends grpc.Client {
+  AcknowledgeCondition(argument: _infernode_node_v1_AcknowledgeConditionRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_infernode_node_v1_ListConditionsResponse__Output>): grpc.ClientUnaryCall;
+  AcknowledgeCondition(argument: _infernode_node_v1_AcknowledgeConditionRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_infernode_node_v1_ListConditionsResponse__Output>): grpc.ClientUnaryCall;
+  AcknowledgeCondition(argument: _infernode_node_v1_AcknowledgeConditionRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_infernode_node_v1_ListConditionsResponse__Output>): grpc.ClientUnaryCall;
+  AcknowledgeCondition(argument: _infernode_node_v1_AcknowledgeConditionRequest, callback: grpc.requestCallback<_infernode_node_v1_ListConditionsResponse__Output>): grpc.ClientUnaryCall;
+  acknowledgeCondition(argument: _infernode_node_v1_AcknowledgeConditionRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_infernode_node_v1_ListConditionsResponse__Output>): grpc.ClientUnaryCall;
+  acknowledgeCondition(argument: _infernode_node_v1_AcknowledgeConditionRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_infernode_node_v1_ListConditionsResponse__Output>): grpc.ClientUnaryCall;
+  acknowledgeCondition(argument: _infernode_node_v1_AcknowledgeConditionRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_infernode_node_v1_ListConditionsResponse__Output>): grpc.ClientUnaryCall;
+  acknowledgeCondition(argument: _infernode_node_v1_AcknowledgeConditionRequest, callback: grpc.requestCallback<_infernode_node_v1_ListConditionsResponse__Output>): grpc.ClientUnaryCall;
+  
+  AcquireDriver(argument: _infernode_node_v1_AcquireDriverRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_infernode_node_v1_Driver__Output>): grpc.ClientUnaryCall;
+  AcquireDriver(argument: _infernode_node_v1_AcquireDriverRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_infernode_node_v1_Driver__Output>): grpc.ClientUnaryCall;
+  AcquireDriver(argument: _infernode_node_v1_AcquireDriverRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_infernode_node_v1_Driver__Output>): grpc.ClientUnaryCall;
+  AcquireDriver(argument: _infernode_node_v1_AcquireDriverRequest, callback: grpc.requestCallback<_infernode_node_v1_Driver__Output>): grpc.ClientUnaryCall;
+  acquireDriver(argument: _infernode_node_v1_AcquireDriverRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_infernode_node_v1_Driver__Output>): grpc.ClientUnaryCall;
+  acquireDriver(argument: _infernode_node_v1_AcquireDriverRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_infernode_node_v1_Driver__Output>): grpc.ClientUnaryCall;
+  acquireDriver(argument: _infernode_node_v1_AcquireDriverRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_infernode_node_v1_Driver__Output>): grpc.ClientUnaryCall;
+  acquireDriver(argument: _infernode_node_v1_AcquireDriverRequest, callback: grpc.requestCallback<_infernode_node_v1_Driver__Output>): grpc.ClientUnaryCall;
+  
   CordonDevice(argument: _infernode_node_v1_CordonDeviceRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_infernode_node_v1_Device__Output>): grpc.ClientUnaryCall;
   CordonDevice(argument: _infernode_node_v1_CordonDeviceRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_infernode_node_v1_Device__Output>): grpc.ClientUnaryCall;
   CordonDevice(argument: _infernode_node_v1_CordonDeviceRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_infernode_node_v1_Device__Output>): grpc.ClientUnaryCall;
@@ -37,6 +67,24 @@ export interface NodeServiceClient extends grpc.Client {
   drainEngine(argument: _infernode_node_v1_DrainEngineRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_infernode_node_v1_Engine__Output>): grpc.ClientUnaryCall;
   drainEngine(argument: _infernode_node_v1_DrainEngineRequest, callback: grpc.requestCallback<_infernode_node_v1_Engine__Output>): grpc.ClientUnaryCall;
   
+  ExplainDevice(argument: _infernode_node_v1_ExplainDeviceRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_infernode_node_v1_ExplainDeviceResponse__Output>): grpc.ClientUnaryCall;
+  ExplainDevice(argument: _infernode_node_v1_ExplainDeviceRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_infernode_node_v1_ExplainDeviceResponse__Output>): grpc.ClientUnaryCall;
+  ExplainDevice(argument: _infernode_node_v1_ExplainDeviceRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_infernode_node_v1_ExplainDeviceResponse__Output>): grpc.ClientUnaryCall;
+  ExplainDevice(argument: _infernode_node_v1_ExplainDeviceRequest, callback: grpc.requestCallback<_infernode_node_v1_ExplainDeviceResponse__Output>): grpc.ClientUnaryCall;
+  explainDevice(argument: _infernode_node_v1_ExplainDeviceRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_infernode_node_v1_ExplainDeviceResponse__Output>): grpc.ClientUnaryCall;
+  explainDevice(argument: _infernode_node_v1_ExplainDeviceRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_infernode_node_v1_ExplainDeviceResponse__Output>): grpc.ClientUnaryCall;
+  explainDevice(argument: _infernode_node_v1_ExplainDeviceRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_infernode_node_v1_ExplainDeviceResponse__Output>): grpc.ClientUnaryCall;
+  explainDevice(argument: _infernode_node_v1_ExplainDeviceRequest, callback: grpc.requestCallback<_infernode_node_v1_ExplainDeviceResponse__Output>): grpc.ClientUnaryCall;
+  
+  GetIncident(argument: _infernode_node_v1_GetIncidentRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_infernode_node_v1_Incident__Output>): grpc.ClientUnaryCall;
+  GetIncident(argument: _infernode_node_v1_GetIncidentRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_infernode_node_v1_Incident__Output>): grpc.ClientUnaryCall;
+  GetIncident(argument: _infernode_node_v1_GetIncidentRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_infernode_node_v1_Incident__Output>): grpc.ClientUnaryCall;
+  GetIncident(argument: _infernode_node_v1_GetIncidentRequest, callback: grpc.requestCallback<_infernode_node_v1_Incident__Output>): grpc.ClientUnaryCall;
+  getIncident(argument: _infernode_node_v1_GetIncidentRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_infernode_node_v1_Incident__Output>): grpc.ClientUnaryCall;
+  getIncident(argument: _infernode_node_v1_GetIncidentRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_infernode_node_v1_Incident__Output>): grpc.ClientUnaryCall;
+  getIncident(argument: _infernode_node_v1_GetIncidentRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_infernode_node_v1_Incident__Output>): grpc.ClientUnaryCall;
+  getIncident(argument: _infernode_node_v1_GetIncidentRequest, callback: grpc.requestCallback<_infernode_node_v1_Incident__Output>): grpc.ClientUnaryCall;
+  
   GetNode(argument: _infernode_node_v1_GetNodeRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_infernode_node_v1_Node__Output>): grpc.ClientUnaryCall;
   GetNode(argument: _infernode_node_v1_GetNodeRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_infernode_node_v1_Node__Output>): grpc.ClientUnaryCall;
   GetNode(argument: _infernode_node_v1_GetNodeRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_infernode_node_v1_Node__Output>): grpc.ClientUnaryCall;
@@ -46,6 +94,15 @@ export interface NodeServiceClient extends grpc.Client {
   getNode(argument: _infernode_node_v1_GetNodeRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_infernode_node_v1_Node__Output>): grpc.ClientUnaryCall;
   getNode(argument: _infernode_node_v1_GetNodeRequest, callback: grpc.requestCallback<_infernode_node_v1_Node__Output>): grpc.ClientUnaryCall;
   
+  ListConditions(argument: _infernode_node_v1_ListConditionsRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_infernode_node_v1_ListConditionsResponse__Output>): grpc.ClientUnaryCall;
+  ListConditions(argument: _infernode_node_v1_ListConditionsRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_infernode_node_v1_ListConditionsResponse__Output>): grpc.ClientUnaryCall;
+  ListConditions(argument: _infernode_node_v1_ListConditionsRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_infernode_node_v1_ListConditionsResponse__Output>): grpc.ClientUnaryCall;
+  ListConditions(argument: _infernode_node_v1_ListConditionsRequest, callback: grpc.requestCallback<_infernode_node_v1_ListConditionsResponse__Output>): grpc.ClientUnaryCall;
+  listConditions(argument: _infernode_node_v1_ListConditionsRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_infernode_node_v1_ListConditionsResponse__Output>): grpc.ClientUnaryCall;
+  listConditions(argument: _infernode_node_v1_ListConditionsRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_infernode_node_v1_ListConditionsResponse__Output>): grpc.ClientUnaryCall;
+  listConditions(argument: _infernode_node_v1_ListConditionsRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_infernode_node_v1_ListConditionsResponse__Output>): grpc.ClientUnaryCall;
+  listConditions(argument: _infernode_node_v1_ListConditionsRequest, callback: grpc.requestCallback<_infernode_node_v1_ListConditionsResponse__Output>): grpc.ClientUnaryCall;
+  
   ListEngines(argument: _infernode_node_v1_ListEnginesRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_infernode_node_v1_ListEnginesResponse__Output>): grpc.ClientUnaryCall;
   ListEngines(argument: _infernode_node_v1_ListEnginesRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_infernode_node_v1_ListEnginesResponse__Output>): grpc.ClientUnaryCall;
   ListEngines(argument: _infernode_node_v1_ListEnginesRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_infernode_node_v1_ListEnginesResponse__Output>): grpc.ClientUnaryCall;
@@ -54,6 +111,15 @@ export interface NodeServiceClient extends grpc.Client {
   listEngines(argument: _infernode_node_v1_ListEnginesRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_infernode_node_v1_ListEnginesResponse__Output>): grpc.ClientUnaryCall;
   listEngines(argument: _infernode_node_v1_ListEnginesRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_infernode_node_v1_ListEnginesResponse__Output>): grpc.ClientUnaryCall;
   listEngines(argument: _infernode_node_v1_ListEnginesRequest, callback: grpc.requestCallback<_infernode_node_v1_ListEnginesResponse__Output>): grpc.ClientUnaryCall;
+  
+  ReleaseDriver(argument: _infernode_node_v1_ReleaseDriverRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_infernode_node_v1_Driver__Output>): grpc.ClientUnaryCall;
+  ReleaseDriver(argument: _infernode_node_v1_ReleaseDriverRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_infernode_node_v1_Driver__Output>): grpc.ClientUnaryCall;
+  ReleaseDriver(argument: _infernode_node_v1_ReleaseDriverRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_infernode_node_v1_Driver__Output>): grpc.ClientUnaryCall;
+  ReleaseDriver(argument: _infernode_node_v1_ReleaseDriverRequest, callback: grpc.requestCallback<_infernode_node_v1_Driver__Output>): grpc.ClientUnaryCall;
+  releaseDriver(argument: _infernode_node_v1_ReleaseDriverRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_infernode_node_v1_Driver__Output>): grpc.ClientUnaryCall;
+  releaseDriver(argument: _infernode_node_v1_ReleaseDriverRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_infernode_node_v1_Driver__Output>): grpc.ClientUnaryCall;
+  releaseDriver(argument: _infernode_node_v1_ReleaseDriverRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_infernode_node_v1_Driver__Output>): grpc.ClientUnaryCall;
+  releaseDriver(argument: _infernode_node_v1_ReleaseDriverRequest, callback: grpc.requestCallback<_infernode_node_v1_Driver__Output>): grpc.ClientUnaryCall;
   
   ReportWork(metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientDuplexStream<_infernode_node_v1_WorkReport, _infernode_node_v1_WorkAck__Output>;
   ReportWork(options?: grpc.CallOptions): grpc.ClientDuplexStream<_infernode_node_v1_WorkReport, _infernode_node_v1_WorkAck__Output>;
@@ -87,6 +153,11 @@ export interface NodeServiceClient extends grpc.Client {
   uncordonDevice(argument: _infernode_node_v1_UncordonDeviceRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_infernode_node_v1_Device__Output>): grpc.ClientUnaryCall;
   uncordonDevice(argument: _infernode_node_v1_UncordonDeviceRequest, callback: grpc.requestCallback<_infernode_node_v1_Device__Output>): grpc.ClientUnaryCall;
   
+  WatchEvents(argument: _infernode_node_v1_WatchEventsRequest, metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientReadableStream<_infernode_node_v1_HistoryEntry__Output>;
+  WatchEvents(argument: _infernode_node_v1_WatchEventsRequest, options?: grpc.CallOptions): grpc.ClientReadableStream<_infernode_node_v1_HistoryEntry__Output>;
+  watchEvents(argument: _infernode_node_v1_WatchEventsRequest, metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientReadableStream<_infernode_node_v1_HistoryEntry__Output>;
+  watchEvents(argument: _infernode_node_v1_WatchEventsRequest, options?: grpc.CallOptions): grpc.ClientReadableStream<_infernode_node_v1_HistoryEntry__Output>;
+  
   WatchNode(argument: _infernode_node_v1_WatchNodeRequest, metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientReadableStream<_infernode_node_v1_NodeUpdate__Output>;
   WatchNode(argument: _infernode_node_v1_WatchNodeRequest, options?: grpc.CallOptions): grpc.ClientReadableStream<_infernode_node_v1_NodeUpdate__Output>;
   watchNode(argument: _infernode_node_v1_WatchNodeRequest, metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientReadableStream<_infernode_node_v1_NodeUpdate__Output>;
@@ -95,13 +166,25 @@ export interface NodeServiceClient extends grpc.Client {
 }
 
 export interface NodeServiceHandlers extends grpc.UntypedServiceImplementation {
+  AcknowledgeCondition: grpc.handleUnaryCall<_infernode_node_v1_AcknowledgeConditionRequest__Output, _infernode_node_v1_ListConditionsResponse>;
+  
+  AcquireDriver: grpc.handleUnaryCall<_infernode_node_v1_AcquireDriverRequest__Output, _infernode_node_v1_Driver>;
+  
   CordonDevice: grpc.handleUnaryCall<_infernode_node_v1_CordonDeviceRequest__Output, _infernode_node_v1_Device>;
   
   DrainEngine: grpc.handleUnaryCall<_infernode_node_v1_DrainEngineRequest__Output, _infernode_node_v1_Engine>;
   
+  ExplainDevice: grpc.handleUnaryCall<_infernode_node_v1_ExplainDeviceRequest__Output, _infernode_node_v1_ExplainDeviceResponse>;
+  
+  GetIncident: grpc.handleUnaryCall<_infernode_node_v1_GetIncidentRequest__Output, _infernode_node_v1_Incident>;
+  
   GetNode: grpc.handleUnaryCall<_infernode_node_v1_GetNodeRequest__Output, _infernode_node_v1_Node>;
   
+  ListConditions: grpc.handleUnaryCall<_infernode_node_v1_ListConditionsRequest__Output, _infernode_node_v1_ListConditionsResponse>;
+  
   ListEngines: grpc.handleUnaryCall<_infernode_node_v1_ListEnginesRequest__Output, _infernode_node_v1_ListEnginesResponse>;
+  
+  ReleaseDriver: grpc.handleUnaryCall<_infernode_node_v1_ReleaseDriverRequest__Output, _infernode_node_v1_Driver>;
   
   ReportWork: grpc.handleBidiStreamingCall<_infernode_node_v1_WorkReport__Output, _infernode_node_v1_WorkAck>;
   
@@ -111,18 +194,27 @@ export interface NodeServiceHandlers extends grpc.UntypedServiceImplementation {
   
   UncordonDevice: grpc.handleUnaryCall<_infernode_node_v1_UncordonDeviceRequest__Output, _infernode_node_v1_Device>;
   
+  WatchEvents: grpc.handleServerStreamingCall<_infernode_node_v1_WatchEventsRequest__Output, _infernode_node_v1_HistoryEntry>;
+  
   WatchNode: grpc.handleServerStreamingCall<_infernode_node_v1_WatchNodeRequest__Output, _infernode_node_v1_NodeUpdate>;
   
 }
 
 export interface NodeServiceDefinition extends grpc.ServiceDefinition {
+  AcknowledgeCondition: MethodDefinition<_infernode_node_v1_AcknowledgeConditionRequest, _infernode_node_v1_ListConditionsResponse, _infernode_node_v1_AcknowledgeConditionRequest__Output, _infernode_node_v1_ListConditionsResponse__Output>
+  AcquireDriver: MethodDefinition<_infernode_node_v1_AcquireDriverRequest, _infernode_node_v1_Driver, _infernode_node_v1_AcquireDriverRequest__Output, _infernode_node_v1_Driver__Output>
   CordonDevice: MethodDefinition<_infernode_node_v1_CordonDeviceRequest, _infernode_node_v1_Device, _infernode_node_v1_CordonDeviceRequest__Output, _infernode_node_v1_Device__Output>
   DrainEngine: MethodDefinition<_infernode_node_v1_DrainEngineRequest, _infernode_node_v1_Engine, _infernode_node_v1_DrainEngineRequest__Output, _infernode_node_v1_Engine__Output>
+  ExplainDevice: MethodDefinition<_infernode_node_v1_ExplainDeviceRequest, _infernode_node_v1_ExplainDeviceResponse, _infernode_node_v1_ExplainDeviceRequest__Output, _infernode_node_v1_ExplainDeviceResponse__Output>
+  GetIncident: MethodDefinition<_infernode_node_v1_GetIncidentRequest, _infernode_node_v1_Incident, _infernode_node_v1_GetIncidentRequest__Output, _infernode_node_v1_Incident__Output>
   GetNode: MethodDefinition<_infernode_node_v1_GetNodeRequest, _infernode_node_v1_Node, _infernode_node_v1_GetNodeRequest__Output, _infernode_node_v1_Node__Output>
+  ListConditions: MethodDefinition<_infernode_node_v1_ListConditionsRequest, _infernode_node_v1_ListConditionsResponse, _infernode_node_v1_ListConditionsRequest__Output, _infernode_node_v1_ListConditionsResponse__Output>
   ListEngines: MethodDefinition<_infernode_node_v1_ListEnginesRequest, _infernode_node_v1_ListEnginesResponse, _infernode_node_v1_ListEnginesRequest__Output, _infernode_node_v1_ListEnginesResponse__Output>
+  ReleaseDriver: MethodDefinition<_infernode_node_v1_ReleaseDriverRequest, _infernode_node_v1_Driver, _infernode_node_v1_ReleaseDriverRequest__Output, _infernode_node_v1_Driver__Output>
   ReportWork: MethodDefinition<_infernode_node_v1_WorkReport, _infernode_node_v1_WorkAck, _infernode_node_v1_WorkReport__Output, _infernode_node_v1_WorkAck__Output>
   StartEngine: MethodDefinition<_infernode_node_v1_StartEngineRequest, _infernode_node_v1_Engine, _infernode_node_v1_StartEngineRequest__Output, _infernode_node_v1_Engine__Output>
   StopEngine: MethodDefinition<_infernode_node_v1_StopEngineRequest, _infernode_node_v1_Engine, _infernode_node_v1_StopEngineRequest__Output, _infernode_node_v1_Engine__Output>
   UncordonDevice: MethodDefinition<_infernode_node_v1_UncordonDeviceRequest, _infernode_node_v1_Device, _infernode_node_v1_UncordonDeviceRequest__Output, _infernode_node_v1_Device__Output>
+  WatchEvents: MethodDefinition<_infernode_node_v1_WatchEventsRequest, _infernode_node_v1_HistoryEntry, _infernode_node_v1_WatchEventsRequest__Output, _infernode_node_v1_HistoryEntry__Output>
   WatchNode: MethodDefinition<_infernode_node_v1_WatchNodeRequest, _infernode_node_v1_NodeUpdate, _infernode_node_v1_WatchNodeRequest__Output, _infernode_node_v1_NodeUpdate__Output>
 }

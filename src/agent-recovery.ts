@@ -1,0 +1,114 @@
+/** Recovery and the desk that explains faults, put together from the parts of the agent that they stand on. */
+import type { Registry } from 'prom-client';
+import type { EngineFleetPart, SamplerPart } from './agent-parts.js';
+import type { AgentConfig } from './config/agent-config.js';
+import type { DeviceHealthTracker } from './health/device-health.js';
+import { explainConditions } from './health/explain-device.js';
+import type { HealthHistory } from './health/health-history.js';
+import type { FaultDesk } from './node/health-calls.js';
+import { DeviceActions } from './recovery/act-on-device.js';
+import { DriverLease } from './recovery/driver-lease.js';
+import { RecoveryMetrics } from './recovery/recovery-metrics.js';
+import type { ActiveProbe, RecoveryParts } from './recovery/recovery-parts.js';
+import type { Clock } from './runtime/clock.js';
+import type { Logger } from './runtime/logger.js';
+
+export interface AgentRecoveryOptions {
+  config: AgentConfig;
+  clock: Clock;
+  logger: Logger;
+  registry: Registry;
+  sampler: SamplerPart;
+  fleet: EngineFleetPart;
+  health: DeviceHealthTracker;
+  history: HealthHistory;
+}
+
+/** Of the past of a device, as much as fits a screen or two. */
+const explainedEntries = 100;
+
+export class AgentRecovery {
+  readonly lease: DriverLease;
+  readonly actions: DeviceActions;
+  readonly desk: FaultDesk;
+
+  constructor(options: AgentRecoveryOptions) {
+    const { config, registry } = options;
+    const parts = partsOf(options);
+    const { hookTimeoutMs, ...actions } = config.health.actions;
+    this.lease = new DriverLease(parts);
+    this.actions = new DeviceActions(parts, this.lease, new RecoveryMetrics(registry, config.node.name), {
+      ...actions,
+      hookTimeoutMs,
+      drillNode: config.nvml.drill,
+    });
+    this.desk = deskOf(options, this.actions);
+  }
+}
+
+function partsOf({
+  config,
+  clock,
+  logger,
+  sampler,
+  fleet,
+  health,
+  history,
+}: AgentRecoveryOptions): RecoveryParts {
+  return {
+    nodeName: config.node.name,
+    driver: {
+      release: () => sampler.release(),
+      acquire: () => sampler.acquire(),
+      processesOf: async (uuid) => {
+        const sample = await sampler.sampleNow();
+        return sample?.devices.find(({ identity }) => identity.uuid === uuid)?.processes ?? null;
+      },
+    },
+    engines: fleet,
+    devices: {
+      list: () => health.devices,
+      cordon: (uuid, holder, reason) => void health.cordonDevice(uuid, holder, reason),
+      uncordon: (uuid, holder) => void health.uncordonDevice(uuid, holder),
+    },
+    probe: readingProbe(sampler),
+    note: (news) => void history.add(news),
+    clock,
+    logger,
+  };
+}
+
+/** Fit for work, as far as readings tell: the device answers, and its driver asks for nothing. */
+function readingProbe(sampler: SamplerPart): ActiveProbe {
+  return async (uuid) => {
+    const sample = await sampler.sampleNow();
+    const device = sample?.devices.find(({ identity }) => identity.uuid === uuid);
+    if (!device) return { ok: false, reason: 'the driver does not list the device' };
+    if (device.error) return { ok: false, reason: `${device.error.call} answers ${device.error.code}` };
+    const wanted = device.reading.recoveryAction ?? 0;
+    return wanted === 0
+      ? { ok: true, reason: '' }
+      : { ok: false, reason: `the driver asks for recovery action ${wanted}` };
+  };
+}
+
+function deskOf({ health, history, fleet }: AgentRecoveryOptions, actions: DeviceActions): FaultDesk {
+  return {
+    acknowledge: (device, check, by) => health.acknowledge(device, check, by),
+    incident: (id) => history.incident(id),
+    explain: (ref) => {
+      const device = health.deviceOf(ref);
+      const { uuid } = device.identity;
+      const past = history.of(uuid, explainedEntries);
+      return {
+        device,
+        conditions: explainConditions(device, past),
+        history: past,
+        engines: fleet.list().filter(({ deviceUuids }) => deviceUuids.includes(uuid)),
+        plan: actions.plan(device),
+      };
+    },
+    entriesAfter: (seq, limit) => history.after(seq, limit),
+    onEntry: (listener) => history.onNews(listener),
+  };
+}

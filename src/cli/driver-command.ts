@@ -1,0 +1,72 @@
+import { InvalidArgumentError, type Command } from 'commander';
+import type { DriverState } from '../domain/device.js';
+import { NodeServiceClient } from '../rpc/node-service-client.js';
+import { resolveAgent } from './cordon-command.js';
+
+interface TargetOptions {
+  agent?: string;
+  node?: string;
+  drain?: number;
+}
+
+/** `infernode driver release|acquire`, and `infernode acknowledge`: what an operator does beside the agent's own actions. */
+export function addDriverCommands(program: Command): void {
+  const driver = program
+    .command('driver')
+    .description('let go of the GPU driver for an upgrade or a reset by hand, and take it back');
+  target(driver.command('release'))
+    .description(
+      'cordon the GPUs, drain and stop the engines, close NVML; holds until `driver acquire`, over a restart of the agent too',
+    )
+    .option('--drain <seconds>', "drain deadline (default: the templates' own)", seconds)
+    .action((options: TargetOptions) =>
+      call(options, (client) => client.releaseDriver((options.drain ?? 0) * 1000)),
+    );
+  target(driver.command('acquire'))
+    .description('open NVML again, lift the cordons, start the engines that the release stopped')
+    .action((options: TargetOptions) => call(options, (client) => client.acquireDriver()));
+  target(program.command('acknowledge <check> [gpu]'))
+    .description(
+      'take the responsibility for a finding that only a repair ends; without a GPU: of the node as a whole',
+    )
+    .option('--holder <holder>', 'who you are', `operator:${process.env['USER'] ?? 'cli'}`)
+    .addHelpText('after', '\nExample:\n  infernode acknowledge row_remap_failure 3')
+    .action(async (check: string, gpu: string | undefined, options: TargetOptions & { holder: string }) => {
+      const client = new NodeServiceClient({ address: resolveAgent(options) });
+      try {
+        const left = await client.acknowledgeCondition({ device: gpu ?? '', check, holder: options.holder });
+        process.stdout.write(`acknowledged ${check}; ${left.length} findings are left\n`);
+      } finally {
+        client.close();
+      }
+    });
+}
+
+function target(command: Command): Command {
+  return command
+    .option(
+      '--agent <host:port>',
+      'control address of the agent (default: a node of the running `infernode up`, else 127.0.0.1:9470)',
+    )
+    .option('--node <name>', 'node of the running `infernode up` (default: the first)');
+}
+
+async function call(
+  options: TargetOptions,
+  invoke: (client: NodeServiceClient) => Promise<DriverState>,
+): Promise<void> {
+  const client = new NodeServiceClient({ address: resolveAgent(options) });
+  try {
+    const driver = await invoke(client);
+    const said = driver.state === 'ok' ? driver.driverVersion : driver.reason;
+    process.stdout.write(`driver ${driver.state}: ${said}\n`);
+    if (driver.state !== 'ok' && driver.state !== 'released') process.exitCode = 1;
+  } finally {
+    client.close();
+  }
+}
+
+function seconds(text: string): number {
+  if (/^\d{1,5}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError(`expected seconds, got "${text}"`);
+}

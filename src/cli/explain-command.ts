@@ -1,0 +1,80 @@
+import type { Command } from 'commander';
+import type { DeviceExplanation, HistoryEntry } from '../domain/history.js';
+import { NodeServiceClient } from '../rpc/node-service-client.js';
+import { resolveAgent } from './cordon-command.js';
+import { formatEntry } from './events-command.js';
+
+interface ExplainOptions {
+  agent?: string;
+  node?: string;
+  json?: boolean;
+}
+
+const shownEntries = 20;
+
+/** `infernode explain GPU`: why a device is as it is, with the evidence, and what ends it. */
+export function addExplainCommand(program: Command): void {
+  program
+    .command('explain <gpu>')
+    .description(
+      'why a GPU (index or UUID) is as it is: findings with their evidence, what happened, what is done',
+    )
+    .option(
+      '--agent <host:port>',
+      'control address of the agent (default: a node of the running `infernode up`, else 127.0.0.1:9470)',
+    )
+    .option('--node <name>', 'node of the running `infernode up` (default: the first)')
+    .option('--json', 'the answer as one JSON object')
+    .addHelpText(
+      'after',
+      `
+Each finding says what decided (the driver's own recovery action, a table, a reading), the raw lines behind it, and what makes it go.
+
+Examples:
+  infernode explain 0
+  infernode explain GPU-8592a3b5-... --agent gpu-a:9470 --json`,
+    )
+    .action(async (gpu: string, options: ExplainOptions) => {
+      const client = new NodeServiceClient({ address: resolveAgent(options) });
+      try {
+        const explanation = await client.explainDevice(gpu);
+        process.stdout.write(
+          `${options.json ? JSON.stringify(explanation) : renderExplanation(explanation)}\n`,
+        );
+      } finally {
+        client.close();
+      }
+    });
+}
+
+export function renderExplanation({ device, conditions, history, engines, plan }: DeviceExplanation): string {
+  const { identity, health, healthSinceMs, reason, action, cordons } = device;
+  const serial = identity.serial === null ? '' : `, serial ${identity.serial}`;
+  const lines = [
+    `GPU ${identity.index}  ${identity.name}  (${identity.uuid}${serial}, PCI ${identity.pciBusId})`,
+    `  ${health} since ${new Date(healthSinceMs).toISOString()}${reason ? `: ${reason}` : ''}`,
+    ...cordons.map(({ holder, reason: why }) => `  cordoned by ${holder}: ${why}`),
+    ...engines.map(({ id, state, reason: why }) => `  engine ${id}: ${state}${why ? `, ${why}` : ''}`),
+    `  action: ${action}; ${plan}`,
+  ];
+  for (const { condition, title, basis, evidence, clearsWhen, incident } of conditions)
+    lines.push(
+      '',
+      `  ${condition.check}  ${condition.severity}${condition.drill ? '  DRILL' : ''}  ${condition.reason}`,
+      `    what it is:  ${title}${condition.advice ? ` (advice: ${condition.advice})` : ''}`,
+      `    decided by:  ${basis || 'not remembered'}`,
+      ...evidence.map((line, i) => `    ${i === 0 ? 'evidence:  ' : '           '}  ${line}`),
+      `    goes when:   ${clearsWhen}`,
+      ...(incident ? [`    incident:    ${incident}`] : []),
+    );
+  return [...lines, ...past(history)].join('\n');
+}
+
+function past(history: readonly HistoryEntry[]): string[] {
+  if (history.length === 0) return [];
+  return [
+    '',
+    '  what happened:',
+    ...history.slice(-shownEntries).map((entry) => `    ${formatEntry(entry)}`),
+  ];
+}
