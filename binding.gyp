@@ -25,6 +25,11 @@
       "sources": ["<!@(sed -n 's|^keeper |native/|p' native/sources.txt)"]
     },
     {
+      "target_name": "infernode-probe",
+      "type": "executable",
+      "sources": ["<!@(sed -n 's|^probe |native/|p' native/sources.txt)"]
+    },
+    {
       "target_name": "infernode_kv",
       "type": "shared_library",
       "product_prefix": "lib",

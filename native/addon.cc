@@ -5,6 +5,7 @@
 #include "boundary/nvml_session.h"
 #include "boundary/sd_notify.h"
 #include "boundary/snapshot_reader.h"
+#include "kvquant/addon_graph.h"
 #include "kvquant/addon_kv.h"
 #include "nvml/call_slot.h"
 #include "nvml/device_row.h"
@@ -67,6 +68,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   infernode::boundary::NvmlSession::Register(env, exports);
   infernode::boundary::RegisterSdNotify(env, exports);
   infernode::RegisterKv(env, exports);
+  infernode::KvGraphRunner::Register(env, exports);
   return exports;
 }
 

@@ -220,3 +220,54 @@ export function kvReadRecord(bytes: Uint8Array, verify: boolean): KvRecordInfo;
 
 /** What `simd` runs on this processor: `avx512`, `avx2` or `portable`. */
 export function kvSimdName(): string;
+
+/** One or more sections of one geometry, captured as CUDA graphs (native/kvquant/cuda/graph_runner.h). */
+export interface KvGraphOptions {
+  direction: 'encode' | 'decode';
+  /** The same but for their formats. */
+  sections: readonly KvSection[];
+  /** Counts of records to capture, ascending. */
+  counts: readonly number[];
+  /** Most records of a run; at least the largest count. */
+  capacity: number;
+  /** 0: two for each multiprocessor. */
+  threadBlocks: number;
+}
+
+export interface KvGraphRun {
+  /** Count of the graph that was replayed; 0: eager. */
+  captured: number;
+  nonfinite: number;
+}
+
+export interface KvGraphStats {
+  captures: number;
+  replays: number;
+  eagerRuns: number;
+  /** How often the caches got other addresses. */
+  binds: number;
+  records: number;
+  paddedRecords: number;
+  deviceBytes: number;
+  pinnedBytes: number;
+  graphBytes: number;
+}
+
+/** Caches on a GPU, and the graphs that encode or decode them. Errors carry the driver's enum name as `code`. */
+export class KvGraphRunner {
+  constructor(library: string, device: number, options: KvGraphOptions);
+  /** Opens the driver and allocates; the device's name. Rejects with `INFERNODE_DRIVER_UNAVAILABLE`. */
+  open(): Promise<string>;
+  capture(): Promise<void>;
+  /** Encodes into `records`, or decodes from it: section by section, one record for each of the table. */
+  run(table: Int32Array, records: Uint8Array): Promise<KvGraphRun>;
+  /** `values` is the whole cache of a section. */
+  writeCache(section: number, values: Uint16Array): Promise<void>;
+  readCache(section: number, values: Uint16Array): Promise<void>;
+  /** Allocates the caches anew, with their contents. */
+  moveCaches(): Promise<void>;
+  recordBytes(records: number): number;
+  stats(): Promise<KvGraphStats>;
+  /** Idempotent; any other use afterwards rejects with `INFERNODE_CLOSED`. */
+  close(): Promise<void>;
+}

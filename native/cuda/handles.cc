@@ -28,9 +28,10 @@ std::string Context::Name() const {
   return name;
 }
 
-std::string Context::Uuid() const {
-  cuda::Uuid uuid{};
-  if (!cu().cuDeviceGetUuid_v2 || cu().cuDeviceGetUuid_v2(&uuid, device_) != kSuccess) return "";
+std::string UuidOf(const Driver& driver, Device device) {
+  Uuid uuid{};
+  const auto ask = driver.symbols().cuDeviceGetUuid_v2;
+  if (!ask || ask(&uuid, device) != kSuccess) return "";
   std::string text = "GPU-";
   for (size_t i = 0; i < sizeof uuid.bytes; ++i) {
     char two[4];

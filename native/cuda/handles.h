@@ -10,6 +10,9 @@
 
 namespace infernode::cuda {
 
+/// `GPU-...` as NVML writes it; empty where the driver cannot say.
+std::string UuidOf(const Driver& driver, Device device);
+
 /// The primary context of one device: the one that an engine in the same process uses too, so nothing is paid twice.
 class Context {
  public:
@@ -26,8 +29,7 @@ class Context {
   /// 89 for compute capability 8.9.
   int ComputeCapability() const;
   std::string Name() const;
-  /// `GPU-...` as NVML writes it; empty where the driver cannot say.
-  std::string Uuid() const;
+  std::string Uuid() const { return UuidOf(*driver_, device_); }
   size_t FreeBytes() const;
   size_t TotalBytes() const;
 

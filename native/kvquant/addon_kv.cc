@@ -121,28 +121,10 @@ struct SectionRequest {
 
 /// Arguments 0 and 1: path, section; `table` is the block table.
 SectionRequest ReadSection(const Napi::CallbackInfo& info, const Napi::Int32Array& table) {
-  const Napi::Env env = info.Env();
   SectionRequest r{PathOf(info[0]), {}};
-  const Napi::Object o = info[1].As<Napi::Object>();
-  const std::string format = o.Get("format").ToString(), dtype = o.Get("dtype").ToString(), layout = o.Get("layout").ToString();
-  if (dtype != "bf16" && dtype != "fp16") Throw(env, INFERNODE_KV_BAD_FORMAT);
-  if (layout != "nhd" && layout != "hnd") Throw(env, INFERNODE_KV_BAD_STRIDE);
-  infernode_kv_section& s = r.section;
-  infernode_kv_result result = infernode_kv_parse_format(format.c_str(), &s.format);
-  if (result != INFERNODE_KV_OK) Throw(env, result);
-  const auto number = [&o](const char* name) { return static_cast<uint32_t>(NumberOf(o, name)); };
-  s.page = {dtype == "bf16" ? INFERNODE_KV_BF16 : INFERNODE_KV_FP16, number("blockTokens"), number("heads"), number("dim"), 0, 0};
-  const int64_t tokens = s.page.tokens, heads = s.page.heads, dim = s.page.dim;
-  s.page.token_stride = layout == "nhd" ? heads * dim : dim;
-  s.page.head_stride = layout == "nhd" ? dim : tokens * dim;
-  s.pages = number("blocks");
-  s.pages_per_record = number("blocksPerRecord");
-  // Larger blocks are refused below for their shape; the product must not overflow before.
-  s.page_stride = tokens * heads > int64_t{INFERNODE_KV_MAX_ELEMENTS} ? 0 : tokens * heads * dim;
-  result = infernode_kv_section_record_bytes(&s, &r.record_bytes);
-  if (result != INFERNODE_KV_OK) Throw(env, result);
-  if (table.ElementLength() % s.pages_per_record != 0) Throw(env, INFERNODE_KV_BAD_TABLE);
-  r.records = table.ElementLength() / s.pages_per_record;
+  r.section = SectionFromJs(info[1].As<Napi::Object>(), &r.record_bytes);
+  if (table.ElementLength() % r.section.pages_per_record != 0) Throw(info.Env(), INFERNODE_KV_BAD_TABLE);
+  r.records = table.ElementLength() / r.section.pages_per_record;
   return r;
 }
 
@@ -205,6 +187,28 @@ Napi::Value KvReadRecord(const Napi::CallbackInfo& info) {
 Napi::Value KvSimdName(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), infernode_kv_simd_name()); }
 
 }  // namespace
+
+infernode_kv_section SectionFromJs(const Napi::Object& o, size_t* record_bytes) {
+  const Napi::Env env = o.Env();
+  const std::string format = o.Get("format").ToString(), dtype = o.Get("dtype").ToString(), layout = o.Get("layout").ToString();
+  if (dtype != "bf16" && dtype != "fp16") Throw(env, INFERNODE_KV_BAD_FORMAT);
+  if (layout != "nhd" && layout != "hnd") Throw(env, INFERNODE_KV_BAD_STRIDE);
+  infernode_kv_section s{};
+  infernode_kv_result result = infernode_kv_parse_format(format.c_str(), &s.format);
+  if (result != INFERNODE_KV_OK) Throw(env, result);
+  const auto number = [&o](const char* name) { return static_cast<uint32_t>(NumberOf(o, name)); };
+  s.page = {dtype == "bf16" ? INFERNODE_KV_BF16 : INFERNODE_KV_FP16, number("blockTokens"), number("heads"), number("dim"), 0, 0};
+  const int64_t tokens = s.page.tokens, heads = s.page.heads, dim = s.page.dim;
+  s.page.token_stride = layout == "nhd" ? heads * dim : dim;
+  s.page.head_stride = layout == "nhd" ? dim : tokens * dim;
+  s.pages = number("blocks");
+  s.pages_per_record = number("blocksPerRecord");
+  // Larger blocks are refused below for their shape; the product must not overflow before.
+  s.page_stride = tokens * heads > int64_t{INFERNODE_KV_MAX_ELEMENTS} ? 0 : tokens * heads * dim;
+  result = infernode_kv_section_record_bytes(&s, record_bytes);
+  if (result != INFERNODE_KV_OK) Throw(env, result);
+  return s;
+}
 
 void RegisterKv(Napi::Env env, Napi::Object exports) {
   exports.Set("kvEncode", Napi::Function::New(env, KvEncode, "kvEncode"));

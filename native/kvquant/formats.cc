@@ -146,6 +146,7 @@ const char* infernode_kv_result_name(infernode_kv_result result) {
     X(INFERNODE_KV_BAD_TABLE)
     X(INFERNODE_KV_BAD_RECORD)
     X(INFERNODE_KV_BAD_CHECKSUM)
+    X(INFERNODE_KV_DEVICE_ERROR)
 #undef X
   }
   return "unknown result";
@@ -164,6 +165,7 @@ const char* infernode_kv_message(infernode_kv_result result) {
     case INFERNODE_KV_BAD_TABLE: return "expected block table entries from 0 to below the number of blocks of the cache";
     case INFERNODE_KV_BAD_RECORD: return "expected a record of this format and shape";
     case INFERNODE_KV_BAD_CHECKSUM: return "the record's checksum does not match its bytes";
+    case INFERNODE_KV_DEVICE_ERROR: return "the GPU or its driver failed";
   }
   return "unknown result";
 }

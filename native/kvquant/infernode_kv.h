@@ -32,7 +32,8 @@ typedef enum {
   INFERNODE_KV_NO_MEMORY,    /* scratch or threads could not be had */
   INFERNODE_KV_BAD_TABLE,    /* a block table entry outside the cache */
   INFERNODE_KV_BAD_RECORD,   /* not a record, or not one of this section */
-  INFERNODE_KV_BAD_CHECKSUM  /* a record whose bytes have changed */
+  INFERNODE_KV_BAD_CHECKSUM, /* a record whose bytes have changed */
+  INFERNODE_KV_DEVICE_ERROR  /* the GPU or its driver failed, or cannot be used */
 } infernode_kv_result;
 
 typedef enum { INFERNODE_KV_BF16 = 0, INFERNODE_KV_FP16 = 1 } infernode_kv_dtype;

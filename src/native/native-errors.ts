@@ -13,6 +13,19 @@ export class NvmlError extends Error {
   }
 }
 
+/** The CUDA driver answered with an error. `code` is its enum name, such as `CUDA_ERROR_OUT_OF_MEMORY`. */
+export class CudaError extends Error {
+  override readonly name = 'CudaError';
+  constructor(
+    readonly code: string,
+    readonly call: string,
+    message: string,
+    options?: { cause?: unknown },
+  ) {
+    super(message, options);
+  }
+}
+
 /** The driver is not open: absent, unusable, failing, or released. */
 export class DriverUnavailableError extends Error {
   override readonly name = 'DriverUnavailableError';
@@ -36,6 +49,8 @@ export function toNativeError(error: unknown): unknown {
   const options = { cause: error };
   if (code.startsWith('NVML_'))
     return new NvmlError(code, typeof call === 'string' ? call : '', error.message, options);
+  if (code.startsWith('CUDA_'))
+    return new CudaError(code, typeof call === 'string' ? call : '', error.message, options);
   if (code === 'INFERNODE_CLOSED') return new NativeClosedError(error.message, options);
   if (code === 'INFERNODE_SNAPSHOT_UNUSABLE') return new SnapshotUnusableError(error.message, options);
   if (code === 'INFERNODE_RELEASED' || code === 'INFERNODE_DRIVER_UNAVAILABLE')

@@ -12,6 +12,8 @@ export type NativeFile =
   | 'infernode-sampler'
   | 'infernode-keeper'
   | 'infernode-kv-bench'
+  | 'infernode-probe'
+  | 'libinfernode_cuda_sim.so'
   | 'libinfernode_nvml_sim.so';
 
 /** Path of a file of the native build; throws with the build command when it is missing. */
