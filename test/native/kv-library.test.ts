@@ -46,8 +46,10 @@ describe.runIf(canSanitize)('with sanitizers (needs CMake)', () => {
   );
 });
 
-test.runIf(has('nm'))('the shared library exports its header and nothing else', () => {
-  const header = readFileSync(`${root}native/kvquant/infernode_kv.h`, 'utf8');
+test.runIf(has('nm'))('the shared library exports its headers and nothing else', () => {
+  const header = ['infernode_kv.h', 'infernode_kv_graph.h']
+    .map((name) => readFileSync(`${root}native/kvquant/${name}`, 'utf8'))
+    .join('');
   const declared = new Set([...header.matchAll(/\b(infernode_kv_\w+)\(/g)].map(([, name]) => name));
   const symbols = execFileSync('nm', ['-D', '--defined-only', `${release}/libinfernode_kv.so`], {
     encoding: 'utf8',

@@ -59,7 +59,10 @@ GraphRunner::GraphRunner(cuda::ContextRef context, GraphOptions options) : conte
   if (record_bytes_ > kMaxBufferBytes / options_.capacity) Refuse(INFERNODE_KV_NO_MEMORY, "capacity: the buffers would pass 64 GiB");
   module_ = cuda::LoadModule(context_, kKernelImages, kKernelImageCount);
   const bool fp16 = options_.sections[0].page.dtype == INFERNODE_KV_FP16;
-  kernel_ = cuda::FindKernel(module_.module, kKernelNames[(options_.encode ? 0 : 2) + (fp16 ? 1 : 0)]);
+  // Either kernel does every format; the one for rotation is faster where most sections rotate.
+  const auto rotating = std::count_if(options_.sections.begin(), options_.sections.end(), [](const infernode_kv_section& s) { return s.format.rotate != 0; });
+  const bool rotates = 2 * static_cast<size_t>(rotating) > options_.sections.size();
+  kernel_ = cuda::FindKernel(module_.module, KernelName(options_.encode, fp16, rotates));
   if (options_.thread_blocks == 0) options_.thread_blocks = 2 * static_cast<uint32_t>(context_->Attribute(cuda::kAttributeMultiprocessorCount));
   stream_ = cuda::NewStream(context_);
   const size_t bytes = LayoutOf(options_.capacity).end, slots = options_.counts.size() + 1;
