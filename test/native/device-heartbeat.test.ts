@@ -99,7 +99,7 @@ const sampleOf = (freeBytes: number, state = 'ok'): NodeSample =>
   }) as unknown as NodeSample;
 
 test('a device has a heartbeat when it is asked for, there is memory, and the driver is not released', async () => {
-  const { deviceUuid: _, ...rest } = options();
+  const rest = options();
   const off = new NodeHeartbeats({ ...rest, enabled: false, minFreeBytes: 1e9 });
   off.handleSample(sampleOf(40e9));
   expect(off.missed(uuid)).toBeNull();
