@@ -33,10 +33,13 @@ test('exports equal the declarations, in registration order', () => {
   expect(Object.keys(addon)).toEqual(declaredValues());
 });
 
-test.each(['SnapshotReader', 'NvmlSession', 'KvGraphRunner'] as const)('methods of %s equal the declarations', (className) => {
-  const methods = Object.getOwnPropertyNames(addon[className].prototype).filter((n) => n !== 'constructor');
-  expect(methods).toEqual(declaredMethods(className));
-});
+test.each(['SnapshotReader', 'NvmlSession', 'KvGraphRunner'] as const)(
+  'methods of %s equal the declarations',
+  (className) => {
+    const methods = Object.getOwnPropertyNames(addon[className].prototype).filter((n) => n !== 'constructor');
+    expect(methods).toEqual(declaredMethods(className));
+  },
+);
 
 test('members of snapshotLayout equal the declarations and fit together', () => {
   const layout = addon.snapshotLayout;
