@@ -71,6 +71,8 @@ export function createAgentParts(): AgentParts {
 }
 
 function createSampler({ config, clock, logger, registry }: SamplerOptions): SamplerPart {
+  const metrics = new DeviceMetrics(registry, config.node.name);
+  if (config.metrics.dcgmNames) metrics.offerDcgmNames(registry);
   return new DeviceSampler({
     libraryPath: config.nvml.library,
     runDir: join(config.stateDir, 'run'),
@@ -80,7 +82,7 @@ function createSampler({ config, clock, logger, registry }: SamplerOptions): Sam
     drill: config.nvml.drill,
     clock,
     logger,
-    metrics: new DeviceMetrics(registry, config.node.name),
+    metrics,
   });
 }
 

@@ -17,7 +17,17 @@ export function compareAgentConfigs(before: AgentConfig, after: AgentConfig): Re
   if (!same(before.templates, after.templates)) applied.push('templates');
   if (!same(before.health.checks, after.health.checks)) applied.push('health.checks');
   const needsRestart: string[] = [];
-  for (const field of ['node', 'stateDir', 'listen', 'tls', 'nvml', 'kmsg', 'kubernetes', 'engines'] as const)
+  for (const field of [
+    'node',
+    'stateDir',
+    'listen',
+    'metrics',
+    'tls',
+    'nvml',
+    'kmsg',
+    'kubernetes',
+    'engines',
+  ] as const)
     if (!same(before[field], after[field])) needsRestart.push(field);
   if (!same(before.health.actions, after.health.actions)) needsRestart.push('health.actions');
   return { applied, needsRestart };

@@ -86,6 +86,8 @@ export const agentSchema = z
         metricsOpen: z.boolean().default(false),
       })
       .prefault({}),
+    /** The DCGM_FI_DEV_* names beside our own, with the same numbers. */
+    metrics: z.strictObject({ dcgmNames: z.boolean().default(false) }).prefault({}),
     tls: tlsSchema.optional(),
     nvml: z
       .strictObject({

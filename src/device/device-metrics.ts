@@ -1,49 +1,12 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
-import type { DeviceEvent, DeviceReading, DeviceSample, DriverState, NodeSample } from '../domain/device.js';
+import type { DeviceEvent, DeviceSample, DriverState, NodeSample } from '../domain/device.js';
 import { kernelLogStates, type KernelLogStatus } from '../domain/kernel-log.js';
 
 import { callTimeBounds } from '../native/nvml.js';
 import { CallTimeHistogram, type CallTimesSource } from './call-time-histogram.js';
-
-const megahertz = 1e6;
-
-/** Gauges by name: help, and the value of a reading in the base unit; `null` leaves the series out. */
-const readings: Record<string, { help: string; value: (reading: DeviceReading) => number | null }> = {
-  temperature_celsius: { help: 'Temperature of the GPU die', value: (r) => r.temperatureCelsius },
-  memory_temperature_celsius: {
-    help: 'Temperature of the GPU memory',
-    value: (r) => r.memoryTemperatureCelsius,
-  },
-  power_watts: { help: 'Power drawn by the board', value: (r) => r.powerWatts },
-  power_limit_watts: { help: 'Power limit that is enforced', value: (r) => r.powerLimitWatts },
-  sm_clock_hertz: { help: 'Clock of the SMs', value: (r) => times(r.smClockMhz, megahertz) },
-  memory_clock_hertz: { help: 'Clock of the memory', value: (r) => times(r.memoryClockMhz, megahertz) },
-  memory_total_bytes: { help: 'Memory of the device', value: (r) => r.memoryTotalBytes },
-  memory_used_bytes: { help: 'Memory in use', value: (r) => r.memoryUsedBytes },
-  memory_free_bytes: { help: 'Memory that is free', value: (r) => r.memoryFreeBytes },
-  utilization_ratio: {
-    help: 'Share of time in which any kernel ran',
-    value: (r) => r.gpuUtilizationRatio,
-  },
-  memory_utilization_ratio: {
-    help: 'Share of time in which memory was read or written',
-    value: (r) => r.memoryUtilizationRatio,
-  },
-  throttle_reasons: {
-    help: 'Bit mask of the reasons why clocks are held down',
-    value: (r) => r.throttleReasons,
-  },
-  pcie_link_width: { help: 'Lanes of the PCIe link', value: (r) => r.pcieLinkWidth },
-  pcie_replays: { help: 'PCIe replays since the driver was loaded', value: (r) => r.pcieReplayCounter },
-  ecc_uncorrected_errors: {
-    help: 'Uncorrected memory errors since the driver was loaded',
-    value: (r) => r.eccUncorrectedVolatile,
-  },
-  ecc_corrected_errors: {
-    help: 'Corrected memory errors since the driver was loaded',
-    value: (r) => r.eccCorrectedVolatile,
-  },
-};
+import { DcgmNames } from './dcgm-names.js';
+import { PartGauges } from './part-gauges.js';
+import { readingTable } from './reading-table.js';
 
 const eventKinds: readonly DeviceEvent['kind'][] = [
   'xid',
@@ -76,6 +39,7 @@ export class DeviceMetrics {
   #kernelLogState: KernelLogStatus['state'] = 'off';
   #sample: NodeSample | null = null;
   #stuckSamplers = 0;
+  #dcgm: DcgmNames | null = null;
 
   constructor(registry: Registry, node: string) {
     const registers = [registry];
@@ -110,6 +74,15 @@ export class DeviceMetrics {
 
   showStuckSamplers(now: number): void {
     this.#stuckSamplers = now;
+  }
+
+  /** The same numbers once more, under the names of NVIDIA's exporter. */
+  offerDcgmNames(registry: Registry): void {
+    this.#dcgm ??= new DcgmNames(registry, this.#node, () => this.#sample);
+  }
+
+  noteXid({ kind, code, deviceUuid }: DeviceEvent): void {
+    if (kind === 'xid' && deviceUuid !== null) this.#dcgm?.noteXid(deviceUuid, code);
   }
 
   countEvent(kind: DeviceEvent['kind']): void {
@@ -155,8 +128,8 @@ export class DeviceMetrics {
       gauge(name, help, 'device', () =>
         (this.#sample?.devices ?? []).map((device) => [device.identity.uuid, value(device)]),
       );
-    for (const [name, { help, value }] of Object.entries(readings))
-      perDevice(name, help, ({ reading }) => value(reading));
+    for (const [name, { help, value }] of Object.entries(readingTable)) perDevice(name, help, value);
+    new PartGauges(registry, node, () => this.#sample?.devices ?? []);
     perDevice('sample_age_seconds', 'Age of the newest reading of a device', ({ ageMs }) => ageMs / 1000);
     perDevice(
       'call_stuck_seconds',
@@ -185,7 +158,3 @@ export class DeviceMetrics {
 type Values = [key: string, value: number | null][];
 
 export type SamplerCount = 'restarts' | 'crashes' | 'abandoned' | 'eventsDropped' | 'garbage';
-
-function times(value: number | null, factor: number): number | null {
-  return value === null ? null : value * factor;
-}

@@ -274,6 +274,7 @@ export class DeviceSampler implements Service {
     const speaks = sampler === this.#lineup.current || this.#haveSpoken.has(sampler);
     if (this.#closed || !speaks || !this.#heard.isNews(sampler, event)) return;
     this.#options.metrics.countEvent(event.kind);
+    this.#options.metrics.noteXid(event);
     this.#tell(this.#eventListeners, { ...event, drill: event.drill || this.#options.drill === true });
   }
 
