@@ -17,6 +17,8 @@ const templateFields = z.strictObject({
   command: z.array(z.string().min(1)).min(1).optional(),
   args: z.array(z.string()).default([]),
   env: z.record(z.string().regex(/^[A-Za-z_]\w*$/), z.string()).default({}),
+  /** `seen`: CUDA graphs for the batch sizes that this engine really ran; `engine`: for those that vLLM chooses. */
+  captureSizes: z.enum(['engine', 'seen']).default('engine'),
   gpus: z.int().min(0).max(64).default(1),
   maxConcurrentRequests: z.int().min(1).max(65536).default(256),
   /** Without any progress in the engine's log; every step forward renews it. */

@@ -6,6 +6,45 @@ export type EngineState = (typeof engineStates)[number];
 /** `supervised`: the agent started it and may signal it. `attached`: watched and routed to, never signalled. */
 export type EngineOrigin = 'supervised' | 'attached';
 
+/** Phases of a start in the order in which they come; `launch` until the engine has said anything. */
+export const startPhases = [
+  'launch',
+  'arguments',
+  'init',
+  'weights',
+  'compile',
+  'profiling',
+  'kv-cache',
+  'graphs',
+  'warm-up',
+  'serving',
+] as const;
+export type StartPhase = (typeof startPhases)[number];
+
+export interface StartProgress {
+  phase: StartPhase;
+  /** Shards read, or batch sizes captured; `null` in phases that do not count. */
+  done: number | null;
+  total: number | null;
+  /** What is counted, such as `decode, FULL`; empty when there is one kind only. */
+  part: string;
+}
+
+/** What became of the CUDA graphs of the present run, as its log tells. */
+export interface CudaGraphs {
+  /** `eager`: none were captured, and decoding of small batches is slower. */
+  state: 'captured' | 'eager';
+  count: number;
+  seconds: number;
+  memoryBytes: number;
+  /** The kinds that were captured, or the mode that the engine fell back to. */
+  mode: string;
+  /** Why there are none; empty when there are. */
+  reason: string;
+  /** Step of the ladder that this start was made with: 0 as configured, 1 fewer sizes, 2 fewer kinds, 3 eager. */
+  degradeStep: number;
+}
+
 /** What the node says of one engine. */
 export interface EngineStatus {
   id: string;
@@ -35,6 +74,10 @@ export interface EngineStatus {
   lastDeath?: EngineDeath | null;
   /** It has failed again and again and is tried seldom. */
   crashLoop?: boolean;
+  /** Of a start under way; absent otherwise. */
+  progress?: StartProgress | null;
+  /** Absent while not known, and for servers that do not tell. */
+  graphs?: CudaGraphs | null;
 }
 
 /** An end that nobody asked for, in one line and with what it took along. */

@@ -46,6 +46,10 @@ export class DeviceClaims {
     return this.devices.find(({ identity }) => identity.uuid === uuid)?.reading ?? null;
   }
 
+  nameOf(uuid: string): string | null {
+    return this.devices.find(({ identity }) => identity.uuid === uuid)?.identity.name ?? null;
+  }
+
   /** Those that the node knows. */
   resolveAll(refs: readonly string[]): string[] {
     return refs.map((ref) => this.#lookup.resolveDevice(ref)).filter((uuid) => uuid !== null);

@@ -24,6 +24,9 @@ export interface EnginePlace {
   extraArgs: readonly string[];
 }
 
+/** A share of a device's total memory, or bytes on each device. */
+export type MemoryNeed = { ratio: number } | { bytes: number };
+
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface EngineAdapter {
@@ -32,8 +35,10 @@ export interface EngineAdapter {
    * program once for its version and flags. Rejects with `config-invalid` when it is missing or lacks a flag, by name.
    */
   command(template: TemplateConfig, place: EnginePlace, baseEnv: Environment): Promise<EngineCommand>;
-  /** Asks the program ahead of its first start, so that no start waits for the answer. Rejects as `command` does. */
-  learn(template: TemplateConfig, baseEnv: Environment): Promise<void>;
+  /** The program's version, when it tells. Asked ahead of a start, no start waits for the answer. Rejects as `command` does. */
+  learn(template: TemplateConfig, baseEnv: Environment): Promise<string | null>;
+  /** Free memory that it insists on when it starts; `null` when that is not known. */
+  memoryNeed(template: TemplateConfig, version: string | null): MemoryNeed | null;
   servedModels(template: TemplateConfig): string[];
   /** Answers 200 when requests can be served; anything else, or nothing, before that. */
   readonly healthPath: string;

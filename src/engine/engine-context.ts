@@ -1,10 +1,12 @@
 import type { Clock } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
+import type { CompileCaches } from './compile-caches.js';
 import type { EngineInputs } from './engine-inputs.js';
 import type { EngineMetrics } from './engine-metrics.js';
 import type { PoisonBook } from './poison-book.js';
 import type { PortReservation } from './port-reservation.js';
 import type { RecentFaults } from './recent-faults.js';
+import type { ProfilingTurns } from './profiling-turns.js';
 import type { DevicesReleased } from './stop-engine.js';
 
 /** What all engines of a node share. */
@@ -15,6 +17,8 @@ export interface EngineContext {
   /** Path of infernode-keeper. */
   keeperPath: string;
   ports: PortReservation;
+  turns: ProfilingTurns;
+  caches: CompileCaches;
   devicesReleased: DevicesReleased;
   inputs: EngineInputs;
   /** What driver and kernel have said lately. */
@@ -38,6 +42,8 @@ export interface EngineSettings {
   evictGraceMs: number;
   /** Death of the last process to its memory gone from the devices; tearing down a large context takes up to about 5 s. */
   releaseLimitMs: number;
+  /** How long a start waits for memory that somebody else still holds. */
+  gateLimitMs: number;
   /** A stuck engine or device is looked at again after this. */
   stuckRecheckMs: number;
 }
@@ -51,5 +57,6 @@ export const defaultEngineSettings: EngineSettings = {
   stableMs: 60_000,
   evictGraceMs: 1000,
   releaseLimitMs: 15_000,
+  gateLimitMs: 60_000,
   stuckRecheckMs: 5000,
 };

@@ -1,6 +1,7 @@
 /** Refusals of this folder in the project's sentence form; what came from outside is cut short. */
 import type { EngineStatus } from '../domain/engine.js';
-import { InfernodeError } from '../domain/error-codes.js';
+import { InfernodeError, messageOf } from '../domain/error-codes.js';
+import type { CauseClass, ExitCause } from './explain-exit.js';
 
 const shown = (text: string): string => text.slice(0, 80);
 
@@ -33,6 +34,17 @@ export function templateUnknown(template: string, known: readonly string[]): Inf
   );
 }
 
+/** A start that was not even tried, with the class that its failure counts under. */
+export class StartRefused extends Error {
+  override readonly name = 'StartRefused';
+  constructor(
+    readonly causeClass: CauseClass,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
 /** An engine keeps its template; another one needs another id. */
 export function requireTemplate(id: string, own: string, wanted: string): void {
   if (wanted === '' || wanted === own) return;
@@ -40,4 +52,9 @@ export function requireTemplate(id: string, own: string, wanted: string): void {
     'engine-exists',
     `engine "${id}" exists with template "${own}"; choose another id for "${shown(wanted)}"`,
   );
+}
+
+/** Why an engine could not be launched, for its status. */
+export function causeOfRefusal(error: unknown): ExitCause {
+  return { class: error instanceof StartRefused ? error.causeClass : 'config', text: messageOf(error) };
 }

@@ -13,6 +13,7 @@ import { sleep, type Clock } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
 import type { Service } from '../runtime/service.js';
 import { AttachedEngine } from './attached-engine.js';
+import { CompileCaches } from './compile-caches.js';
 import { DeviceClaims, type Engine } from './device-claims.js';
 import { learnPrograms } from './engine-adapters.js';
 import { defaultEngineSettings, type EngineContext, type EngineSettings } from './engine-context.js';
@@ -30,6 +31,7 @@ import { EngineRoster, type EngineListener } from './engine-roster.js';
 import { EngineSupervisor } from './engine-supervisor.js';
 import { holdOf } from './hold-engine.js';
 import { PoisonBook } from './poison-book.js';
+import { ProfilingTurns } from './profiling-turns.js';
 import { PortReservation } from './port-reservation.js';
 import { RecentFaults } from './recent-faults.js';
 import { readBootId } from '../runtime/process-identity.js';
@@ -95,7 +97,14 @@ export class EngineFleet implements Service {
       ports: new PortReservation(),
       faults: new RecentFaults(),
       poison: new PoisonBook(),
-      inputs: { ...noInputs, ...options.inputs, reading: (uuid) => this.#claims.readingOf(uuid) },
+      turns: new ProfilingTurns(),
+      caches: new CompileCaches(resolve(options.stateDir)),
+      inputs: {
+        ...noInputs,
+        ...options.inputs,
+        reading: (uuid) => this.#claims.readingOf(uuid),
+        deviceName: (uuid) => this.#claims.nameOf(uuid),
+      },
       settings: { ...defaultEngineSettings, ...settings },
     };
     this.#restorer = new EngineRestorer({

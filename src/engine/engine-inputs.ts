@@ -14,6 +14,8 @@ export interface EngineInputs {
   workOn(engineId: string): readonly PlacedRequest[];
   /** Latest reading of a device, `null` before the first. */
   reading(deviceUuid: string): DeviceReading | null;
+  /** Product name of a device, `null` before the first reading. */
+  deviceName(deviceUuid: string): string | null;
   /** Did the device miss its heartbeat? `null`: nobody beats. */
   heartbeatMissed(deviceUuid: string): boolean | null;
 }
@@ -21,5 +23,6 @@ export interface EngineInputs {
 export const noInputs: EngineInputs = {
   workOn: () => [],
   reading: () => null,
+  deviceName: () => null,
   heartbeatMissed: () => null,
 };

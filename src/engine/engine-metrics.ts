@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { engineStates, type EngineStatus } from '../domain/engine.js';
 import type { CauseClass } from './explain-exit.js';
+import { StartGauges } from './start-gauges.js';
 import type { StopReport } from './stop-report.js';
 
 type EngineLabels = 'node' | 'engine_id';
@@ -16,6 +17,8 @@ export class EngineMetrics {
   readonly #stops: Counter<EngineLabels | 'outcome'>;
   readonly #stopSeconds: Histogram<EngineLabels>;
   readonly #exits: Counter<EngineLabels | 'cause'>;
+  readonly #cachesCleared: Counter<EngineLabels>;
+  readonly #starts: StartGauges;
   readonly #unclearProbes: Counter<EngineLabels>;
   readonly #hangs: Counter<EngineLabels>;
   readonly #unprovenSteps: Counter<EngineLabels | 'step'>;
@@ -92,6 +95,13 @@ export class EngineMetrics {
       labelNames: ['node', 'device'],
       registers,
     });
+    this.#cachesCleared = new Counter({
+      name: 'infernode_engine_compile_caches_cleared_total',
+      help: 'Compile caches thrown away after a compile error or two identical start failures',
+      labelNames: ['node', 'engine_id'],
+      registers,
+    });
+    this.#starts = new StartGauges(registry, node);
     this.setAside = new Counter({
       name: 'infernode_engine_state_files_set_aside_total',
       help: 'State files that were truncated or foreign and were not used',
@@ -100,12 +110,15 @@ export class EngineMetrics {
     });
   }
 
-  show({ id, state }: EngineStatus): void {
+  show(status: EngineStatus): void {
+    const { id, state } = status;
+    this.#starts.show(status);
     for (const name of engineStates)
       this.#state.set({ ...this.#labels(id), state: name }, name === state ? 1 : 0);
   }
 
   remove(id: string): void {
+    this.#starts.remove(id);
     for (const name of engineStates) this.#state.remove({ ...this.#labels(id), state: name });
   }
 
@@ -146,6 +159,10 @@ export class EngineMetrics {
 
   hung(id: string): void {
     this.#hangs.inc(this.#labels(id));
+  }
+
+  compileCacheCleared(id: string): void {
+    this.#cachesCleared.inc(this.#labels(id));
   }
 
   stateFileSetAside(reason: 'unreadable' | 'other-boot'): void {

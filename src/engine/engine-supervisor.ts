@@ -16,7 +16,7 @@ import type { DeviceChoice } from './choose-devices.js';
 import { adapterOf } from './engine-adapters.js';
 import { DeathJournal } from './death-journal.js';
 import type { EngineContext } from './engine-context.js';
-import { engineWrongState } from './engine-errors.js';
+import { causeOfRefusal, engineWrongState } from './engine-errors.js';
 import type { EngineRecord, EngineStore } from './engine-record.js';
 import type { EngineRun, RunExit } from './engine-run.js';
 import { EngineView, statusOfRecord } from './engine-view.js';
@@ -24,7 +24,8 @@ import { explainExit, type ExitCause } from './explain-exit.js';
 import { FailureBook } from './failure-book.js';
 import type { Hold } from './hold-engine.js';
 import { LiveRun } from './live-run.js';
-import { startEngine } from './start-engine.js';
+import { EngineStarts } from './prepare-start.js';
+import type { StartLog } from './start-log.js';
 import type { StopReport } from './stop-report.js';
 import { stacksBeforeSignal } from './take-stacks.js';
 
@@ -50,7 +51,9 @@ export class EngineSupervisor {
   readonly #view: EngineView;
   readonly #failures: FailureBook;
   readonly #intents: IntentMaker;
+  readonly #starts: EngineStarts;
   #live: LiveRun | null = null;
+
   /** The launch or the end of a run that is under way. */
   #task: Promise<void> | null = null;
   /** Came while a launch was under way. */
@@ -67,6 +70,7 @@ export class EngineSupervisor {
     this.#options = options;
     this.#context = context;
     this.#failures = new FailureBook(id, context, new DeathJournal(options.store.directory));
+    this.#starts = new EngineStarts(id, context, options.store);
     this.#intents = new IntentMaker(template, context.settings);
     const { maxConcurrentRequests } = template();
     const status = {
@@ -141,6 +145,7 @@ export class EngineSupervisor {
   /** Takes over a run of an earlier agent process; resolves after the first look at it. */
   async adopt(run: EngineRun): Promise<void> {
     this.#context.ports.adopt(run.port);
+    this.#starts.resume(this.#options.template(), run.deviceUuids);
     const looked = this.#attach(run, 'taken over from the agent before');
     if (this.record.wanted === 'stopped') this.stop();
     else if (this.#hold) this.#end(this.#intents.hold(this.#hold));
@@ -174,13 +179,14 @@ export class EngineSupervisor {
     this.#ending = 'closed';
     this.#failures.cancelWait();
     this.#live?.close();
-    await Promise.all([this.#options.store.flush(), this.#failures.flush()]);
+    this.#starts.revoke();
+    await Promise.all([this.#options.store.flush(), this.#failures.flush(), this.#starts.flush()]);
   }
 
   // Launch.
 
   async #launch(deviceUuids: string[]): Promise<void> {
-    const { context, store, record } = this.#options;
+    const { context, record } = this.#options;
     const template = this.#options.template();
     if (this.#early) return this.#launchRevoked(this.#early);
     if (this.#startsAgain) {
@@ -191,21 +197,23 @@ export class EngineSupervisor {
     this.#failures.cause = null;
     this.#view.launching(record, template, this.#models(template), deviceUuids);
     try {
-      const run = await startEngine({ context, store, record, template, deviceUuids });
-      void this.#attach(run, 'loading');
+      const say = (waiting: string): void => this.#view.show('starting', waiting);
+      const run = await this.#starts.launch({ record, template, deviceUuids }, say);
+      if (run) void this.#attach(run, 'loading');
+      else this.#launchRevoked(this.#early);
     } catch (error) {
       context.logger.error({ engine: this.id, err: error }, 'engine could not be started');
       this.#early = null;
-      const cause: ExitCause = { class: 'config', text: messageOf(error) };
+      const cause = causeOfRefusal(error);
       this.#failures.noteFailedStart(cause, record.incarnation);
       this.#failed(cause, null);
     }
   }
 
   /** Something came between the decision and the first step. */
-  #launchRevoked(intent: EndIntent): void {
+  #launchRevoked(intent: EndIntent | null): void {
     this.#early = null;
-    this.#view.show('stopped', intent.stoppedReason);
+    if (intent) this.#view.show('stopped', intent.stoppedReason);
   }
 
   /** From here on the run is watched; resolves after the first look. */
@@ -214,8 +222,14 @@ export class EngineSupervisor {
     const live = new LiveRun(this.id, run, template, this.#context, {
       onExit: (exit) => this.#exited(live, exit),
       onReady: (afterMs) => this.#becameReady(live, afterMs),
+      onProgress: (progress) => {
+        this.#view.loading(progress);
+        this.#starts.progressed(progress);
+      },
+      onLoaded: (log) => this.#loaded(live, log),
       onPage: (page) => {
         if (page) this.#view.update({ load: page.load });
+        this.#starts.batchSizes.note(page?.load?.running ?? 0);
       },
       onHung: (why) => this.#hung(live, why),
       onUnclear: () => this.#context.metrics.unclearProbe(this.id),
@@ -238,6 +252,16 @@ export class EngineSupervisor {
     this.#context.metrics.started(this.id, afterMs);
     this.#view.update({ crashLoop: false });
     if (!live.end.intent && !live.run.exit) this.#view.show('ready', '', { evicting: false });
+  }
+
+  #loaded(live: LiveRun, log: StartLog): void {
+    if (this.#live !== live) return;
+    const graphs = this.#starts.served(log);
+    this.#view.update({ graphs });
+    const notice = this.#starts.noticeOf(graphs);
+    if (notice === '') return;
+    this.#context.logger.warn({ engine: this.id, graphs }, notice);
+    if (this.status.state === 'ready') this.#view.show('ready', notice);
   }
 
   // Ends.
@@ -274,6 +298,7 @@ export class EngineSupervisor {
         this.#view.show('draining', intent.reason, { evicting: intent.urgency === 'evict' });
     } else if (this.#task) {
       this.#early = intent;
+      this.#starts.revoke();
     } else {
       this.#failures.cancelWait();
       this.#view.show('stopped', intent.stoppedReason);
@@ -291,6 +316,7 @@ export class EngineSupervisor {
       'engine ended',
     );
     if (report.detail !== '' && this.#ending === 'no') await live.end.untilUnstuck(report.detail);
+    await live.readStartLog();
     if (this.#ending !== 'closed') this.#ended(live, report);
   }
 
@@ -302,13 +328,15 @@ export class EngineSupervisor {
     live.close();
     this.#context.ports.release(live.run.port);
     this.#save();
-    this.#view.update({ pid: null, load: null });
+    this.#view.update({ pid: null, load: null, graphs: null });
     const died = intent?.failure ?? this.#failures.cause;
     if (died) {
       const lastDeath = this.#failures.close(live.run, died, readyForMs, report);
       this.#view.update({ lastDeath });
-      if (!intent || intent.failure) return this.#failed(this.#failures.cause ?? died, readyForMs);
+      const failure = this.#failures.cause ?? died;
+      if (!intent || intent.failure) return this.#failed(this.#starts.learnFrom(failure, live), readyForMs);
     }
+    this.#starts.measured();
     const crash = died ? ` (it ${died.text})` : '';
     this.#view.show('stopped', (this.#hold?.reason ?? intent?.stoppedReason ?? 'stopped') + crash);
   }

@@ -1,10 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { TemplateConfig } from '../config/agent-config.js';
-import type { EngineState, EngineStatus } from '../domain/engine.js';
+import type { EngineState, EngineStatus, StartProgress } from '../domain/engine.js';
 import type { Clock } from '../runtime/clock.js';
 import type { EngineRecord } from './engine-record.js';
 import type { EngineRun } from './engine-run.js';
 import type { ExitCause } from './explain-exit.js';
+import { describeProgress } from './start-log.js';
 
 /** The status of one engine as others see it. Says so when it changes, in the same turn, and only then. */
 export class EngineView {
@@ -37,6 +38,8 @@ export class EngineView {
       deviceUuids,
       evicting: false,
       load: null,
+      progress: null,
+      graphs: null,
       pid: null,
     });
   }
@@ -57,8 +60,14 @@ export class EngineView {
     this.show('failed', `stuck: ${detail}; not started until that is over`, { pid: null });
   }
 
+  /** Only while it starts: a start that is broken off goes on writing. */
+  loading(progress: StartProgress): void {
+    if (this.#status.state === 'starting') this.show('starting', describeProgress(progress), { progress });
+  }
+
   update(changes: Partial<EngineStatus>): void {
     const status = { ...this.#status, ...changes };
+    if (status.state !== 'starting') status.progress = null;
     if (isDeepStrictEqual(status, this.#status)) return;
     this.#status = status;
     this.#onChange(status);
@@ -88,5 +97,7 @@ export function statusOfRecord(
     evicting: false,
     restarts: record.restarts,
     load: null,
+    progress: null,
+    graphs: null,
   };
 }

@@ -1,18 +1,25 @@
 /** A run with everything that watches it: probe, readiness, page and progress, start deadline, and the way to its end. */
 import type { TemplateConfig } from '../config/agent-config.js';
+import type { StartProgress } from '../domain/engine.js';
 import type { Timer } from '../runtime/clock.js';
 import { EndOfRun, type EndCallbacks } from './end-of-run.js';
 import { adapterOf } from './engine-adapters.js';
 import type { EngineContext } from './engine-context.js';
 import type { EngineRun, RunExit } from './engine-run.js';
 import { EngineProbe, type MetricsAnswer } from './probe-engine.js';
+import { describeProgress, type StartLog } from './start-log.js';
 import { EngineWatch, type WatchCallbacks } from './watch-engine.js';
 import { ProgressWatch } from './watch-progress.js';
+import { StartWatch } from './watch-start.js';
 
 export interface LiveRunCallbacks extends EndCallbacks, Omit<WatchCallbacks, 'onReady' | 'isBusy'> {
   onExit: (exit: RunExit) => void;
   /** `afterMs` is the time since the launch, or since the adoption. */
   onReady: (afterMs: number) => void;
+  /** A start has gone a step forward. */
+  onProgress: (progress: StartProgress) => void;
+  /** The whole log of a start that became ready. */
+  onLoaded: (log: StartLog) => void;
   /** Work waits and nothing moves. */
   onHung: (reason: string) => void;
 }
@@ -27,7 +34,7 @@ export class LiveRun {
   readonly #context: EngineContext;
   readonly #probe: EngineProbe;
   readonly #progress: ProgressWatch;
-  readonly #deadline: Timer;
+  readonly #start: StartWatch;
   #readyAtMs: number | null = null;
   #refresh: Timer | null = null;
 
@@ -62,16 +69,25 @@ export class LiveRun {
         this.#progress.look(page);
       },
       onReady: () => {
-        this.#becomeReady();
+        this.#becomeReady(callbacks.onLoaded);
         callbacks.onReady(clock.monotonicMs() - run.startedAtMs);
       },
     });
-    this.#deadline = clock.after(template.startTimeoutMs, () => {
-      this.watch.stop();
-      callbacks.onGone(`it was not ready within ${template.startTimeoutMs / 1000} s`);
+    this.#start = new StartWatch({
+      runDir: run.runDir,
+      stallMs: template.startTimeoutMs,
+      clock,
+      onProgress: callbacks.onProgress,
+      onStalled: (progress) => {
+        this.watch.stop();
+        const where = describeProgress(progress).replace('loading: ', '');
+        callbacks.onGone(
+          `it was not ready and went no step forward for ${template.startTimeoutMs / 1000} s (${where})`,
+        );
+      },
     });
     run.onExit = (exit) => {
-      this.#deadline.cancel();
+      this.#start.stop();
       this.stopWatching();
       this.end.noteExit();
       callbacks.onExit(exit);
@@ -87,6 +103,7 @@ export class LiveRun {
   start(): Promise<void> {
     this.run.listen();
     void this.run.refreshPids({ maps: false });
+    this.#start.start();
     return this.watch.start();
   }
 
@@ -101,17 +118,27 @@ export class LiveRun {
     return this.#progress.stillForMs;
   }
 
+  /** How far its start has come. */
+  get startLog(): StartLog {
+    return this.#start.log;
+  }
+
+  /** How far a start came that is over is in the last lines of its log. */
+  async readStartLog(): Promise<void> {
+    if (this.#readyAtMs === null) await this.#start.finish();
+  }
+
   /** Lets go; the engine goes on when it still runs. */
   close(): void {
-    this.#deadline.cancel();
+    this.#start.stop();
     this.stopWatching();
     this.end.close();
     this.#probe.close();
     this.run.close();
   }
 
-  #becomeReady(): void {
-    this.#deadline.cancel();
+  #becomeReady(onLoaded: LiveRunCallbacks['onLoaded']): void {
+    void this.#start.finish().then(onLoaded);
     this.#readyAtMs = this.#context.clock.monotonicMs();
     // The processes that hold the memory exist by now, and so does most of what they share.
     void this.run.refreshPids({ maps: true });

@@ -47,8 +47,13 @@ export class OpenAiAdapter implements EngineAdapter {
     };
   }
 
-  async learn(template: TemplateConfig, baseEnv: Environment): Promise<void> {
+  async learn(template: TemplateConfig, baseEnv: Environment): Promise<null> {
     findProgram(template.command[0] ?? '', engineEnvironment(baseEnv, {}, template, []));
+    return null;
+  }
+
+  memoryNeed(): null {
+    return null;
   }
 
   servedModels(template: TemplateConfig): string[] {

@@ -39,6 +39,7 @@ export function unknownTemplate(name: string): TemplateConfig {
     command: ['vllm'],
     args: [],
     env: {},
+    captureSizes: 'engine',
     gpus: 0,
     maxConcurrentRequests: 1,
     startTimeoutMs: 60_000,

@@ -10,6 +10,7 @@ import { EngineRun } from './engine-run.js';
 import { KeeperClient } from './keeper-client.js';
 import { readKeeperRecord, type KeeperRecord } from './keeper-files.js';
 import { launchKeeper, sweepRun } from './launch-keeper.js';
+import type { StartMeans } from './prepare-start.js';
 import { holdNameOf, internalPortOf, isHeldElsewhere } from './port-reservation.js';
 
 export interface StartRequest {
@@ -19,6 +20,7 @@ export interface StartRequest {
   record: EngineRecord;
   template: TemplateConfig;
   deviceUuids: string[];
+  means: Pick<StartMeans, 'compileCacheDir' | 'extraArgs'>;
 }
 
 /** Engines listen on loopback only (design decision 11). */
@@ -77,10 +79,10 @@ async function launchOn(port: number, request: StartRequest): Promise<EngineRun>
 
 /** For the program that is installed; the whole line is in the log, for a person to try by hand. */
 async function commandOn(port: number, request: StartRequest): Promise<EngineCommand> {
-  const { context, record, template, deviceUuids } = request;
+  const { context, record, template, deviceUuids, means } = request;
   const command = await adapterOf(template).command(
     template,
-    { host, port, internalPort: internalPortOf(port), deviceUuids, compileCacheDir: null, extraArgs: [] },
+    { host, port, internalPort: internalPortOf(port), deviceUuids, ...means },
     process.env,
   );
   const { argv, version, notes } = command;

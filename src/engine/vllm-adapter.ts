@@ -7,9 +7,11 @@ import type {
   EngineCommand,
   EnginePlace,
   EngineProgress,
+  MemoryNeed,
   Environment,
 } from './engine-adapter.js';
 import { engineEnvironment } from './engine-environment.js';
+import { compareVersions } from './plan/compare-versions.js';
 import { eachSeries, labelOf, valuesOfSeries } from './read-series.js';
 import { mapFlags, valuesOf } from './vllm-flags.js';
 import { VllmPrograms } from './vllm-program.js';
@@ -43,8 +45,18 @@ export class VllmAdapter implements EngineAdapter {
     };
   }
 
-  async learn(template: TemplateConfig, baseEnv: Environment): Promise<void> {
-    await this.#programs.of(template.command, engineEnvironment(baseEnv, {}, template, []));
+  async learn(template: TemplateConfig, baseEnv: Environment): Promise<string | null> {
+    const env = engineEnvironment(baseEnv, {}, template, []);
+    return (await this.#programs.of(template.command, env)).version;
+  }
+
+  /** Contract 1.3: the start is refused when less than its share of the *total* is free, unless the cache size is given. */
+  memoryNeed({ args }: TemplateConfig, version: string | null): MemoryNeed {
+    const bytes = Number(valuesOf(args, '--kv-cache-memory-bytes')?.[0]);
+    if (bytes > 0) return { bytes };
+    const ratio = Number(valuesOf(args, '--gpu-memory-utilization')?.[0]);
+    if (ratio > 0 && ratio <= 1) return { ratio };
+    return { ratio: version !== null && compareVersions(version, '0.21') >= 0 ? 0.92 : 0.9 };
   }
 
   servedModels(template: TemplateConfig): string[] {

@@ -12,7 +12,14 @@ import {
   type DeviceStatus,
   type DriverState,
 } from '../domain/device.js';
-import { engineStates, type EngineLoad as DomainLoad, type EngineStatus } from '../domain/engine.js';
+import {
+  engineStates,
+  startPhases,
+  type CudaGraphs as DomainGraphs,
+  type EngineLoad as DomainLoad,
+  type EngineStatus,
+  type StartProgress as DomainProgress,
+} from '../domain/engine.js';
 import {
   actionLadder,
   deviceHealthStates,
@@ -21,6 +28,7 @@ import {
 } from '../domain/health.js';
 import type { NodeState, NodeStateDelta, NodeStateUpdate } from '../domain/node-state.js';
 import type { Condition, Condition__Output } from './generated/infernode/node/v1/Condition.js';
+import type { CudaGraphs__Output } from './generated/infernode/node/v1/CudaGraphs.js';
 import type { Device, Device__Output } from './generated/infernode/node/v1/Device.js';
 import type { DeviceReading, DeviceReading__Output } from './generated/infernode/node/v1/DeviceReading.js';
 import type { Driver, Driver__Output } from './generated/infernode/node/v1/Driver.js';
@@ -29,6 +37,7 @@ import type { EngineLoad, EngineLoad__Output } from './generated/infernode/node/
 import type { Node, Node__Output } from './generated/infernode/node/v1/Node.js';
 import type { NodeDelta, NodeDelta__Output } from './generated/infernode/node/v1/NodeDelta.js';
 import type { NodeUpdate, NodeUpdate__Output } from './generated/infernode/node/v1/NodeUpdate.js';
+import type { StartProgress, StartProgress__Output } from './generated/infernode/node/v1/StartProgress.js';
 import type { Cordon__Output } from './generated/infernode/node/v1/Cordon.js';
 import { workUpdateFromProto, workUpdateToProto } from './work-proto.js';
 
@@ -124,7 +133,13 @@ export function engineToProto(engine: EngineStatus): Engine {
     restarts: engine.restarts,
     load: engine.load && loadToProto(engine.load),
     maxConcurrentRequests: engine.maxConcurrentRequests ?? 0,
+    ...(engine.progress ? { progress: progressToProto(engine.progress) } : {}),
+    ...(engine.graphs ? { graphs: engine.graphs } : {}),
   };
+}
+
+function progressToProto({ phase, done, total, part }: DomainProgress): StartProgress {
+  return { phase, part, ...(done === null ? {} : { done }), ...(total === null ? {} : { total }) };
 }
 
 export function driverToProto(driver: DriverState): Driver {
@@ -254,8 +269,18 @@ export function engineFromProto(engine: Engine__Output): EngineStatus {
     evicting: engine.evicting,
     restarts: engine.restarts,
     load: engine.load && loadFromProto(engine.load),
+    ...(engine.progress ? { progress: progressFromProto(engine.progress) } : {}),
+    ...(engine.graphs ? { graphs: graphsFromProto(engine.graphs) } : {}),
     ...(engine.maxConcurrentRequests > 0 ? { maxConcurrentRequests: engine.maxConcurrentRequests } : {}),
   };
+}
+
+function progressFromProto({ phase, done, total, part }: StartProgress__Output): DomainProgress {
+  return { phase: oneOf(startPhases, phase, 'launch'), done: done ?? null, total: total ?? null, part };
+}
+
+function graphsFromProto(graphs: CudaGraphs__Output): DomainGraphs {
+  return { ...graphs, state: oneOf(['captured', 'eager'] as const, graphs.state, 'eager') };
 }
 
 export function driverFromProto(driver: Driver__Output | null): DriverState {

@@ -10,6 +10,7 @@ import type { CoordinatorWork as _infernode_node_v1_CoordinatorWork, Coordinator
 import type { Cordon as _infernode_node_v1_Cordon, Cordon__Output as _infernode_node_v1_Cordon__Output } from './infernode/node/v1/Cordon.js';
 import type { CordonDeviceRequest as _infernode_node_v1_CordonDeviceRequest, CordonDeviceRequest__Output as _infernode_node_v1_CordonDeviceRequest__Output } from './infernode/node/v1/CordonDeviceRequest.js';
 import type { CordonSet as _infernode_node_v1_CordonSet, CordonSet__Output as _infernode_node_v1_CordonSet__Output } from './infernode/node/v1/CordonSet.js';
+import type { CudaGraphs as _infernode_node_v1_CudaGraphs, CudaGraphs__Output as _infernode_node_v1_CudaGraphs__Output } from './infernode/node/v1/CudaGraphs.js';
 import type { Device as _infernode_node_v1_Device, Device__Output as _infernode_node_v1_Device__Output } from './infernode/node/v1/Device.js';
 import type { DeviceCondition as _infernode_node_v1_DeviceCondition, DeviceCondition__Output as _infernode_node_v1_DeviceCondition__Output } from './infernode/node/v1/DeviceCondition.js';
 import type { DeviceReading as _infernode_node_v1_DeviceReading, DeviceReading__Output as _infernode_node_v1_DeviceReading__Output } from './infernode/node/v1/DeviceReading.js';
@@ -35,6 +36,7 @@ import type { NodeServiceClient as _infernode_node_v1_NodeServiceClient, NodeSer
 import type { NodeUpdate as _infernode_node_v1_NodeUpdate, NodeUpdate__Output as _infernode_node_v1_NodeUpdate__Output } from './infernode/node/v1/NodeUpdate.js';
 import type { ReleaseDriverRequest as _infernode_node_v1_ReleaseDriverRequest, ReleaseDriverRequest__Output as _infernode_node_v1_ReleaseDriverRequest__Output } from './infernode/node/v1/ReleaseDriverRequest.js';
 import type { StartEngineRequest as _infernode_node_v1_StartEngineRequest, StartEngineRequest__Output as _infernode_node_v1_StartEngineRequest__Output } from './infernode/node/v1/StartEngineRequest.js';
+import type { StartProgress as _infernode_node_v1_StartProgress, StartProgress__Output as _infernode_node_v1_StartProgress__Output } from './infernode/node/v1/StartProgress.js';
 import type { StopEngineRequest as _infernode_node_v1_StopEngineRequest, StopEngineRequest__Output as _infernode_node_v1_StopEngineRequest__Output } from './infernode/node/v1/StopEngineRequest.js';
 import type { UncordonDeviceRequest as _infernode_node_v1_UncordonDeviceRequest, UncordonDeviceRequest__Output as _infernode_node_v1_UncordonDeviceRequest__Output } from './infernode/node/v1/UncordonDeviceRequest.js';
 import type { WatchEventsRequest as _infernode_node_v1_WatchEventsRequest, WatchEventsRequest__Output as _infernode_node_v1_WatchEventsRequest__Output } from './infernode/node/v1/WatchEventsRequest.js';
@@ -64,6 +66,7 @@ export interface ProtoGrpcType {
         Cordon: MessageTypeDefinition<_infernode_node_v1_Cordon, _infernode_node_v1_Cordon__Output>
         CordonDeviceRequest: MessageTypeDefinition<_infernode_node_v1_CordonDeviceRequest, _infernode_node_v1_CordonDeviceRequest__Output>
         CordonSet: MessageTypeDefinition<_infernode_node_v1_CordonSet, _infernode_node_v1_CordonSet__Output>
+        CudaGraphs: MessageTypeDefinition<_infernode_node_v1_CudaGraphs, _infernode_node_v1_CudaGraphs__Output>
         Device: MessageTypeDefinition<_infernode_node_v1_Device, _infernode_node_v1_Device__Output>
         DeviceCondition: MessageTypeDefinition<_infernode_node_v1_DeviceCondition, _infernode_node_v1_DeviceCondition__Output>
         DeviceReading: MessageTypeDefinition<_infernode_node_v1_DeviceReading, _infernode_node_v1_DeviceReading__Output>
@@ -89,6 +92,7 @@ export interface ProtoGrpcType {
         NodeUpdate: MessageTypeDefinition<_infernode_node_v1_NodeUpdate, _infernode_node_v1_NodeUpdate__Output>
         ReleaseDriverRequest: MessageTypeDefinition<_infernode_node_v1_ReleaseDriverRequest, _infernode_node_v1_ReleaseDriverRequest__Output>
         StartEngineRequest: MessageTypeDefinition<_infernode_node_v1_StartEngineRequest, _infernode_node_v1_StartEngineRequest__Output>
+        StartProgress: MessageTypeDefinition<_infernode_node_v1_StartProgress, _infernode_node_v1_StartProgress__Output>
         StopEngineRequest: MessageTypeDefinition<_infernode_node_v1_StopEngineRequest, _infernode_node_v1_StopEngineRequest__Output>
         UncordonDeviceRequest: MessageTypeDefinition<_infernode_node_v1_UncordonDeviceRequest, _infernode_node_v1_UncordonDeviceRequest__Output>
         WatchEventsRequest: MessageTypeDefinition<_infernode_node_v1_WatchEventsRequest, _infernode_node_v1_WatchEventsRequest__Output>

@@ -1,5 +1,5 @@
 import type { EngineLog } from './engine-log.js';
-import type { EngineSettings } from './engine-settings.js';
+import { list, string, type EngineSettings } from './engine-settings.js';
 import { gib, type MemoryPlan } from './memory-plan.js';
 import { isAtLeast } from './vllm-version.js';
 
@@ -141,10 +141,16 @@ const phaseBodies: Readonly<Record<LoadPhase, PhaseBody>> = {
         'Skipping CUDA graph capture. Cudagraph is disabled under eager mode.',
       );
     const who = rankZero(settings);
-    const v2 = isAtLeast(settings.simulation.version, '0.24');
-    const labels = v2 ? ['(PIECEWISE)', '(FULL)'] : ['(mixed prefill-decode, PIECEWISE)', '(decode, FULL)'];
+    if (compilation(settings)['cudagraph_mode'] === 'NONE')
+      return log.info(
+        who,
+        'gpu_model_runner.py:4321',
+        'Skipping CUDA graph capture. To turn on CUDA graph capture, ensure `cudagraph_mode` was not manually set to `NONE`',
+      );
+    const labels = captureLabels(settings);
     const steps = 5;
-    const sizes = 51;
+    const sizes = captureCount(settings);
+    const gigabytes = (0.0057 * sizes * labels.length).toFixed(2);
     for (const label of labels) {
       for (let step = 0; step <= steps; step++) {
         log.progress(who, `Capturing CUDA graphs ${label}`, Math.round((sizes * step) / steps), sizes);
@@ -152,9 +158,17 @@ const phaseBodies: Readonly<Record<LoadPhase, PhaseBody>> = {
       }
     }
     const seconds = Math.round(5 + 10 * random());
-    log.info(who, 'gpu_model_runner.py:4244', `Graph capturing finished in ${seconds} secs, took 0.58 GiB`);
+    log.info(
+      who,
+      'gpu_model_runner.py:4244',
+      `Graph capturing finished in ${seconds} secs, took ${gigabytes} GiB`,
+    );
     if (isAtLeast(settings.simulation.version, '0.21'))
-      log.info(who, 'gpu_worker.py:512', 'CUDA graph pool memory: 0.58 GiB (actual), 0.62 GiB (estimated)');
+      log.info(
+        who,
+        'gpu_worker.py:512',
+        `CUDA graph pool memory: ${gigabytes} GiB (actual), 0.62 GiB (estimated)`,
+      );
   },
 
   async ready({ log, wait, random, warm }, share) {
@@ -173,6 +187,28 @@ const coldExtraShare = 0.5;
 
 function isEager({ flags }: EngineSettings): boolean {
   return flags.get('enforce-eager') === true;
+}
+
+/** Kinds of graphs by `cudagraph_mode`; the second model runner has shorter names for them. */
+function captureLabels(settings: EngineSettings): string[] {
+  const v2 = isAtLeast(settings.simulation.version, '0.24');
+  const [piecewise, full] = v2
+    ? ['(PIECEWISE)', '(FULL)']
+    : ['(mixed prefill-decode, PIECEWISE)', '(decode, FULL)'];
+  const mode = compilation(settings)['cudagraph_mode'] ?? 'FULL_AND_PIECEWISE';
+  if (mode === 'PIECEWISE') return [piecewise];
+  return mode === 'FULL_DECODE_ONLY' || mode === 'FULL' ? [full] : [piecewise, full];
+}
+
+/** 51 sizes unless told otherwise, as with the default maximum of 512. */
+function captureCount({ flags }: EngineSettings): number {
+  const given = [...list(flags, 'cudagraph-capture-sizes'), ...list(flags, 'cuda-graph-sizes')];
+  return given.length > 0 ? given.length : 51;
+}
+
+function compilation({ flags }: EngineSettings): Record<string, unknown> {
+  const text = string(flags, 'compilation-config');
+  return text === undefined ? {} : (JSON.parse(text) as Record<string, unknown>);
 }
 
 /** The GPU worker's lines come from the core when it is its own worker. */

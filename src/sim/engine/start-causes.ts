@@ -61,6 +61,15 @@ export const startCauses: Readonly<Record<string, StartCause>> = {
     traceback:
       'RuntimeError: vLLM failed to compile the model. The most likely reason for this is a corrupted compile cache artifact.',
   },
+  graphs: {
+    phase: 'graphs',
+    traceback:
+      'torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 512.00 MiB. GPU 0 has a total capacity of 79.65 GiB of which 301.56 MiB is free.',
+  },
+  capture: {
+    phase: 'graphs',
+    traceback: 'torch.AcceleratorError: CUDA error: operation not permitted when stream is capturing',
+  },
   timeout: {
     phase: 'ready',
     traceback: 'TimeoutError: Timed out waiting for engine core processes to start.',

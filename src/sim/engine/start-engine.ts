@@ -109,10 +109,10 @@ export class EngineStart {
   }
 
   #enter(phase: LoadPhase, cache: CompileCache): void {
-    const next = this.faults.enter(phase);
+    const eager = this.settings.flags.get('enforce-eager') === true;
+    const next = this.faults.enter(phase, eager);
     if (next === 'stuck') this.#getStuck();
     if (next === 'crash') this.processes.killWorker(0, 'SIGKILL');
-    const eager = this.settings.flags.get('enforce-eager') === true;
     if (phase === 'compile' && !eager && cache.state() === 'corrupt')
       throw new StartFailure(
         'core',

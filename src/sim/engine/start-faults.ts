@@ -44,7 +44,9 @@ export class StartFaults {
   }
 
   /** Throws what the phase is to fail with; `stuck` says that it never ends, `crash` that a child is to be killed. */
-  enter(phase: LoadPhase): 'go' | 'stuck' | 'crash' {
+  enter(phase: LoadPhase, eager: boolean): 'go' | 'stuck' | 'crash' {
+    // Without capture there is nothing in this phase that could fail.
+    if (phase === 'graphs' && eager) return 'go';
     const refuse = this.#find('refuse-start');
     if (refuse) refuseIn(phase, refuse);
     const hang = this.#find('hang-start');

@@ -58,7 +58,7 @@ describe('a start that cannot work', () => {
     current = aFleet({}, { templates: { chat } });
     await current.fleet.start();
     const failed = await current.until('failed');
-    expect(failed.reason).toMatch(/^it was not ready within 1 s/);
+    expect(failed.reason).toMatch(/^it was not ready and went no step forward for 1 s \(launch\)/);
     await eventually('a second try', () => current?.status().incarnation === '2');
   });
 

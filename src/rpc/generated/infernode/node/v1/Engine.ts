@@ -2,6 +2,8 @@
 
 import type { Cordon as _infernode_node_v1_Cordon, Cordon__Output as _infernode_node_v1_Cordon__Output } from '../../../infernode/node/v1/Cordon.js';
 import type { EngineLoad as _infernode_node_v1_EngineLoad, EngineLoad__Output as _infernode_node_v1_EngineLoad__Output } from '../../../infernode/node/v1/EngineLoad.js';
+import type { StartProgress as _infernode_node_v1_StartProgress, StartProgress__Output as _infernode_node_v1_StartProgress__Output } from '../../../infernode/node/v1/StartProgress.js';
+import type { CudaGraphs as _infernode_node_v1_CudaGraphs, CudaGraphs__Output as _infernode_node_v1_CudaGraphs__Output } from '../../../infernode/node/v1/CudaGraphs.js';
 
 export interface Engine {
   'id'?: (string);
@@ -20,6 +22,8 @@ export interface Engine {
   'restarts'?: (number);
   'load'?: (_infernode_node_v1_EngineLoad | null);
   'maxConcurrentRequests'?: (number);
+  'progress'?: (_infernode_node_v1_StartProgress | null);
+  'graphs'?: (_infernode_node_v1_CudaGraphs | null);
 }
 
 export interface Engine__Output {
@@ -39,4 +43,6 @@ export interface Engine__Output {
   'restarts': (number);
   'load': (_infernode_node_v1_EngineLoad__Output | null);
   'maxConcurrentRequests': (number);
+  'progress': (_infernode_node_v1_StartProgress__Output | null);
+  'graphs': (_infernode_node_v1_CudaGraphs__Output | null);
 }

@@ -1,0 +1,127 @@
+// Starts of the simulated vLLM under a real keeper: phases are told as they come, graphs are verified, and what failed is done
+// differently the next time: fewer graphs, a fresh compile cache.
+import { afterEach, describe, expect, it } from 'vitest';
+import type { EngineStatus } from '../../src/domain/engine.js';
+import { aFleet, aTemplate, type FleetCase } from '../support/engine-fleet.js';
+import { mainFile } from '../support/running-up.js';
+
+let current: FleetCase | null = null;
+afterEach(async () => {
+  await current?.clear();
+  current = null;
+});
+
+/** A fleet with one engine of the simulated vLLM on device 0. */
+async function start(env: Record<string, string>, args: string[] = []): Promise<FleetCase> {
+  current = aFleet(
+    {},
+    {
+      templates: {
+        chat: aTemplate(
+          {},
+          {
+            model: 'org/llama-8b',
+            command: [process.execPath, mainFile, 'sim', 'engine'],
+            args,
+            env: { INFERNODE_SIM_LOAD_MS: '200', ...env },
+          },
+        ),
+      },
+    },
+  );
+  await current.fleet.start();
+  return current;
+}
+
+const statuses = ({ history }: FleetCase): EngineStatus[] =>
+  history.filter((change): change is EngineStatus => 'state' in change);
+
+const hasGraphs = ({ graphs }: EngineStatus): boolean => Boolean(graphs);
+
+const fault = (value: object): Record<string, string> => ({ INFERNODE_SIM_FAULT: JSON.stringify(value) });
+
+describe('a start', () => {
+  it('tells its phases and what became of its graphs', async () => {
+    const fleet = await start({ INFERNODE_SIM_LOAD_MS: '3000' });
+    const ready = await fleet.until('ready', hasGraphs);
+    expect(ready).toMatchObject({
+      reason: '',
+      progress: null,
+      graphs: { state: 'captured', count: 102, degradeStep: 0, mode: 'PIECEWISE + FULL' },
+    });
+    expect(ready.graphs?.memoryBytes).toBeGreaterThan(0);
+    const loading = statuses(fleet).filter(({ progress }) => progress?.phase === 'weights');
+    expect(loading.map(({ reason }) => reason).join()).toMatch(/loading: weights/);
+    expect(await fleet.metric('infernode_engine_graphs_captured')).toBe(102);
+    expect(await fleet.metric('infernode_engine_eager')).toBe(0);
+  });
+
+  it('that ends without graphs says so loudly', async () => {
+    const fleet = await start({}, ['--compilation-config', '{"cudagraph_mode":"NONE"}']);
+    const ready = await fleet.until('ready', hasGraphs);
+    expect(ready.reason).toMatch(/^eager fallback: Skipping CUDA graph capture/);
+    expect(await fleet.metric('infernode_engine_eager')).toBe(1);
+  });
+
+  it('that was asked to be eager is as configured', async () => {
+    const fleet = await start({}, ['--enforce-eager']);
+    const ready = await fleet.until('ready', hasGraphs);
+    expect(ready).toMatchObject({ reason: '', graphs: { state: 'eager' } });
+  });
+});
+
+describe('a capture that fails', () => {
+  it.each(['graphs', 'capture'])(
+    'with cause %s goes down the ladder to eager, one step a start',
+    async (cause) => {
+      const fleet = await start(fault({ fault: 'refuse-start', cause }));
+      const ready = await fleet.until('ready', hasGraphs);
+      expect(ready).toMatchObject({
+        incarnation: '4',
+        reason: 'CUDA graphs: eager (step 3 of 3)',
+        graphs: { state: 'eager', degradeStep: 3 },
+      });
+      const failures = statuses(fleet).filter(
+        ({ state, reason }) => state === 'failed' && /step/.test(reason),
+      );
+      const steps = failures.map(({ reason }) => /fewer sizes|fewer kinds|eager/.exec(reason)?.[0]);
+      expect([...new Set(steps)]).toEqual(['fewer sizes', 'fewer kinds', 'eager']);
+      // The step outlives the agent, and only a new configuration undoes it.
+      await fleet.fleet.stopEngine('chat-0');
+      await fleet.until('stopped');
+      const next = await fleet.nextAgent();
+      current = next;
+      await next.fleet.start();
+      await next.fleet.startEngine({ engineId: 'chat-0' });
+      expect((await next.until('ready', hasGraphs)).graphs).toMatchObject({
+        degradeStep: 3,
+      });
+    },
+  );
+});
+
+describe('a compile cache that is damaged', () => {
+  it('is cleared once, and the next start compiles anew', async () => {
+    const fleet = await start({});
+    await fleet.until('ready');
+    await fleet.fleet.stopEngine('chat-0');
+    await fleet.until('stopped');
+    const template = aTemplate(
+      {},
+      {
+        model: 'org/llama-8b',
+        command: [process.execPath, mainFile, 'sim', 'engine'],
+        env: { INFERNODE_SIM_LOAD_MS: '200', ...fault({ fault: 'compile-cache' }) },
+      },
+    );
+    fleet.fleet.updateTemplates({ chat: template });
+    await fleet.fleet.startEngine({ engineId: 'chat-0' });
+    expect((await fleet.until('ready', ({ incarnation }) => incarnation === '3')).reason).toBe('');
+    expect(
+      statuses(fleet)
+        .map(({ reason }) => reason)
+        .join('\n'),
+    ).toMatch(/failed to compile the model.*; the compile cache was cleared; next start/);
+    expect(await fleet.metric('infernode_engine_compile_caches_cleared_total')).toBe(1);
+  });
+});
