@@ -23,12 +23,14 @@ import { SharedWork } from './cluster/shared-work.js';
 import { AgentWatchers } from './cluster/watch-agents.js';
 import { GatewayMetrics } from './gateway/gateway-metrics.js';
 import { Gateway } from './gateway/gateway-server.js';
+import { GatewayWorkers } from './gateway-workers.js';
 import { KubernetesMetrics } from './kubernetes/kubernetes-metrics.js';
 import { chainVersion, PrefixHasher } from './gateway/prefix-chain.js';
 import { promptOfRequest } from './gateway/prompt-of-request.js';
 import { createMetricsRegistry } from './metrics/metrics-registry.js';
 import { createMetricsServer } from './metrics/metrics-server.js';
 import { createProbeServer } from './metrics/probe-server.js';
+import type { WorkEvent } from './gateway-worker-channel.js';
 import { InMemoryModelPlacement } from './placement/model-placement.js';
 import type { PlacementObserver } from './placement/placement-types.js';
 import { PlacementMetrics } from './placement/placement-metrics.js';
@@ -88,7 +90,7 @@ class Coordinator implements RunningCoordinator {
   readonly #agents: CoordinatorAgents;
   readonly #placementMetrics: PlacementMetrics;
   readonly #directory: ModelDirectory;
-  readonly #gateway: Gateway;
+  readonly #gateway: Gateway | GatewayWorkers;
   readonly #placement: PlacementService;
   readonly #control: RpcServer;
   readonly #metrics;
@@ -115,7 +117,12 @@ class Coordinator implements RunningCoordinator {
       epoch: randomUUID(),
       chainVersion,
       endpoint: (id) => registry.get(id),
-      placementOf: (id) => this.#directory.placementOf(id),
+      placementOf: (id) => {
+        const placement = this.#directory.placementOf(id);
+        return placement && this.#gateway instanceof GatewayWorkers
+          ? this.#gateway.told(placement)
+          : placement;
+      },
       clock,
       metrics,
     });
@@ -141,7 +148,10 @@ class Coordinator implements RunningCoordinator {
       registry,
       logger,
     });
-    this.#gateway = this.#createGateway(prometheus);
+    this.#gateway =
+      config.gateway.workers > 1
+        ? this.#createWorkers(prometheus, registry)
+        : this.#createGateway(prometheus);
 
     const hasher = new PrefixHasher(config.placement.hashSeed);
     this.#placement = createPlacementService({
@@ -172,7 +182,11 @@ class Coordinator implements RunningCoordinator {
       clock,
       logger,
     });
-    this.#metrics = createMetricsServer({ listen: config.listen.metrics, registry: prometheus, logger });
+    this.#metrics = createMetricsServer({
+      listen: config.listen.metrics,
+      registry: this.#gateway instanceof GatewayWorkers ? this.#gateway : prometheus,
+      logger,
+    });
     this.#probe = createProbeServer({
       listen: config.listen.probe,
       notReady: () => this.#notReady(),
@@ -210,6 +224,7 @@ class Coordinator implements RunningCoordinator {
     Object.assign(this.#limits, config.gateway.limits);
     Object.assign(this.#retry, config.gateway.retry);
     Object.assign(this.#degradation, config.gateway.degradation);
+    if (this.#gateway instanceof GatewayWorkers) this.#gateway.reload(config);
     this.#config = {
       ...this.#config,
       agents: config.agents,
@@ -239,13 +254,38 @@ class Coordinator implements RunningCoordinator {
     const work = this.#work;
     const observer: PlacementObserver = {
       ...this.#placementMetrics.observerFor(model),
-      placed: (lease) => work.placed(lease),
-      firstToken: (id, cachedTokens) => work.firstToken(id, cachedTokens),
-      released: (id) => work.released(id),
+      placed: (lease) => {
+        work.placed(lease);
+        this.#tellWorkers({ kind: 'placed', lease });
+      },
+      firstToken: (id, cachedTokens) => {
+        work.firstToken(id, cachedTokens);
+        this.#tellWorkers({ kind: 'first-token', id, cachedTokens });
+      },
+      released: (id) => {
+        work.released(id);
+        this.#tellWorkers({ kind: 'released', id });
+      },
     };
     const placement = new InMemoryModelPlacement({ strategy, constants: { loadFactor }, observer });
     this.#placementMetrics.watch(model, placement);
     return placement;
+  }
+
+  #createWorkers(prometheus: Registry, registry: EndpointRegistry): GatewayWorkers {
+    return new GatewayWorkers({
+      config: this.#config,
+      endpoints: registry,
+      placementOf: (id) => this.#directory.placementOf(id),
+      work: this.#work,
+      registry: prometheus,
+      clock: this.#options.clock,
+      logger: this.#options.logger,
+    });
+  }
+
+  #tellWorkers(event: WorkEvent): void {
+    if (this.#gateway instanceof GatewayWorkers) this.#gateway.push(event);
   }
 
   #createGateway(prometheus: Registry): Gateway {

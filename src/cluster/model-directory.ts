@@ -22,7 +22,7 @@ export interface ModelDirectoryOptions {
   /** What holds for a model that is served and not configured. */
   unconfigured: ModelConfig;
   createPlacement: (model: string, config: ModelConfig) => DirectoryPlacement;
-  registry: EndpointRegistry;
+  registry: Pick<EndpointRegistry, 'get' | 'onNews'>;
   logger: Logger;
 }
 

@@ -11,19 +11,22 @@ import type { Clock } from '../runtime/clock.js';
 import type { ClusterMetrics } from './cluster-metrics.js';
 import { WorkReporter } from './work-reporter.js';
 
+/** What is told of the work of others. */
+export type ObservingPlacement = Pick<ModelPlacement, 'observe' | 'firstToken' | 'done'>;
+
 export interface SharedWorkOptions {
   /** Random per process; the name under which our leases are known. */
   epoch: string;
   chainVersion: string;
   endpoint: (id: string) => EndpointState | undefined;
-  placementOf: (endpointId: string) => ModelPlacement | undefined;
+  placementOf: (endpointId: string) => ObservingPlacement | undefined;
   clock: Clock;
   metrics: ClusterMetrics;
 }
 
 interface Foreign {
   endpointId: string;
-  placement: ModelPlacement;
+  placement: ObservingPlacement;
 }
 
 export class SharedWork {

@@ -86,7 +86,8 @@ export const coordinatorSchema = z
       .prefault({}),
     gateway: z
       .strictObject({
-        workers: z.literal(1).default(1),
+        /** Processes of the gateway; more than one only where one core is not enough. */
+        workers: z.int().min(1).max(64).default(1),
         limits: z
           .strictObject({
             maxBodyBytes: z

@@ -80,7 +80,7 @@ export class Admission {
 
   constructor(options: AdmissionOptions) {
     this.#options = options;
-    this.#unsubscribe = options.routing.onChange(() => this.#pumpAll());
+    this.#unsubscribe = options.routing.onChange(() => this.retry());
   }
 
   /** Leases not released yet. */
@@ -118,6 +118,11 @@ export class Admission {
     const { placement, chain, tokens, exclude, model } = request;
     const question = { id: '', chain, tokens, exclude, servedName: model };
     return placement.explain(question, this.#options.clock.monotonicMs()).outcome !== 'none-eligible';
+  }
+
+  /** Something may have become free elsewhere. */
+  retry(): void {
+    this.#pumpAll();
   }
 
   /** Everybody who waits is told to go elsewhere; requests that are placed go on. */

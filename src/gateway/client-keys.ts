@@ -4,7 +4,7 @@ import type { Logger } from '../runtime/logger.js';
 import { ApiKeys } from './api-keys.js';
 import type { GatewayMetrics } from './gateway-metrics.js';
 import { KeyUsage } from './key-usage.js';
-import { MemoryRateStore, type RateStore } from './rate-store.js';
+import { MemoryRateStore, type RateScope, type RateStore } from './rate-store.js';
 import { RedisRateStore } from './redis-rate-store.js';
 import { SharedStore } from './shared-store.js';
 import { StoredKeys } from './stored-keys.js';
@@ -24,9 +24,13 @@ export interface SharedStoreConfig {
   whenDown: 'local' | 'refuse';
 }
 
+export type PublishRate = (scopes: readonly RateScope[], tokens: number, settles: boolean) => void;
+
 export interface ClientKeysOptions {
   keys?: KeysConfig | undefined;
   sharedStore?: SharedStoreConfig | undefined;
+  /** Told of what is taken from the limits here (`settles`: given back), where other processes count the same ones. */
+  publishRate?: PublishRate | undefined;
   clock: Clock;
   logger: Logger;
   metrics: GatewayMetrics;
@@ -34,13 +38,15 @@ export interface ClientKeysOptions {
 
 export class ClientKeys {
   readonly usage: KeyUsage;
+  readonly #memory: MemoryRateStore;
   readonly #file: string | undefined;
   readonly #store: SharedStore | null;
   readonly #stored: StoredKeys | null;
   #fromFile: ApiKeys | null = null;
 
-  constructor({ keys, sharedStore, clock, logger, metrics }: ClientKeysOptions) {
-    const memory = new MemoryRateStore(clock);
+  constructor({ keys, sharedStore, publishRate, clock, logger, metrics }: ClientKeysOptions) {
+    const memory = new MemoryRateStore(clock, publishRate);
+    this.#memory = memory;
     let rates: RateStore = memory;
     this.#file = keys?.file;
     this.#store = null;
@@ -69,6 +75,11 @@ export class ClientKeys {
   /** Reads the key file again; on an error the old keys stay and the error says why. */
   reload(): void {
     if (this.#file !== undefined) this.#fromFile = ApiKeys.fromFile(this.#file);
+  }
+
+  /** What another process took from limits that are counted in memory here. */
+  observe(scopes: readonly RateScope[], tokens: number, settles: boolean): void {
+    this.#memory.observe(scopes, tokens, settles);
   }
 
   close(): void {

@@ -15,7 +15,7 @@ import type { Clock, Timer } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
 import type { Service } from '../runtime/service.js';
 import { Admission } from './admission.js';
-import { ClientKeys, type KeysConfig, type SharedStoreConfig } from './client-keys.js';
+import { ClientKeys, type KeysConfig, type PublishRate, type SharedStoreConfig } from './client-keys.js';
 import { Degradation, type DegradationStep } from './degradation.js';
 import { warnOfFewDescriptors } from './descriptor-limit.js';
 import { EndpointConnections } from './endpoint-connections.js';
@@ -49,6 +49,7 @@ export interface GatewayOptions {
   /** Where the digests of keys are; without it every caller may use the gateway. */
   keys?: KeysConfig | undefined;
   sharedStore?: SharedStoreConfig | undefined;
+  publishRate?: PublishRate | undefined;
   /** Read at each use. */
   degradation?: { steps: readonly DegradationStep[] } | undefined;
   limits: GatewayLimits;
@@ -182,6 +183,16 @@ export class Gateway implements Service {
   /** Reads the key file again; on an error the old keys stay and the error says why. */
   reloadKeys(): void {
     this.#keys.reload();
+  }
+
+  /** Limits that another process of the same gateway took or gave back. */
+  observeRate(...taken: Parameters<PublishRate>): void {
+    this.#keys.observe(...taken);
+  }
+
+  /** A request of another process has ended: somebody who waits here may have its place. */
+  retryQueued(): void {
+    this.#admission.retry();
   }
 
   /** Not ready, the queue sent away, and what runs may finish up to the drain limit. */

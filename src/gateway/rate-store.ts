@@ -38,7 +38,10 @@ export class MemoryRateStore implements RateStore {
   readonly #clock: Clock;
   readonly #buckets = new Map<string, Bucket>();
 
-  constructor(clock: Clock) {
+  constructor(
+    clock: Clock,
+    readonly publish?: (scopes: readonly RateScope[], tokens: number, settles: boolean) => void,
+  ) {
     this.#clock = clock;
   }
 
@@ -52,19 +55,21 @@ export class MemoryRateStore implements RateStore {
       bucket.requests -= 1;
       bucket.tokens -= tokens;
     }
+    this.publish?.(scopes, tokens, false);
     return { granted: true };
   }
 
   settle(scopes: readonly RateScope[], unusedTokens: number): void {
-    for (const scope of scopes) this.#refilled(scope).tokens += unusedTokens;
+    this.observe(scopes, unusedTokens, true);
+    this.publish?.(scopes, unusedTokens, true);
   }
 
-  /** What another process took from the same scopes. */
-  observe(scopes: readonly RateScope[], tokens: number): void {
+  /** What another process took from the same scopes, or (`settles`) gave back. */
+  observe(scopes: readonly RateScope[], tokens: number, settles: boolean): void {
     for (const scope of scopes) {
       const bucket = this.#refilled(scope);
-      bucket.requests -= 1;
-      bucket.tokens -= tokens;
+      if (!settles) bucket.requests -= 1;
+      bucket.tokens += settles ? tokens : -tokens;
     }
   }
 

@@ -1,4 +1,3 @@
-import type { Registry } from 'prom-client';
 import type { ListenAddress } from '../config/listen-address.js';
 import type { Logger } from '../runtime/logger.js';
 import { createHttpListener, jsonAnswer, type HttpAnswer, type HttpListener } from './http-listener.js';
@@ -11,7 +10,7 @@ export interface ScrapeTarget {
 
 export interface MetricsServerOptions {
   listen: ListenAddress;
-  registry: Registry;
+  registry: { contentType: string; metrics(): Promise<string> };
   logger: Logger;
   /** Answers `/sd`: what Prometheus should scrape besides this process. */
   scrapeTargets?: () => ScrapeTarget[];

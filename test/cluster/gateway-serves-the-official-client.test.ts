@@ -67,6 +67,40 @@ test('whole answers: chat, embeddings', async () => {
   expect(data[0]?.embedding).toEqual([0.5, 1]);
 });
 
+test('responses, whole and as a stream', async () => {
+  const response = {
+    id: 'resp_1',
+    object: 'response',
+    created_at: 1,
+    model: 'model',
+    status: 'completed',
+    output: [
+      {
+        id: 'msg_1',
+        type: 'message',
+        role: 'assistant',
+        status: 'completed',
+        content: [{ type: 'output_text', text: 'Hello.', annotations: [] }],
+      },
+    ],
+    usage: { input_tokens: 3, output_tokens: 2, total_tokens: 5 },
+  };
+  engine.script = (call) => answerJson(call, response);
+  expect((await client.responses.create({ model: 'alias', input: 'Hello' })).output_text).toBe('Hello.');
+  expect(engine.calls.at(-1)?.body.toString()).toBe('{"model":"model","input":"Hello"}');
+  engine.script = ({ response: answer }) => {
+    startEvents(answer);
+    const event = (type: string, rest: object): string =>
+      `event: ${type}\ndata: ${JSON.stringify({ type, ...rest })}\n\n`;
+    answer.write(event('response.output_text.delta', { delta: 'Hello.', item_id: 'msg_1', output_index: 0 }));
+    answer.end(event('response.completed', { response }));
+  };
+  const types: string[] = [];
+  for await (const { type } of await client.responses.create({ model: 'model', input: 'x', stream: true }))
+    types.push(type);
+  expect(types).toEqual(['response.output_text.delta', 'response.completed']);
+});
+
 test('an abort reaches the engine', async () => {
   engine.script = ({ response }) => {
     startEvents(response);

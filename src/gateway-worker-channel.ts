@@ -1,0 +1,58 @@
+/**
+ * What a coordinator and its gateway workers tell each other. State goes down whole at the start and as news afterwards;
+ * work in flight and used limits go up, and from there to the other workers: they are coordinators to each other, without
+ * the detour through the agents.
+ */
+import type { EndpointNews } from './cluster/endpoint-registry.js';
+import type { CoordinatorConfig } from './config/coordinator-config.js';
+import type { EndpointState } from './domain/endpoint.js';
+import type { RateScope } from './gateway/rate-store.js';
+import type { PlacedLease } from './placement/placement-types.js';
+import type { Clock, Timer } from './runtime/clock.js';
+
+export type WorkEvent =
+  | { kind: 'placed'; lease: PlacedLease }
+  | { kind: 'first-token'; id: string; cachedTokens: number | undefined }
+  | { kind: 'released'; id: string }
+  | { kind: 'rate'; scopes: readonly RateScope[]; tokens: number; settles: boolean };
+
+export type ToWorker =
+  | { kind: 'start'; config: CoordinatorConfig; endpoints: EndpointState[]; work: WorkEvent[] }
+  | { kind: 'news'; news: EndpointNews }
+  | { kind: 'work'; events: WorkEvent[] }
+  | { kind: 'reload'; config: CoordinatorConfig }
+  | { kind: 'reload-keys' }
+  | { kind: 'close' }
+  | { kind: 'destroy'; reason: string }
+  | { kind: 'metrics'; id: number };
+
+export type FromWorker =
+  | { kind: 'asks' }
+  | { kind: 'listening'; host: string; port: number }
+  | { kind: 'failed'; message: string }
+  | { kind: 'work'; events: WorkEvent[] }
+  | { kind: 'metrics'; id: number; values: object[] };
+
+/** Events wait so long for others to travel with, ms: at a thousand requests a second a message carries six of them. */
+const gatherMs = 2;
+
+/** Gathers events; nothing is lost here, for the channel is a pipe to a process of our own on the same machine. */
+export class WorkGatherer {
+  #events: WorkEvent[] = [];
+  #timer: Timer | null = null;
+
+  constructor(
+    readonly clock: Clock,
+    readonly send: (events: WorkEvent[]) => void,
+  ) {}
+
+  push(event: WorkEvent): void {
+    this.#events.push(event);
+    this.#timer ??= this.clock.after(gatherMs, () => {
+      this.#timer = null;
+      const events = this.#events;
+      this.#events = [];
+      this.send(events);
+    });
+  }
+}

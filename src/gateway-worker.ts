@@ -1,0 +1,175 @@
+/**
+ * One gateway worker: the coordinator's gateway and placement in a process of its own, on a listening socket it shares with
+ * its siblings. It watches no agents; what it knows of endpoints and of work placed elsewhere comes from the parent, and
+ * it ends with it. Started by `gateway-workers.ts`, by no person.
+ */
+import { Registry } from 'prom-client';
+import { ModelDirectory } from './cluster/model-directory.js';
+import type { EndpointListener, EndpointNews } from './cluster/endpoint-registry.js';
+import { defaultModelConfig, type CoordinatorConfig } from './config/coordinator-config.js';
+import { messageOf } from './domain/error-codes.js';
+import type { EndpointState } from './domain/endpoint.js';
+import { GatewayMetrics } from './gateway/gateway-metrics.js';
+import { Gateway } from './gateway/gateway-server.js';
+import { WorkGatherer, type FromWorker, type ToWorker, type WorkEvent } from './gateway-worker-channel.js';
+import { InMemoryModelPlacement } from './placement/model-placement.js';
+import { systemClock as clock } from './runtime/clock.js';
+import { createLogger } from './runtime/logger.js';
+
+const logger = createLogger(`gateway-worker-${process.pid}`);
+
+/** The endpoints as the parent's registry has them. */
+class MirroredEndpoints {
+  readonly #endpoints = new Map<string, EndpointState>();
+  readonly #listeners = new Set<EndpointListener>();
+
+  get(id: string): EndpointState | undefined {
+    return this.#endpoints.get(id);
+  }
+
+  onNews(listener: EndpointListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  apply(news: EndpointNews): void {
+    for (const { id } of news.removed) this.#endpoints.delete(id);
+    for (const endpoint of news.changed) this.#endpoints.set(endpoint.id, endpoint);
+    for (const listener of this.#listeners) listener(news);
+  }
+}
+
+class GatewayWorker {
+  readonly #endpoints = new MirroredEndpoints();
+  readonly #registry = new Registry();
+  readonly #gatherer = new WorkGatherer(clock, (events) => send({ kind: 'work', events }));
+  readonly #directory: ModelDirectory;
+  readonly #gateway: Gateway;
+  /** Leases placed elsewhere, and where. */
+  readonly #foreign = new Map<string, string>();
+  readonly #config: CoordinatorConfig;
+
+  constructor(config: CoordinatorConfig, endpoints: EndpointState[], work: WorkEvent[]) {
+    this.#config = config;
+    const { loadFactor, hashSeed } = config.placement;
+    this.#directory = new ModelDirectory({
+      models: config.models,
+      unconfigured: defaultModelConfig,
+      registry: this.#endpoints,
+      createPlacement: (_, { strategy }) =>
+        new InMemoryModelPlacement({ strategy, constants: { loadFactor }, observer: this.#observer() }),
+      logger,
+    });
+    this.#endpoints.apply({ changed: endpoints, removed: [], evicted: [] });
+    this.#gateway = new Gateway({
+      ...config.gateway,
+      listen: config.listen.gateway,
+      tls: config.tls,
+      routing: this.#directory,
+      hashSeed,
+      publishRate: (scopes, tokens, settles) =>
+        this.#gatherer.push({ kind: 'rate', scopes, tokens, settles }),
+      clock,
+      logger,
+      metrics: new GatewayMetrics(this.#registry),
+    });
+    this.#observe(work);
+  }
+
+  async start(): Promise<void> {
+    await this.#gateway.start();
+    const { host, port } = this.#gateway.address();
+    send({ kind: 'listening', host, port });
+  }
+
+  take(message: ToWorker): void {
+    switch (message.kind) {
+      case 'news':
+        this.#endpoints.apply(message.news);
+        break;
+      case 'work':
+        this.#observe(message.events);
+        break;
+      case 'reload':
+        this.#directory.reconfigure(message.config.models);
+        Object.assign(this.#config.gateway.limits, message.config.gateway.limits);
+        Object.assign(this.#config.gateway.retry, message.config.gateway.retry);
+        Object.assign(this.#config.gateway.degradation, message.config.gateway.degradation);
+        break;
+      case 'reload-keys':
+        this.#gateway.reloadKeys();
+        break;
+      case 'close':
+        void this.#gateway.close().then(() => end(0));
+        break;
+      case 'destroy':
+        this.#gateway.destroy(message.reason);
+        setImmediate(() => end(0));
+        break;
+      case 'metrics':
+        void this.#registry
+          .getMetricsAsJSON()
+          .then((values) => send({ kind: 'metrics', id: message.id, values }));
+    }
+  }
+
+  #observer(): ConstructorParameters<typeof InMemoryModelPlacement>[0] extends
+    { observer?: infer O } | undefined
+    ? NonNullable<O>
+    : never {
+    return {
+      placed: (lease) =>
+        this.#gatherer.push({ kind: 'placed', lease: { ...lease, chain: [...lease.chain] } }),
+      firstToken: (id, cachedTokens) => this.#gatherer.push({ kind: 'first-token', id, cachedTokens }),
+      released: (id) => this.#gatherer.push({ kind: 'released', id }),
+    };
+  }
+
+  #observe(events: readonly WorkEvent[]): void {
+    const nowMs = clock.monotonicMs();
+    let freed = false;
+    for (const event of events) {
+      if (event.kind === 'rate') this.#gateway.observeRate(event.scopes, event.tokens, event.settles);
+      else if (event.kind === 'placed') {
+        const { endpointId, ...lease } = event.lease;
+        this.#foreign.set(lease.id, endpointId);
+        this.#directory.placementOf(endpointId)?.observe(lease, endpointId, nowMs);
+      } else {
+        const placement = this.#directory.placementOf(this.#foreign.get(event.id) ?? '');
+        if (event.kind === 'first-token') placement?.firstToken(event.id, nowMs, event.cachedTokens);
+        else {
+          placement?.done(event.id, nowMs);
+          this.#foreign.delete(event.id);
+          freed = true;
+        }
+      }
+    }
+    if (freed) this.#gateway.retryQueued();
+  }
+}
+
+function send(message: FromWorker): void {
+  process.send?.(message, undefined, undefined, (error) => {
+    if (error) logger.debug({ reason: messageOf(error) }, 'the parent does not listen any more');
+  });
+}
+
+/** Whatever is still open belongs to nobody: this is a composition root, and its work is over. */
+function end(code: number): never {
+  // eslint-disable-next-line no-restricted-properties -- a root ends its process
+  process.exit(code);
+}
+
+let worker: GatewayWorker | null = null;
+process.on('message', (message: ToWorker) => {
+  if (message.kind !== 'start') return worker?.take(message);
+  worker = new GatewayWorker(message.config, message.endpoints, message.work);
+  worker.start().catch((error: unknown) => {
+    send({ kind: 'failed', message: messageOf(error) });
+    setImmediate(() => end(1));
+  });
+});
+// The parent alone decides about the end: signals to the whole group reach it as well.
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => undefined);
+process.on('disconnect', () => end(0));
+send({ kind: 'asks' });

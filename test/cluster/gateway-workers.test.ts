@@ -1,0 +1,208 @@
+/**
+ * `gateway.workers: 2`: a real coordinator process with two gateway workers, before a fake agent (real gRPC) and a scripted
+ * engine. They share a listening socket, one view of the work in flight and one count of the limits; one that is killed costs
+ * its own streams and is replaced; all of it drains.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { Agent, request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { ClusterServiceClient } from '../../src/rpc/cluster-service-client.js';
+import { FakeAgent } from '../support/fake-agent.js';
+import { aDeviceStatus, anEngineStatus } from '../support/node-fixtures.js';
+import { eventually, mainFile } from '../support/running-up.js';
+import {
+  answerStream,
+  chunkEvent,
+  ScriptedEngine,
+  startEvents,
+  type EngineCall,
+} from '../support/scripted-engine.js';
+
+let directory: string;
+const closers: (() => unknown)[] = [];
+beforeEach(() => (directory = mkdtempSync(join(tmpdir(), 'infernode-workers-'))));
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const bearer = 'the-key';
+const sha256 = createHash('sha256').update(bearer).digest('hex');
+
+interface Running {
+  child: ChildProcess;
+  exited: Promise<number | null>;
+  engine: ScriptedEngine;
+  gateway: string;
+  inFlight: () => Promise<number>;
+  metric: (name: string) => Promise<number>;
+  workers: () => number[];
+}
+
+async function start(maxConcurrentRequests: number, requestsPerMinute = 1000): Promise<Running> {
+  const engine = await ScriptedEngine.start();
+  const engines = [anEngineStatus('chat-0', { url: engine.url, maxConcurrentRequests })];
+  const agent = await new FakeAgent({ devices: [aDeviceStatus(0)], engines }).start();
+  closers.push(
+    () => engine.close(),
+    () => agent.stop(),
+  );
+  const keys = join(directory, 'keys.yaml');
+  writeFileSync(keys, JSON.stringify({ keys: [{ id: 'a', sha256, requestsPerMinute }] }));
+  const file = join(directory, 'coordinator.yaml');
+  const any = '127.0.0.1:0';
+  writeFileSync(
+    file,
+    JSON.stringify({
+      listen: { gateway: any, control: any, probe: any, metrics: any },
+      agents: [{ address: agent.address }],
+      gateway: { workers: 2, keys: { file: keys } },
+    }),
+  );
+  const child = spawn(process.execPath, [mainFile, 'coordinator', '--config', file, '--ready-json'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, INFERNODE_LOG_LEVEL: 'fatal' },
+  });
+  const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  closers.push(async () => {
+    child.kill('SIGKILL');
+    await exited;
+  });
+  const line = await new Promise<string>((resolve, reject) => {
+    createInterface({ input: child.stdout }).once('line', resolve);
+    void exited.then((code) => reject(new Error(`the coordinator ended with ${code}`)));
+  });
+  const { listening } = JSON.parse(line) as { listening: Record<'gateway' | 'control' | 'metrics', string> };
+  const client = new ClusterServiceClient({ address: listening.control });
+  closers.push(() => client.close());
+  return {
+    child,
+    exited,
+    engine,
+    gateway: listening.gateway,
+    inFlight: async () => (await client.getCluster()).endpoints[0]?.inFlight ?? -1,
+    metric: async (name) => {
+      const text = await (await fetch(`http://${listening.metrics}/metrics`)).text();
+      return Number(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'm').exec(text)?.[1] ?? 'NaN');
+    },
+    workers: () => childrenOf(child.pid ?? 0),
+  };
+}
+
+const childrenOf = (pid: number): number[] =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
+
+/** Each agent has connections of its own: connections are dealt to the workers in turn. */
+function chat(address: string, agent: Agent): Promise<{ status: number; text: string }> {
+  const [host = '', port = ''] = address.split(':');
+  return new Promise((resolve, reject) => {
+    const headers = { 'content-type': 'application/json', authorization: `Bearer ${bearer}` };
+    const call = request(
+      { host, port, agent, method: 'POST', path: '/v1/chat/completions', headers },
+      (response) => {
+        let text = '';
+        response.setEncoding('utf8').on('data', (part: string) => (text += part));
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, text })).on('error', reject);
+      },
+    );
+    call.on('error', reject);
+    call.end(
+      JSON.stringify({ model: 'model', stream: true, messages: [{ role: 'user', content: 'Hello' }] }),
+    );
+  });
+}
+
+it('the hard cap holds across workers, and an end at one lets a request at the other go on', async () => {
+  const { gateway, engine, inFlight, metric } = await start(2);
+  const agents = [new Agent(), new Agent(), new Agent(), new Agent()];
+  const first = agents.slice(0, 2).map((agent) => chat(gateway, agent));
+  const calls = [await engine.nextCall(), await engine.nextCall()];
+  await eventually('both are known to the parent', async () => (await inFlight()) === 2);
+  const more = agents.slice(2).map((agent) => chat(gateway, agent));
+  await eventually(
+    'both workers let theirs wait',
+    async () => (await metric('infernode_gateway_queued_requests')) === 2,
+  );
+  expect(engine.calls).toHaveLength(2);
+  engine.script = answerStream;
+  for (const call of calls) answerStream(call);
+  const answers = await Promise.all([...first, ...more]);
+  expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+  await eventually('nothing is left', async () => (await inFlight()) === 0);
+  expect(await metric('infernode_gateway_attempts_total')).toBe(4);
+  expect(await metric('infernode_gateway_worker_overshoots_total')).toBe(0);
+}, 30_000);
+
+it('the limits of a key are counted over both', async () => {
+  const { gateway, engine } = await start(64, 4);
+  engine.script = answerStream;
+  let granted = 0;
+  // Connections are dealt in turn, so two refusals in a row are both workers'. Alone each would grant four.
+  for (let refusals = 0; refusals < 2;) {
+    const { status } = await chat(gateway, new Agent());
+    if (status === 200) granted += 1;
+    else expect(status).toBe(429);
+    refusals = status === 429 ? refusals + 1 : 0;
+  }
+  expect(granted).toBeGreaterThanOrEqual(4);
+  expect(granted).toBeLessThan(8);
+}, 30_000);
+
+it('a worker that is killed costs its own streams, and another takes its place', async () => {
+  const { gateway, engine, inFlight, metric, workers } = await start(64);
+  const streams = Array.from({ length: 4 }, () => chat(gateway, new Agent()).catch(() => 'cut' as const));
+  const calls: EngineCall[] = [];
+  while (calls.length < 4) calls.push(await engine.nextCall());
+  for (const { response } of calls) {
+    startEvents(response);
+    response.write(chunkEvent('one'));
+  }
+  await eventually('all are known to the parent', async () => (await inFlight()) === 4);
+  const before = workers();
+  expect(before).toHaveLength(2);
+  process.kill(before[0] as number, 'SIGKILL');
+  await eventually('its leases have ended', async () => (await inFlight()) === 2);
+  for (const { response } of calls) response.end(`${chunkEvent('', 'stop')}data: [DONE]\n\n`);
+  const ends = await Promise.all(streams);
+  expect(ends.filter((end) => end === 'cut')).toHaveLength(2);
+  expect(ends.filter((end) => end !== 'cut' && end.text.includes('[DONE]'))).toHaveLength(2);
+  await eventually(
+    'a new worker runs',
+    () => workers().length === 2 && workers().every((pid) => pid !== before[0]),
+  );
+  await eventually(
+    'it is counted',
+    async () => (await metric('infernode_gateway_worker_restarts_total')) === 1,
+  );
+  engine.script = answerStream;
+  const after = await Promise.all(Array.from({ length: 4 }, () => chat(gateway, new Agent())));
+  expect(after.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+  await eventually('nothing is left', async () => (await inFlight()) === 0);
+}, 30_000);
+
+it('SIGTERM drains the workers: streams finish, then all of them are gone', async () => {
+  const { gateway, engine, child, exited, workers } = await start(64);
+  const stream = chat(gateway, new Agent());
+  const call = await engine.nextCall();
+  startEvents(call.response);
+  call.response.write(chunkEvent('one'));
+  // Whoever asks before the drain has begun is answered, and asks again.
+  engine.script = answerStream;
+  const pids = workers();
+  child.kill('SIGTERM');
+  await eventually('no new connection is taken', async () =>
+    chat(gateway, new Agent()).then(
+      ({ status }) => status === 503,
+      () => true,
+    ),
+  );
+  call.response.end(`${chunkEvent('', 'stop')}data: [DONE]\n\n`);
+  expect((await stream).text).toContain('[DONE]');
+  expect(await exited).toBe(0);
+  for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow();
+}, 30_000);
