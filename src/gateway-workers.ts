@@ -80,6 +80,8 @@ export class GatewayWorkers implements Service {
   }
 
   async start(): Promise<void> {
+    // Workers accept by themselves: a connection dealt by the parent to a worker that just ended would hang for ever.
+    cluster.schedulingPolicy = cluster.SCHED_NONE;
     cluster.setupPrimary({
       exec: fileURLToPath(new URL('./gateway-worker.js', import.meta.url)),
       args: [],
