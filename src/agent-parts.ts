@@ -59,6 +59,8 @@ export interface EngineFleetPartOptions extends SamplerOptions {
   devices: () => readonly DeviceStatus[];
   /** Live leases on an engine, as coordinators report them. */
   workInFlight?: (engineId: string) => WorkInFlight[];
+  /** `null`: nobody beats on the device. */
+  heartbeatMissed?: (deviceUuid: string) => boolean | null;
 }
 
 export interface AgentParts {
@@ -88,6 +90,7 @@ function createSampler({ config, clock, logger, registry }: SamplerOptions): Sam
 
 function createFleet(options: EngineFleetPartOptions): EngineFleetPart {
   const { config, clock, logger, registry, bootId, sampler, devices, workInFlight } = options;
+  const { heartbeatMissed } = options;
   return new EngineFleet({
     nodeName: config.node.name,
     templates: config.templates,
@@ -103,7 +106,10 @@ function createFleet(options: EngineFleetPartOptions): EngineFleetPart {
       devices()
         .filter(({ health, cordons }) => health === 'healthy' && cordons.length === 0)
         .map(({ identity }) => identity.uuid),
-    inputs: { workOn: (engineId) => workInFlight?.(engineId) ?? [] },
+    inputs: {
+      workOn: (engineId) => workInFlight?.(engineId) ?? [],
+      heartbeatMissed: (uuid) => heartbeatMissed?.(uuid) ?? null,
+    },
     devicesReleased: (uuids, pids) => areDevicesReleased(sampler, uuids, pids),
   });
 }

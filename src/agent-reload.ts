@@ -29,7 +29,8 @@ export function compareAgentConfigs(before: AgentConfig, after: AgentConfig): Re
     'engines',
   ] as const)
     if (!same(before[field], after[field])) needsRestart.push(field);
-  if (!same(before.health.actions, after.health.actions)) needsRestart.push('health.actions');
+  for (const field of ['actions', 'probe'] as const)
+    if (!same(before.health[field], after.health[field])) needsRestart.push(`health.${field}`);
   return { applied, needsRestart };
 }
 

@@ -8,6 +8,7 @@
  * unless told to stop them); streams; listeners; sampler; state file; lock.
  */
 import { join } from 'node:path';
+import type { Registry } from 'prom-client';
 import type { AgentConfig } from './config/agent-config.js';
 import { formatAddress } from './config/listen-address.js';
 import { AgentKubernetes } from './agent-kubernetes.js';
@@ -19,6 +20,8 @@ import { HostWatch } from './agent-host.js';
 import type { HistoryEntry } from './domain/history.js';
 import { AgentRecovery } from './agent-recovery.js';
 import { createAgentParts, type AgentParts, type EngineFleetPart, type SamplerPart } from './agent-parts.js';
+import { NodeHeartbeats } from './device/node-heartbeats.js';
+import { DeviceProbeMetrics } from './device/probe-metrics.js';
 import type { KernelNews } from './device/sample-devices.js';
 import { DeviceHealthTracker } from './health/device-health.js';
 import { isStoredHealth, type StoredHealth } from './health/stored-health.js';
@@ -105,6 +108,7 @@ class Agent implements RunningAgent {
   readonly #sampler: SamplerPart;
   readonly #health: DeviceHealthTracker;
   readonly #fleet: EngineFleetPart;
+  readonly #heartbeats: NodeHeartbeats;
   readonly #host: HostWatch;
   readonly #work: ReportedWork;
   readonly #recovery: AgentRecovery;
@@ -159,6 +163,7 @@ class Agent implements RunningAgent {
       onFault: (fault) => this.#guard('fault', () => this.#fleet.applyFault(fault)),
       onStore: (health) => this.#store.save({ health, machineId }),
     });
+    this.#heartbeats = createHeartbeats(config, options, registry);
     this.#fleet = parts.createFleet({
       config,
       clock,
@@ -168,6 +173,7 @@ class Agent implements RunningAgent {
       sampler: this.#sampler,
       devices: () => this.#health.devices,
       workInFlight: (engineId) => this.#work.inFlight(engineId),
+      heartbeatMissed: (uuid) => this.#heartbeats.missed(uuid),
     });
     this.#host = new HostWatch({
       clock,
@@ -287,6 +293,7 @@ class Agent implements RunningAgent {
     this.#sampler.onSample((sample) => {
       this.#driver = sample.driver;
       this.#guard('sample', () => this.#health.handleSample(sample));
+      this.#guard('heartbeats', () => this.#heartbeats.handleSample(sample));
       this.#firstSample();
     });
     this.#sampler.onEvent((event) => this.#guard('event', () => this.#health.handleEvent(event)));
@@ -389,6 +396,7 @@ class Agent implements RunningAgent {
     await settle(logger, 'recovery', this.#recovery.actions.close());
     await settle(logger, 'engines', this.#fleet.close({ stopEngines }));
     this.#host.close();
+    this.#heartbeats.close();
     this.#health.close();
     this.#publisher.close();
     this.#work.close();
@@ -405,6 +413,27 @@ class Agent implements RunningAgent {
     this.#lock.release();
     logger.info({ stopEngines }, 'agent has ended');
   }
+}
+
+function createHeartbeats(
+  { node, health: { probe } }: AgentConfig,
+  { clock, logger }: RunAgentOptions,
+  registry: Registry,
+): NodeHeartbeats {
+  const { library, heartbeat, intervalMs, missedAfterMs, minFreeMiB } = probe;
+  const minFreeBytes = minFreeMiB * 2 ** 20;
+  const metrics = new DeviceProbeMetrics(registry, node.name);
+  const enabled = heartbeat === 'on';
+  return new NodeHeartbeats({
+    library,
+    enabled,
+    intervalMs,
+    missedAfterMs,
+    minFreeBytes,
+    clock,
+    logger,
+    metrics,
+  });
 }
 
 /** An engine without an address has not been started yet. */

@@ -13,6 +13,7 @@ import { addExplainCommand } from './explain-command.js';
 import { addKvCommand } from './kv-command.js';
 import { addPlacementCommand } from './placement-command.js';
 import { addPlanCommand } from './plan-command.js';
+import { addProbeCommand } from './probe-command.js';
 import { addSimCommand } from './sim-command.js';
 import { addStatusCommand } from './status-command.js';
 import { addUpCommand } from './up-command.js';
@@ -36,6 +37,7 @@ export async function runCli(argv: readonly string[]): Promise<void> {
   addCordonCommands(program);
   addDriverCommands(program);
   addDoctorCommand(program);
+  addProbeCommand(program);
   addPlacementCommand(program);
   addPlanCommand(program);
   addKvCommand(program);

@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { z } from 'zod';
 import { agentKubernetesSchema } from './kubernetes-config.js';
 import { listenAddress } from './listen-address.js';
+import { probeSchema } from './probe-config.js';
 import { refuseOpenListeners, tlsSchema } from './tls-config.js';
 
 const name = z.string().regex(/^[\w][\w.-]{0,127}$/, 'expected letters, digits, dot, dash or underscore');
@@ -131,6 +132,7 @@ export const agentSchema = z
             hookTimeoutMs: z.int().min(1000).max(600_000).default(30_000),
           })
           .prefault({}),
+        probe: probeSchema.prefault({}),
       })
       .prefault({}),
     /** Absent: the agent does not speak to Kubernetes. */

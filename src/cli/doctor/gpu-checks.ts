@@ -14,7 +14,12 @@ import { silentLogger } from '../../runtime/logger.js';
 import { hasNvidiaDriver } from '../up/plan-cluster.js';
 import { fail, info, ok, warn, type Finding } from './finding.js';
 
-const nativeFiles: NativeFile[] = ['infernode.node', 'infernode-sampler', 'infernode-keeper'];
+const nativeFiles: NativeFile[] = [
+  'infernode.node',
+  'infernode-sampler',
+  'infernode-keeper',
+  'infernode-probe',
+];
 /** A driver that does not answer for this long is itself the finding. */
 const driverTimeoutMs = 15_000;
 const callDeadlineMs = 3_000;
