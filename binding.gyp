@@ -50,6 +50,11 @@
       "sources": ["<!@(sed -n 's/^kv /native\\//p;s/^cuda_sim /native\\//p' native/sources.txt)"]
     },
     {
+      "target_name": "infernode-kv-vectors",
+      "type": "executable",
+      "sources": ["<!@(sed -n 's/^kv\\(_vectors\\)\\? /native\\//p' native/sources.txt)"]
+    },
+    {
       "target_name": "infernode_nvml_sim",
       "product_prefix": "lib",
       "type": "shared_library",

@@ -13,6 +13,10 @@ infernode_kv_result CheckShape(const infernode_kv_format* f, const infernode_kv_
 /// A section, and the shape of its records as if they lay contiguously.
 infernode_kv_result CheckSection(const infernode_kv_section* section, infernode_kv_shape* record);
 
+/// What every call on a paged cache checks: section, table, and that all of it lies within the buffers. `bytes` are the records'.
+infernode_kv_result CheckPaged(const infernode_kv_section* section, const void* cache, size_t cache_elements, const int32_t* table, size_t records,
+                               const void* bytes, size_t byte_count, infernode_kv_shape* record);
+
 /// Elements from the first to past the last of a block.
 inline int64_t ExtentOf(const infernode_kv_shape& s) { return (s.tokens - 1) * s.token_stride + (s.heads - 1) * s.head_stride + s.dim; }
 

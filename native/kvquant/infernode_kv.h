@@ -173,6 +173,34 @@ INFERNODE_KV_API infernode_kv_result infernode_kv_decode_paged(infernode_kv_pool
                                                                uint16_t* cache, size_t cache_elements,
                                                                infernode_kv_outcome* outcome);
 
+/* ---- CUDA -------------------------------------------------------------------------------------------------------------
+ *
+ * The same formats by the GPU, with the same bits. The driver is opened at run time; no CUDA runtime is linked.
+ */
+typedef struct infernode_kv_cuda infernode_kv_cuda;
+
+/* Opens `library` (NULL: libcuda.so.1), retains the primary context of device `device`, and loads the kernels, which the driver
+ * compiles the first time. INFERNODE_KV_DEVICE_ERROR: `message` (may be NULL) says why in at most `message_size` bytes, such as
+ * which driver the kernels need. */
+INFERNODE_KV_API infernode_kv_result infernode_kv_cuda_open(const char* library, int device, infernode_kv_cuda** cuda, char* message,
+                                                            size_t message_size);
+/* NULL is allowed. */
+INFERNODE_KV_API void infernode_kv_cuda_close(infernode_kv_cuda* cuda);
+
+/* The device's name as its driver tells it, until the close. */
+INFERNODE_KV_API const char* infernode_kv_cuda_device_name(const infernode_kv_cuda* cuda);
+
+/* As infernode_kv_encode_paged and infernode_kv_decode_paged: memory of the host is copied to the device and back, which is for
+ * checks and not for speed. dim is at most 2048. One call at a time. Both wait for the device. */
+INFERNODE_KV_API infernode_kv_result infernode_kv_cuda_encode_paged(infernode_kv_cuda* cuda, const infernode_kv_section* section,
+                                                                    const uint16_t* cache, size_t cache_elements, const int32_t* table,
+                                                                    size_t records, uint8_t* out, size_t out_bytes,
+                                                                    infernode_kv_outcome* outcome, char* message, size_t message_size);
+INFERNODE_KV_API infernode_kv_result infernode_kv_cuda_decode_paged(infernode_kv_cuda* cuda, const infernode_kv_section* section,
+                                                                    const uint8_t* in, size_t in_bytes, const int32_t* table,
+                                                                    size_t records, uint16_t* cache, size_t cache_elements,
+                                                                    infernode_kv_outcome* outcome, char* message, size_t message_size);
+
 /* Name of what INFERNODE_KV_SIMD runs on this processor: "avx512", "avx2" or "portable". */
 INFERNODE_KV_API const char* infernode_kv_simd_name(void);
 

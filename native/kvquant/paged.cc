@@ -53,15 +53,10 @@ struct Job {
 
 infernode_kv_result CheckCall(infernode_kv_path path, const infernode_kv_section* section, const void* cache, size_t cache_elements, const int32_t* table,
                               size_t records, const void* bytes, size_t byte_count, infernode_kv_shape* record, RecordLayout* layout) {
-  const infernode_kv_result result = CheckSection(section, record);
+  const infernode_kv_result result = CheckPaged(section, cache, cache_elements, table, records, bytes, byte_count, record);
   if (result != INFERNODE_KV_OK) return result;
   if (path != INFERNODE_KV_SCALAR && path != INFERNODE_KV_SIMD) return INFERNODE_KV_NO_PATH;
   *layout = LayOut(section->format, *record);
-  const unsigned __int128 needed = static_cast<unsigned __int128>(section->pages - 1) * static_cast<uint64_t>(section->page_stride > 0 ? section->page_stride : 0) +
-                                   static_cast<uint64_t>(ExtentOf(section->page));
-  if (!cache || !table || !bytes || needed > cache_elements || records > byte_count / layout->bytes) return records == 0 ? INFERNODE_KV_OK : INFERNODE_KV_SHORT_BUFFER;
-  for (size_t i = 0; i < records * section->pages_per_record; ++i)
-    if (table[i] < 0 || static_cast<uint32_t>(table[i]) >= section->pages) return INFERNODE_KV_BAD_TABLE;
   return INFERNODE_KV_OK;
 }
 
@@ -200,6 +195,18 @@ bool RowsAligned(const infernode_kv_section& section, const uint16_t* cache) {
 }
 
 }  // namespace
+
+infernode_kv_result infernode::kv::CheckPaged(const infernode_kv_section* section, const void* cache, size_t cache_elements, const int32_t* table,
+                                              size_t records, const void* bytes, size_t byte_count, infernode_kv_shape* record) {
+  const infernode_kv_result result = CheckSection(section, record);
+  if (result != INFERNODE_KV_OK || records == 0) return result;
+  const unsigned __int128 needed = static_cast<unsigned __int128>(section->pages - 1) * static_cast<uint64_t>(section->page_stride > 0 ? section->page_stride : 0) +
+                                   static_cast<uint64_t>(ExtentOf(section->page));
+  if (!cache || !table || !bytes || needed > cache_elements || records > byte_count / LayOut(section->format, *record).bytes) return INFERNODE_KV_SHORT_BUFFER;
+  for (size_t i = 0; i < records * section->pages_per_record; ++i)
+    if (table[i] < 0 || static_cast<uint32_t>(table[i]) >= section->pages) return INFERNODE_KV_BAD_TABLE;
+  return INFERNODE_KV_OK;
+}
 
 infernode_kv_result infernode_kv_section_record_bytes(const infernode_kv_section* section, size_t* bytes) {
   infernode_kv_shape shape;

@@ -3,6 +3,7 @@ import { Option, type Command } from 'commander';
 import { z } from 'zod';
 import { InfernodeError, messageOf } from '../domain/error-codes.js';
 import { addKvBench } from './kv-bench.js';
+import { devicePaths, runDeviceVectors, type DevicePath } from './kv-device-vectors.js';
 import { dequantize, inRecordOrder, kvPaths, quantize, type KvPath } from '../native/kv-quantizer.js';
 
 const hex = z.string().regex(/^([0-9a-f]{2})*$/i, 'expected an even number of hex digits');
@@ -17,7 +18,7 @@ const vectorsSchema = z.strictObject({
     }),
   ),
 });
-type Vector = z.infer<typeof vectorsSchema>['vectors'][number];
+export type Vector = z.infer<typeof vectorsSchema>['vectors'][number];
 
 export interface VectorResult {
   name: string;
@@ -40,15 +41,35 @@ export function addKvCommand(program: Command): void {
       '{"vectors":[{"name","dtype":"bf16|fp16","fmt":"int8_head|...","shape":[tokens,heads,dim],"in":"<hex, u16 little-endian>"}]}',
     )
     .requiredOption('--out <file>', 'receives {"vectors":[{"name","q","hdr","deq","nonfinite"}]}')
-    .addOption(new Option('--path <path>', 'which implementation').choices(kvPaths).default('simd'))
-    .action(({ in: input, out, path }: { in: string; out: string; path: KvPath }) => {
-      const results = readVectors(input).map((vector, i) =>
-        runVector(vector, path, vector.name ?? String(i)),
-      );
+    .addOption(
+      new Option('--path <path>', 'which implementation')
+        .choices([...kvPaths, ...devicePaths])
+        .default('simd'),
+    )
+    .option('--library <path>', 'driver library for cuda and cuda-sim instead of the usual one')
+    .action(async ({ in: input, out, path, library }: VectorsOptions) => {
+      const results = await runVectors(readVectors(input), path, library);
       writeResults(out, results);
       process.stdout.write(`${results.length} vectors by the ${path} path written to ${out}\n`);
     });
   addKvBench(kv);
+}
+
+interface VectorsOptions {
+  in: string;
+  out: string;
+  path: KvPath | DevicePath;
+  library?: string;
+}
+
+async function runVectors(
+  vectors: readonly Vector[],
+  path: KvPath | DevicePath,
+  library: string | undefined,
+): Promise<VectorResult[]> {
+  if (path === 'cuda' || path === 'cuda-sim')
+    return runDeviceVectors(vectors, library === undefined ? { path } : { path, library });
+  return vectors.map((vector, i) => runVector(vector, path, vector.name ?? String(i)));
 }
 
 function writeResults(file: string, vectors: readonly VectorResult[]): void {

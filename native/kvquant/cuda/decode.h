@@ -138,11 +138,7 @@ KV_DEVICE uint64_t DecodeTile(const TeamJob& job) {
 template <bool kFp16>
 KV_DEVICE infernode_kv_result JudgeRecord(const SectionView& v, const RecordHead& head, uint64_t sum, uint64_t words) {
   if (head.magic != kRecordMagic || head.version != kRecordVersion || head.head_bytes != INFERNODE_KV_RECORD_HEAD) return INFERNODE_KV_BAD_RECORD;
-  const auto* head_words = reinterpret_cast<const uint64_t*>(&head);
-  uint64_t head_sum = ChecksumTerm(0, 7);
-#pragma unroll
-  for (int i = 0; i < 7; ++i) head_sum += ChecksumTerm(head_words[i], i);
-  if (head.head_checksum != FinishChecksum(head_sum, 8)) return INFERNODE_KV_BAD_CHECKSUM;
+  if (head.head_checksum != HeadChecksum(head)) return INFERNODE_KV_BAD_CHECKSUM;
   const bool same = head.code == static_cast<uint32_t>(v.format.code) && head.grouping == static_cast<uint32_t>(v.format.grouping) && head.dtype == kFp16 && head.rotate == v.format.rotate &&
                     head.run == v.format.run && head.tokens == v.shape.tokens && head.heads == v.shape.heads && head.dim == v.shape.dim &&
                     head.static_scale == v.format.static_scale && head.payload_bytes == 8 * words;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 
 #ifndef KV_EMULATED
 #define KV_DEVICE static __device__ __forceinline__

@@ -395,6 +395,16 @@ KV_DEVICE void ZeroTail(uint8_t* from, uint64_t used) {
   for (uint64_t i = used + threadIdx.x % 32; i < (used + 63) / 64 * 64; i += 32) from[i] = 0;
 }
 
+/// Of a head whose own checksum counts as 0.
+KV_DEVICE uint64_t HeadChecksum(const RecordHead& head) {
+  uint64_t words[8];
+  memcpy(words, &head, sizeof words);
+  uint64_t sum = ChecksumTerm(0, 7);
+#pragma unroll
+  for (int i = 0; i < 7; ++i) sum += ChecksumTerm(words[i], i);
+  return FinishChecksum(sum, 8);
+}
+
 /// The padding, the sum of what no team has summed, and the head; by one warp.
 template <bool kFp16>
 KV_DEVICE void FinishRecord(const KernelParams& p, const SectionView& v, uint32_t section, uint32_t record) {
@@ -411,11 +421,7 @@ KV_DEVICE void FinishRecord(const KernelParams& p, const SectionView& v, uint32_
   state->heads_done = 0;
   RecordHead head{kRecordMagic, kRecordVersion, INFERNODE_KV_RECORD_HEAD, static_cast<uint8_t>(v.format.code), static_cast<uint8_t>(v.format.grouping), kFp16,
                   static_cast<uint8_t>(v.format.rotate), v.format.run, v.shape.tokens, v.shape.heads, v.shape.dim, v.format.static_scale, nonfinite, 8 * words, FinishChecksum(sum, words), 0};
-  const auto* head_words = reinterpret_cast<const uint64_t*>(&head);
-  uint64_t head_sum = 0;
-#pragma unroll
-  for (int i = 0; i < 8; ++i) head_sum += ChecksumTerm(head_words[i], i);
-  head.head_checksum = FinishChecksum(head_sum, 8);
+  head.head_checksum = HeadChecksum(head);
   *reinterpret_cast<RecordHead*>(bytes) = head;
   *OutcomeOf(p, section, record) = {nonfinite, INFERNODE_KV_OK, 0};
 }

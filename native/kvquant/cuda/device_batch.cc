@@ -1,0 +1,47 @@
+#include "kvquant/cuda/device_batch.h"
+
+namespace infernode::kv {
+namespace {
+
+size_t RecordBytes(const infernode_kv_section& section) {
+  size_t bytes = 0;
+  infernode_kv_section_record_bytes(&section, &bytes);
+  return bytes;
+}
+
+}  // namespace
+
+DeviceBatch::DeviceBatch(const DeviceSession& session, const infernode_kv_section& section, size_t cache_elements, const int32_t* table, uint32_t records)
+    : session_(session),
+      section_(section),
+      cache_(session.Allocate(2 * cache_elements)),
+      records_(session.Allocate(RecordBytes(section) * records)),
+      table_(session.Allocate(sizeof(int32_t) * section.pages_per_record * records)),
+      sections_(session.Allocate(sizeof(KernelSection))),
+      states_(session.Allocate(sizeof(KernelRecordState) * records)),
+      outcomes_(session.Allocate(sizeof(KernelOutcome) * records)) {
+  const infernode_kv_format& f = section.format;
+  const KernelSection device_section{cache_.get(), records_.get(), RecordBytes(section), static_cast<uint32_t>(f.code), static_cast<uint32_t>(f.grouping), f.run, f.rotate, f.static_scale, 0};
+  session.Upload(table_, table, table_.bytes());
+  session.Upload(sections_, &device_section, sizeof device_section);
+  session.Fill(states_, 0);
+  // What a kernel forgets to write must not look like a success.
+  session.Fill(outcomes_, 0xA5);
+  session.Wait();
+  const infernode_kv_shape& page = section.page;
+  params_ = {sections_.get(), table_.get(), states_.get(), outcomes_.get(), 1, records, section.pages, section.pages_per_record, page.tokens, page.heads, page.dim, 0,
+             section.page_stride, page.token_stride, page.head_stride};
+}
+
+void DeviceBatch::Launch(bool encode, uint32_t blocks) const {
+  session_.Launch(encode, section_.page.dtype == INFERNODE_KV_FP16, section_.format.rotate != 0, params_, blocks);
+}
+
+std::vector<KernelOutcome> DeviceBatch::Outcomes() const {
+  std::vector<KernelOutcome> outcomes(params_.records);
+  session_.Download(outcomes.data(), outcomes_, sizeof(KernelOutcome) * outcomes.size());
+  session_.Wait();
+  return outcomes;
+}
+
+}  // namespace infernode::kv

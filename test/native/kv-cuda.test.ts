@@ -1,0 +1,96 @@
+// The CUDA path without a GPU. What runs: the kernels' own source under an emulation of CUDA on the CPU, against the scalar reference; the
+// whole host path (driver, PTX, upload, launch, download) over the simulated libcuda, which runs the reference in the kernels' place; gpu-check
+// over the same. What does not: the PTX itself, and any timing.
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, test } from 'vitest';
+import { runVector, type Vector } from '../../src/cli/kv-command.js';
+import { runDeviceVectors } from '../../src/cli/kv-device-vectors.js';
+import { nativePath } from '../../src/native/native-paths.js';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const release = `${root}build/Release`;
+const scratch = mkdtempSync(join(tmpdir(), 'infernode-kv-cuda-'));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+const codes = ['int8', 'int4s', 'int4a', 'e4m3', 'e5m2'];
+const groupings = ['head', 'tok', 'g8', 'g24', 'chan', 'tok_r', 'chan_r'];
+
+/** Any bits at all, so NaN and infinities too; seeded by the place. */
+function randomVector(fmt: string, dtype: 'bf16' | 'fp16', shape: [number, number, number]): Vector {
+  const values = new Uint16Array(shape[0] * shape[1] * shape[2]);
+  let state = [...fmt].reduce((hash, c) => (hash * 31 + c.charCodeAt(0)) >>> 0, 7) || 1;
+  for (let i = 0; i < values.length; i++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    values[i] = state >>> 16;
+  }
+  return { name: `${fmt} ${dtype}`, fmt, dtype, shape, in: Buffer.from(values.buffer).toString('hex') };
+}
+
+const formats = [...codes.flatMap((code) => groupings.map((grouping) => `${code}_${grouping}`)), 'raw'];
+const vectors = formats.flatMap((fmt) => [
+  randomVector(fmt, 'bf16', [5, 2, 32]),
+  randomVector(fmt, 'fp16', [4, 3, 16]),
+  ...(fmt.endsWith('_r') ? [] : [randomVector(fmt, 'bf16', [3, 2, 7])]),
+]);
+
+test('cuda-sim, scalar and simd give the same bits in every format', async () => {
+  const scalar = vectors.map((vector) => runVector(vector, 'scalar', vector.name ?? ''));
+  expect(await runDeviceVectors(vectors, { path: 'cuda-sim' })).toEqual(scalar);
+  expect(vectors.map((vector) => runVector(vector, 'simd', vector.name ?? ''))).toEqual(scalar);
+});
+
+test('a driver that is not there, and a vector that cannot be, are named', async () => {
+  const some = vectors.slice(0, 1);
+  await expect(runDeviceVectors(some, { path: 'cuda', library: 'libnone.so.7' })).rejects.toThrow(
+    /libnone\.so\.7: library-absent/,
+  );
+  const odd = { ...randomVector('int8_tok_r', 'bf16', [1, 1, 6]), name: 'six' };
+  await expect(runDeviceVectors([odd], { path: 'cuda-sim' })).rejects.toThrow(
+    /vector six .*power-of-two dim/,
+  );
+  const wide = { ...randomVector('int8_head', 'bf16', [1, 1, 4096]), name: 'wide' };
+  await expect(runDeviceVectors([wide], { path: 'cuda-sim' })).rejects.toThrow(/vector wide/);
+});
+
+describe.runIf(existsSync(`${release}/infernode-kv-kernel-emulation-test`))('emulated, not on a GPU', () => {
+  test('the kernels agree with the reference bit for bit', () => {
+    const { status, stdout, stderr } = spawnSync(
+      `${release}/infernode-kv-kernel-emulation-test`,
+      ['0', '60'],
+      {
+        encoding: 'utf8',
+        timeout: 280_000,
+      },
+    );
+    expect(`${stdout}${stderr}`).toMatch(/seed \d+, 60 rounds, 0 failures\n$/);
+    expect(status).toBe(0);
+  }, 300_000);
+
+  test('gpu-check runs end to end over the simulator, and shows no time of it', () => {
+    const output = execFileSync(
+      `${release}/infernode-kv-gpu-check`,
+      ['--library', nativePath('libinfernode_cuda_sim.so'), '--rounds', '1', '--out', scratch],
+      { encoding: 'utf8', timeout: 110_000 },
+    );
+    expect(output).toContain('A simulator, not a GPU');
+    const report = JSON.parse(readFileSync(join(scratch, 'kv-gpu-simulated.json'), 'utf8')) as unknown;
+    expect(report).toMatchObject({ simulated: true, parity: { cases: 100, failures: 0 }, figures: null });
+    expect(existsSync(join(scratch, 'kv-gpu.json'))).toBe(false);
+  }, 120_000);
+});
+
+/** `.version` decides which driver loads a file; native/cuda/README.md has the table. */
+test.each([
+  ['sm80', '7.4'],
+  ['sm89', '8.1'],
+])('the committed %s image asks for PTX %s at most', (image, version) => {
+  const ptx = readFileSync(`${root}native/kvquant/cuda/kv_kernels.${image}.ptx`, 'utf8');
+  expect(ptx).toContain(`.version ${version}\n`);
+  expect(ptx).toContain(`.target sm_${image.slice(2)}`);
+  const fp8 = ptx.includes('cvt.rn.satfinite.e4m3x2.f32');
+  expect(fp8).toBe(image === 'sm89');
+});
