@@ -25,6 +25,10 @@ const sources = [
 
 const firstTargetOnly = process.argv.includes('--first-target');
 const check = process.argv.includes('--check');
+if (spawnSync(tool('nvcc'), ['--version'], { stdio: 'ignore' }).status !== 0) {
+  console.log(`nvcc is not at hand: the committed PTX was not ${check ? 'checked' : 'made'}`);
+  process.exit(check ? 0 : 1);
+}
 const scratch = mkdtempSync(join(tmpdir(), 'infernode-ptx-'));
 let wrong = 0;
 try {
