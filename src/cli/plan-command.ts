@@ -1,16 +1,32 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { InvalidArgumentError, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { stringify } from 'yaml';
 import { gpuProfiles, type GpuProfile, type GpuProfileName } from '../domain/gpu-profiles.js';
 import { InfernodeError, messageOf } from '../domain/error-codes.js';
 import { fromHfConfig } from '../engine/plan/from-hf-config.js';
 import { findModel } from '../engine/plan/model-catalogue.js';
 import type { ModelShape } from '../engine/plan/model-shape.js';
+import { readBatchSizes } from '../engine/batch-sizes.js';
+import { fromNumbers, shapeHelp } from '../engine/plan/from-numbers.js';
 import { planEngine, type EnginePlan } from '../engine/plan/plan-engine.js';
-import { assumedVllmVersion, vllmCommand, type VllmCommand } from '../engine/plan/vllm-command.js';
+import {
+  assumedVllmVersion,
+  vllmCommandFor,
+  type MemoryBy,
+  type VllmCommand,
+} from '../engine/plan/vllm-command.js';
+import { VllmPrograms, type VllmProgram } from '../engine/vllm-program.js';
+import { systemClock } from '../runtime/clock.js';
+import { renderPlan } from './render-plan.js';
+import { findOnPath } from './up/plan-cluster.js';
 
 interface PlanOptions {
-  model: string;
+  model?: string;
+  shape?: string;
+  nvlink?: number;
+  probeMemory: number;
+  memoryBy: MemoryBy;
+  batchSizes?: string;
   gpus: { count: number; gpu: GpuProfile };
   nodes: number;
   sequences: number;
@@ -18,7 +34,8 @@ interface PlanOptions {
   weights?: number;
   kvDtype?: string;
   utilization: number;
-  vllmVersion: string;
+  vllm?: string;
+  vllmVersion?: string;
   json?: boolean;
   yaml?: boolean;
 }
@@ -29,11 +46,17 @@ export function addPlanCommand(program: Command): void {
     .description(
       'plan an engine: parallel sizes, KV cache, batch sizes and the exact `vllm serve` line for a model on given GPUs',
     )
-    .requiredOption('--model <name|file>', 'catalogue name (llama-3.1-70b), or the path of a config.json')
+    .option('--model <name|file>', 'catalogue name (llama-3.1-70b), or the path of a config.json')
+    .option('--shape <members>', `a dense model out of numbers instead: ${shapeHelp}`)
     .requiredOption(
       '--gpus <NxGPU>',
       `GPUs per node, such as 8xH100-80; known: ${Object.keys(gpuProfiles).join(', ')}`,
       parseGpus,
+    )
+    .option(
+      '--nvlink <n>',
+      'GPUs that NVLink joins within a node (default: all of them, where the GPU has it)',
+      positive,
     )
     .option('--nodes <n>', 'nodes of that kind; pipeline stages go over nodes', positive, 1)
     .option('--sequences <n>', 'what it must serve at once', positive, 32)
@@ -41,16 +64,30 @@ export function addPlanCommand(program: Command): void {
     .option('--weights <bits>', "bits per weight: 16, 8 or 4 (default: the checkpoint's own)", weightBits)
     .option('--kv-dtype <dtype>', 'KV-cache dtype (default: 16 bit, fp8 where only that serves)')
     .option('--utilization <ratio>', 'share of GPU memory that vLLM takes', ratio, 0.92)
-    .option('--vllm-version <version>', 'write the command for this version', version, assumedVllmVersion)
+    .addOption(
+      new Option(
+        '--memory-by <how>',
+        'share: --gpu-memory-utilization; bytes: --kv-cache-memory-bytes, beside other users of the GPU',
+      )
+        .choices(['share', 'bytes'])
+        .default('share'),
+    )
+    .option('--probe-memory <MiB>', "context of infernode's own active probe on each GPU", whole, 512)
+    .option(
+      '--batch-sizes <file>',
+      "an engine's batch-sizes.json: CUDA graphs for the sizes that it really ran",
+    )
+    .option('--vllm <program>', 'write the command for this program (default: the vllm on the PATH)')
+    .option('--vllm-version <version>', 'write the command for this version, whatever is installed', version)
     .option('--json', 'one JSON object')
     .option('--yaml', "the engine template for the agent's configuration")
     .addHelpText(
       'after',
       '\nExamples:\n  infernode plan --model llama-3.1-70b --gpus 8xH100-80\n  infernode plan --model ./config.json --gpus 2xL40S --context 4096 --json',
     )
-    .action((options: PlanOptions) => {
+    .action(async (options: PlanOptions) => {
       const plan = planEngine({
-        model: loadModel(options.model),
+        model: loadModel(options),
         gpu: options.gpus.gpu,
         gpusPerNode: options.gpus.count,
         nodes: options.nodes,
@@ -59,13 +96,43 @@ export function addPlanCommand(program: Command): void {
         sequences: options.sequences,
         contextTokens: options.context,
         memoryUtilization: options.utilization,
+        probeBytes: options.probeMemory * 1024 ** 2,
+        ...(options.nvlink === undefined ? {} : { nvlinkGpus: options.nvlink }),
+        ...(options.batchSizes === undefined ? {} : { batchSizeCounts: loadBatchSizes(options.batchSizes) }),
       });
-      const command = vllmCommand(plan, options.vllmVersion);
-      if (options.json)
-        process.stdout.write(`${JSON.stringify({ ...plan, command: command.argv, env: command.env })}\n`);
-      else if (options.yaml) process.stdout.write(template(plan, command));
-      else process.stdout.write(render(plan, command, options));
+      const program = await findVllm(options);
+      const command = vllmCommandFor(plan, program, options.memoryBy);
+      if (options.json) {
+        const { argv, env, notes } = command;
+        const document = {
+          ...plan,
+          vllmVersion: program.version,
+          command: argv,
+          env,
+          notes: [...plan.notes, ...notes],
+        };
+        process.stdout.write(`${JSON.stringify(document)}\n`);
+      } else if (options.yaml) process.stdout.write(template(plan, command));
+      else process.stdout.write(renderPlan(plan, command, program, options));
     });
+}
+
+/** The one that is named or installed; else what the planner's facts describe. */
+async function findVllm({ vllm, vllmVersion }: PlanOptions): Promise<VllmProgram> {
+  if (vllmVersion !== undefined) return { version: vllmVersion, flags: null, unknown: 'as asked for' };
+  const path = vllm ?? findOnPath('vllm');
+  if (path === null)
+    return { version: assumedVllmVersion, flags: null, unknown: 'assumed: none is installed' };
+  return new VllmPrograms(systemClock).of([path], process.env);
+}
+
+function loadBatchSizes(path: string): number[] {
+  const counts = readBatchSizes(path);
+  if (counts) return counts;
+  throw new InfernodeError(
+    'argument-invalid',
+    `--batch-sizes: expected a batch-sizes.json of an engine at ${path}`,
+  );
 }
 
 function parseGpus(text: string): { count: number; gpu: GpuProfile } {
@@ -81,6 +148,13 @@ function positive(text: string): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 1)
     throw new InvalidArgumentError('expected a positive whole number.');
+  return value;
+}
+
+function whole(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0)
+    throw new InvalidArgumentError('expected a whole number, 0 or more.');
   return value;
 }
 
@@ -101,7 +175,10 @@ function version(text: string): string {
   return text;
 }
 
-function loadModel(name: string): ModelShape {
+function loadModel({ model: name, shape }: PlanOptions): ModelShape {
+  if ((name === undefined) === (shape === undefined))
+    throw new InfernodeError('argument-invalid', 'expected either --model or --shape');
+  if (name === undefined) return fromNumbers(shape ?? '');
   if (!name.endsWith('.json') && !existsSync(name)) return findModel(name);
   try {
     return fromHfConfig(JSON.parse(readFileSync(name, 'utf8')), name);
@@ -118,7 +195,8 @@ function loadModel(name: string): ModelShape {
 /** The agent's template with everything but model and address in `args`. */
 function template(plan: EnginePlan, { argv, env }: VllmCommand): string {
   const name = (plan.model.split('/').at(-1) ?? plan.model).toLowerCase();
-  return stringify({
+  const line = [...Object.entries(env).map(([key, value]) => `${key}=${value}`), ...argv].join(' ');
+  return `# ${line}\n${stringify({
     templates: {
       [name]: {
         adapter: 'vllm',
@@ -129,55 +207,5 @@ function template(plan: EnginePlan, { argv, env }: VllmCommand): string {
         maxConcurrentRequests: plan.maxNumSeqs,
       },
     },
-  });
-}
-
-const gib = (bytes: number): string => `${(bytes / 1024 ** 3).toFixed(1)} GiB`;
-const kib = (bytes: number): string => `${(bytes / 1024).toFixed(bytes % 1024 === 0 ? 0 : 2)} KiB`;
-const sizes = (parallelism: EnginePlan['smallestThatLoads']): string =>
-  parallelism
-    ? `TP ${parallelism.tensorParallelSize} x PP ${parallelism.pipelineParallelSize}`
-    : 'none of these';
-
-function render(
-  plan: EnginePlan,
-  { argv, env }: VllmCommand,
-  { sequences, context, gpus, nodes }: PlanOptions,
-): string {
-  const { memory } = plan;
-  const rows: [string, string][] = [
-    ['model', `${plan.model}, ${plan.weightBits}-bit weights`],
-    [
-      'GPUs',
-      `${plan.gpus} of ${nodes > 1 ? `${nodes} x ` : ''}${gpus.count} x ${plan.gpu}: tensor parallel ${plan.tensorParallelSize}, pipeline parallel ${plan.pipelineParallelSize}`,
-    ],
-    ['smallest that loads', sizes(plan.smallestThatLoads)],
-    [`smallest that serves ${sequences} x ${context}`, sizes(plan.smallestThatServes)],
-    ['per GPU', `${gib(memory.usableBytes)} usable of ${gib(memory.totalBytes)}`],
-    [
-      '',
-      `weights ${gib(memory.weightBytes)}, activations ~${gib(memory.activationBytes)}, CUDA graphs ~${gib(memory.cudaGraphBytes)}, context ~${gib(memory.contextBytes)}`,
-    ],
-    ['', `KV cache ${gib(memory.kvCacheBytes)}`],
-    [
-      'KV cache',
-      `${plan.kvCacheDtype} (${plan.kvCacheQuality}): ${plan.kvCacheTokens.toLocaleString('en')} tokens`,
-    ],
-    [
-      'KV bytes per token',
-      Object.entries(plan.kvBytesPerToken)
-        .map(([name, bytes]) => `${name} ${kib(bytes)}`)
-        .join(', '),
-    ],
-    ['max model length', plan.maxModelLen.toLocaleString('en')],
-    ['sequences at once', String(plan.maxNumSeqs)],
-    ['batched tokens', String(plan.maxNumBatchedTokens)],
-    ['attention', `${plan.attentionBackend} (${plan.attentionReason})`],
-    ['CUDA-graph sizes', plan.cudagraphCaptureSizes.join(' ')],
-  ];
-  const width = Math.max(...rows.map(([name]) => name.length));
-  const lines = rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`);
-  const notes = plan.notes.map((note) => `note: ${note}`);
-  const line = [...Object.entries(env).map(([key, value]) => `${key}=${value}`), ...argv].join(' ');
-  return `${[...lines, ...notes, '', line].join('\n')}\n`;
+  })}`;
 }

@@ -11,6 +11,8 @@ export interface AttentionChoice {
 /** By GPU generation, model family and KV dtype; the engine itself falls back when its build lacks the choice. */
 export function chooseAttentionBackend(model: ModelShape, gpu: GpuProfile, dtype: KvDtype): AttentionChoice {
   if (usesMla(model)) return mlaBackend(gpu);
+  if (dtype.name.startsWith('turboquant'))
+    return { name: 'TURBOQUANT', reason: 'TurboQuant has a back end of its own' };
   if (dtype.scalePerTokenHead) return { name: 'TRITON_ATTN', reason: `${dtype.name} is a Triton format` };
   switch (gpu.architecture) {
     case 'turing':

@@ -14,7 +14,18 @@ const hfConfig = z.looseObject({
   max_position_embeddings: z.int().positive(),
   tie_word_embeddings: z.boolean().optional(),
   sliding_window: z.int().positive().nullish(),
-  layer_types: z.array(z.string()).optional(),
+  use_sliding_window: z.boolean().nullish(),
+  /** Every so many layers one is full. */
+  sliding_window_pattern: z.int().positive().nullish(),
+  attention_chunk_size: z.int().positive().nullish(),
+  full_attention_interval: z.int().positive().nullish(),
+  layer_types: z.array(z.string()).nullish(),
+  linear_num_key_heads: z.int().positive().nullish(),
+  linear_key_head_dim: z.int().positive().nullish(),
+  linear_num_value_heads: z.int().positive().nullish(),
+  linear_value_head_dim: z.int().positive().nullish(),
+  linear_conv_kernel_dim: z.int().positive().nullish(),
+  index_head_dim: z.int().positive().nullish(),
   kv_lora_rank: z.int().positive().nullish(),
   qk_rope_head_dim: z.int().positive().nullish(),
   num_experts: z.int().positive().optional(),
@@ -56,25 +67,57 @@ export function fromHfConfig(raw: unknown, id: string): ModelShape {
 }
 
 function kvGroups(config: HfConfig): KvGroup[] {
-  const layers = config.num_hidden_layers;
-  if (config.kv_lora_rank)
-    return [{ kind: 'mla', layers, latentDim: config.kv_lora_rank, ropeDim: config.qk_rope_head_dim ?? 0 }];
+  if (config.kv_lora_rank) return mlaGroups(config, config.kv_lora_rank);
   const kvHeads = config.num_key_value_heads ?? config.num_attention_heads;
   const headDim = headDimOf(config);
-  const windowed =
-    config.layer_types?.filter((type) => type === 'sliding_attention' || type === 'chunked_attention')
-      .length ?? (config.sliding_window ? layers : 0);
+  const kinds = layerKinds(config);
+  const count = (kind: LayerKind): number => kinds.filter((one) => one === kind).length;
+  const windowTokens = config.attention_chunk_size ?? config.sliding_window ?? config.max_position_embeddings;
   const groups: KvGroup[] = [
-    { kind: 'full', layers: layers - windowed, kvHeads, headDim },
-    {
-      kind: 'window',
-      layers: windowed,
-      kvHeads,
-      headDim,
-      windowTokens: config.sliding_window ?? config.max_position_embeddings,
-    },
+    { kind: 'full', layers: count('full'), kvHeads, headDim },
+    { kind: 'window', layers: count('window'), kvHeads, headDim, windowTokens },
+    { kind: 'state', layers: count('state'), bytesPerSequence: count('state') * stateBytes(config) },
   ];
   return groups.filter((group) => group.layers > 0);
+}
+
+function mlaGroups(config: HfConfig, latentDim: number): KvGroup[] {
+  const layers = config.num_hidden_layers;
+  const mla: KvGroup = { kind: 'mla', layers, latentDim, ropeDim: config.qk_rope_head_dim ?? 0 };
+  return config.index_head_dim ? [mla, { kind: 'indexer', layers, headDim: config.index_head_dim }] : [mla];
+}
+
+type LayerKind = 'full' | 'window' | 'state';
+
+/** One kind per layer: as listed, else by the pattern, else all alike. A window as long as the context is none. */
+function layerKinds(config: HfConfig): LayerKind[] {
+  const layers = config.num_hidden_layers;
+  const all = (kind: (at: number) => LayerKind): LayerKind[] =>
+    Array.from({ length: layers }, (_, at) => kind(at));
+  if (config.layer_types) {
+    const types = config.layer_types.slice(0, layers);
+    return types.map((type) =>
+      /sliding|chunked/.test(type) ? 'window' : /linear|mamba|recurrent/.test(type) ? 'state' : 'full',
+    );
+  }
+  const {
+    full_attention_interval: interval,
+    sliding_window_pattern: pattern,
+    sliding_window: window,
+  } = config;
+  if (interval) return all((at) => ((at + 1) % interval === 0 ? 'full' : 'state'));
+  const windowed =
+    Boolean(window) && config.use_sliding_window !== false && (window ?? 0) < config.max_position_embeddings;
+  if (!windowed) return all(() => 'full');
+  return all((at) => (pattern && (at + 1) % pattern === 0 ? 'full' : 'window'));
+}
+
+/** Gated linear attention, as in the catalogue: an f32 matrix per value head, and a 16-bit convolution window. */
+function stateBytes(config: HfConfig): number {
+  const keys = (config.linear_num_key_heads ?? 0) * (config.linear_key_head_dim ?? 0);
+  const values = (config.linear_num_value_heads ?? 0) * (config.linear_value_head_dim ?? 0);
+  const matrix = values * (config.linear_key_head_dim ?? 0) * 4;
+  return matrix + (2 * keys + values) * Math.max(0, (config.linear_conv_kernel_dim ?? 1) - 1) * 2;
 }
 
 const headDimOf = (config: HfConfig): number =>

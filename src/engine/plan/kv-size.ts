@@ -9,21 +9,29 @@ export interface KvDtype {
   quality: string;
 }
 
-/** Quality figures are those of the source documents (perplexity) unless said otherwise; TurboQuant is left to its users. */
+const sixteenBit = { bitsPerElement: 16, scalePerTokenHead: false };
+const eightBit = { bitsPerElement: 8, scalePerTokenHead: false };
+const e4m3Quality =
+  'e4m3 with per-tensor scales, 1.0 unless the checkpoint brings calibrated ones: below 0.1 % perplexity';
+
+/** Quality figures are those of the source documents (perplexity) unless said otherwise. */
 export const kvDtypes: readonly KvDtype[] = [
-  { name: 'auto', bitsPerElement: 16, scalePerTokenHead: false, quality: 'the model dtype: no loss' },
-  {
-    name: 'fp8',
-    bitsPerElement: 8,
-    scalePerTokenHead: false,
-    quality:
-      'e4m3 with per-tensor scales, 1.0 unless the checkpoint brings calibrated ones: below 0.1 % perplexity',
-  },
+  { name: 'auto', ...sixteenBit, quality: 'the model dtype: no loss' },
+  { name: 'bfloat16', ...sixteenBit, quality: 'no loss for a bfloat16 model' },
+  { name: 'float16', ...sixteenBit, quality: 'no loss for a float16 model; a bfloat16 one may overflow' },
+  { name: 'fp8', ...eightBit, quality: e4m3Quality },
+  { name: 'fp8_e4m3', ...eightBit, quality: `the same as fp8: ${e4m3Quality}` },
   {
     name: 'fp8_e5m2',
-    bitsPerElement: 8,
-    scalePerTokenHead: false,
+    ...eightBit,
     quality: 'more range, less precision than e4m3; FlashInfer and Triton only',
+  },
+  { name: 'fp8_inc', ...eightBit, quality: 'e4m3 of Gaudi; not on NVIDIA GPUs' },
+  {
+    name: 'fp8_ds_mla',
+    ...eightBit,
+    quality:
+      'sparse MLA only: 512 fp8 values with 4 scales, and the rope part in bf16: below 0.1 % perplexity',
   },
   {
     name: 'int8_per_token_head',
@@ -49,6 +57,20 @@ export const kvDtypes: readonly KvDtype[] = [
     scalePerTokenHead: false,
     quality: '4 bit with one fp8 scale per 16 values; FlashInfer on Blackwell',
   },
+  // Sizes and losses as published: so many times smaller than 16 bit, 1 to 21 % perplexity from the first to the last.
+  ...(
+    [
+      ['turboquant_k8v4', 2.6],
+      ['turboquant_4bit_nc', 3.8],
+      ['turboquant_k3v4_nc', 3.5],
+      ['turboquant_3bit_nc', 4.9],
+    ] as const
+  ).map(([name, timesSmaller]) => ({
+    name,
+    bitsPerElement: 16 / timesSmaller,
+    scalePerTokenHead: false,
+    quality: `about ${timesSmaller} times smaller; 1 to 21 % perplexity by model and kind; own back end`,
+  })),
 ];
 
 /** `fp8_ds_mla`, which sparse-attention models store when the dtype is fp8: 512 fp8 values, 16 bytes of scales and 64 bf16 rope values per token and layer. */
@@ -56,6 +78,9 @@ const fp8DsMlaBytes = 656;
 const scaleBytes = 4;
 
 const isSparseMla = (model: ModelShape): boolean => model.kvGroups.some(({ kind }) => kind === 'indexer');
+
+/** What sparse-attention models store whichever of the names is given. */
+const storesDsMla = ({ name }: KvDtype): boolean => ['fp8', 'fp8_e4m3', 'fp8_ds_mla'].includes(name);
 
 export function kvDtype(name: string): KvDtype {
   const dtype = kvDtypes.find((candidate) => candidate.name === name);
@@ -84,7 +109,7 @@ function groupBytesPerToken(
       const elements = group.latentDim + group.ropeDim;
       return (
         group.layers *
-        (sparseMla && dtype.name === 'fp8' ? fp8DsMlaBytes : (elements * dtype.bitsPerElement) / 8)
+        (sparseMla && storesDsMla(dtype) ? fp8DsMlaBytes : (elements * dtype.bitsPerElement) / 8)
       );
     }
     case 'indexer':

@@ -1,7 +1,7 @@
 import type { GpuProfile } from '../../domain/gpu-profiles.js';
 import { InfernodeError } from '../../domain/error-codes.js';
 import { chooseAttentionBackend } from './attention-backend.js';
-import { captureSizes } from './capture-sizes.js';
+import { captureSizes, captureSizesFor } from './capture-sizes.js';
 import { kvBytesPerSequence, kvBytesPerToken, kvDtype, kvDtypes, type KvDtype } from './kv-size.js';
 import {
   defaultMemoryUtilization,
@@ -24,6 +24,10 @@ export interface PlanRequest {
   sequences: number;
   contextTokens: number;
   memoryUtilization?: number;
+  /** GPUs that NVLink joins within a node; all of them unless said otherwise. */
+  nvlinkGpus?: number;
+  /** Batch sizes really seen (`counts[n]` looks met n requests); CUDA graphs are planned for them. */
+  batchSizeCounts?: readonly number[];
   /** Reserved for the active probe, bytes per GPU. */
   probeBytes?: number;
 }
@@ -44,6 +48,8 @@ export interface EnginePlan {
   kvBytesPerTokenBeforeScales: Record<string, number>;
   kvCacheTokens: number;
   gpuMemoryUtilization: number;
+  /** The same cache as bytes per GPU, for `--kv-cache-memory-bytes`. */
+  kvCacheMemoryBytes: number;
   maxModelLen: number;
   maxNumSeqs: number;
   maxNumBatchedTokens: number;
@@ -55,6 +61,10 @@ export interface EnginePlan {
   memory: MemoryBudget;
   smallestThatLoads: Parallelism | null;
   smallestThatServes: Parallelism | null;
+  /** Nodes that one engine spans. */
+  nodes: number;
+  /** Engines of this size that fit on the nodes side by side. */
+  enginesThatFit: number;
   notes: string[];
 }
 
@@ -65,6 +75,8 @@ export function defaultBatchedTokens(gpu: GpuProfile): number {
 
 /** "sequences = tokens / mean length, at most 256" (source documents). */
 const maxSequencesCap = 256;
+/** Graphs beyond this many hardly save padding once the sizes are known. */
+const seenSizes = 16;
 /** A plan that holds less than one block of tokens serves nobody. */
 const minKvTokens = 16;
 
@@ -110,14 +122,28 @@ function smallest(request: PlanRequest, dtype: KvDtype, fits: Fits): Parallelism
   return allParallelisms(request).find((parallelism) => fits(request, dtype, parallelism)) ?? null;
 }
 
-/** Tensor parallelism stays inside a node (its NVLink domain) and divides the heads; pipeline stages go over nodes. */
-function allParallelisms({ model, gpusPerNode, nodes }: PlanRequest): Parallelism[] {
-  const tensor = [1, 2, 4, 8, 16].filter((tp) => tp <= gpusPerNode && model.attentionHeads % tp === 0);
-  const pipeline = Array.from({ length: nodes }, (_, i) => i + 1).filter((pp) => pp <= model.layers);
+/** Sizes of tensor parallelism: inside the NVLink domain where there is one, and dividing the heads. */
+function tensorSizes({ model, gpusPerNode, nvlinkGpus = gpusPerNode }: PlanRequest): number[] {
+  const most = Math.min(gpusPerNode, nvlinkGpus);
+  return [1, 2, 4, 8, 16].filter((tp) => tp <= most && model.attentionHeads % tp === 0);
+}
+
+/** Pipeline stages of full width that one node takes. */
+function stagesPerNode(request: PlanRequest): number {
+  return Math.max(1, Math.floor(request.gpusPerNode / Math.max(...tensorSizes(request))));
+}
+
+/** Tensor parallelism grows first; pipeline stages go over NVLink domains and nodes. */
+function allParallelisms(request: PlanRequest): Parallelism[] {
+  const { model, nodes } = request;
+  const tensor = tensorSizes(request);
+  const pipeline = Array.from({ length: nodes * stagesPerNode(request) }, (_, i) => i + 1).filter(
+    (pp) => pp <= model.layers,
+  );
   return (
     pipeline
       .flatMap((pp) => tensor.map((tp) => ({ tensorParallelSize: tp, pipelineParallelSize: pp })))
-      // A second node is asked for only when one node is used up: half-filled nodes pay the network for nothing.
+      // A second domain is asked for only when one is used up: half-filled ones pay the slower link for nothing.
       .filter(
         ({ tensorParallelSize: tp, pipelineParallelSize: pp }) => pp === 1 || tp === Math.max(...tensor),
       )
@@ -147,14 +173,19 @@ function candidateDtypes({ kvCacheDtype, gpu, model }: PlanRequest): KvDtype[] {
   return native8bit ? [kvDtype('auto'), kvDtype('fp8')] : [kvDtype('auto')];
 }
 
-/** What this model on this GPU can use: MLA has no per-head scales, fp4 needs Blackwell, fp8 arithmetic needs Ada or newer. */
+/**
+ * What this model on this GPU can use: MLA has no per-head scales, fp4 needs Blackwell, fp8 arithmetic Ada or newer, bfloat16
+ * and TurboQuant Ampere or newer.
+ */
 export function supportedDtypes(model: ModelShape, gpu: GpuProfile): KvDtype[] {
-  return kvDtypes.filter(({ name, scalePerTokenHead }) => {
-    if (usesMla(model)) return name === 'auto' || name === 'fp8';
+  const sparse = model.kvGroups.some(({ kind }) => kind === 'indexer');
+  const mla = ['auto', 'bfloat16', 'float16', 'fp8', 'fp8_e4m3', ...(sparse ? ['fp8_ds_mla'] : [])];
+  const turing = ['auto', 'float16', 'int8_per_token_head', 'int4_per_token_head'];
+  return kvDtypes.filter(({ name }) => {
+    if (usesMla(model)) return mla.includes(name);
+    if (name === 'fp8_inc' || name === 'fp8_ds_mla') return false;
     if (name === 'nvfp4') return gpu.architecture === 'blackwell';
-    if (gpu.architecture === 'turing')
-      return name === 'auto' || (scalePerTokenHead && !name.startsWith('fp8'));
-    return true;
+    return gpu.architecture === 'turing' ? turing.includes(name) : true;
   });
 }
 
@@ -173,7 +204,7 @@ function budgetOf(request: PlanRequest, parallelism: Parallelism): MemoryBudget 
     weightBits: weightBitsOf(request),
     maxBatchedTokens,
     maxSequences,
-    captureSizes: captureSizes(maxSequences, maxBatchedTokens).length,
+    captureSizes: plannedSizes(request, maxSequences, maxBatchedTokens).length,
     memoryUtilization,
     probeBytes,
   });
@@ -223,24 +254,46 @@ function describe(
     ),
     kvCacheTokens: tokens,
     gpuMemoryUtilization: memoryUtilization,
+    kvCacheMemoryBytes: Math.floor(budgetOf(request, parallelism).kvCacheBytes),
     maxModelLen: Math.min(model.maxContextTokens, tokens),
     maxNumSeqs,
     maxNumBatchedTokens,
-    cudagraphCaptureSizes: captureSizes(maxNumSeqs, maxNumBatchedTokens),
+    cudagraphCaptureSizes: plannedSizes(request, maxNumSeqs, maxNumBatchedTokens),
     attentionBackend: attention.name,
     attentionReason: attention.reason,
     memory: budgetOf(request, parallelism),
     smallestThatLoads: loads,
     smallestThatServes: serves,
+    nodes: nodesOf(request, parallelism),
+    enginesThatFit: enginesThatFit(request, parallelism),
     notes: notesFor(request, dtype, parallelism, serves),
   };
+}
+
+function nodesOf(request: PlanRequest, { pipelineParallelSize }: Parallelism): number {
+  return Math.ceil(pipelineParallelSize / stagesPerNode(request));
+}
+
+function enginesThatFit(request: PlanRequest, parallelism: Parallelism): number {
+  const nodes = nodesOf(request, parallelism);
+  const perNode = nodes > 1 ? 1 : Math.floor(request.gpusPerNode / gpusOf(parallelism));
+  return Math.floor(request.nodes / nodes) * perNode;
+}
+
+/** For the sizes that were really seen, at most as many as vLLM would capture; else vLLM's own. */
+function plannedSizes({ batchSizeCounts }: PlanRequest, sequences: number, batchedTokens: number): number[] {
+  const own = captureSizes(sequences, batchedTokens);
+  const seen = captureSizesFor(batchSizeCounts ?? [], Math.min(seenSizes, own.length));
+  return seen.length > 0 ? seen : own;
 }
 
 function bytesByDtype(
   { model, gpu }: PlanRequest,
   bytes: (dtype: KvDtype) => number,
 ): Record<string, number> {
-  return Object.fromEntries(supportedDtypes(model, gpu).map((dtype) => [dtype.name, bytes(dtype)]));
+  return Object.fromEntries(
+    supportedDtypes(model, gpu).map((dtype) => [dtype.name, Math.round(bytes(dtype))]),
+  );
 }
 
 function notesFor(
@@ -261,7 +314,9 @@ function notesFor(
     notes.push(
       'no NVLink on this GPU: tensor parallelism runs over PCIe; expect its all-reduces to dominate small batches',
     );
-  if (parallelism.pipelineParallelSize > 1)
+  if (request.nvlinkGpus !== undefined && request.nvlinkGpus < request.gpusPerNode)
+    notes.push(`tensor parallelism stays within the ${request.nvlinkGpus} GPUs that NVLink joins`);
+  if (nodesOf(request, parallelism) > 1)
     notes.push("pipeline stages span nodes: the engine needs vLLM's multi-node executor (--nnodes) or Ray");
   if (weightBitsOf(request) === 4 && request.model.checkpointBits > 4)
     notes.push(

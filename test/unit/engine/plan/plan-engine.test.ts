@@ -11,8 +11,9 @@ import {
   kvDtypes,
 } from '../../../../src/engine/plan/kv-size.js';
 import { catalogueModels, findModel, toShape } from '../../../../src/engine/plan/model-catalogue.js';
-import { planEngine, type PlanRequest } from '../../../../src/engine/plan/plan-engine.js';
-import { vllmCommand } from '../../../../src/engine/plan/vllm-command.js';
+import { planEngine, supportedDtypes, type PlanRequest } from '../../../../src/engine/plan/plan-engine.js';
+import { fromNumbers } from '../../../../src/engine/plan/from-numbers.js';
+import { vllmCommand, vllmCommandFor } from '../../../../src/engine/plan/vllm-command.js';
 
 const kibibyte = 1024;
 
@@ -43,6 +44,37 @@ describe('bytes per token', () => {
     expect(kvBytesPerSequence(windowed, kvDtype('auto'), 1, 1, 1)).toBe(
       row.kv_bytes_per_token_16bit.windowed_layers,
     );
+  });
+
+  // From the rows as they are, without the planner's own formula: K and V of every layer that keeps the whole context.
+  test.each(catalogueModels.map((row) => [row.id, row] as const))('%s in every KV dtype', (_, row) => {
+    const model = toShape(row);
+    const full = row.kv_groups.filter(({ kind }) => kind === 'full');
+    const mla = row.kv_groups.filter(({ kind }) => kind === 'mla');
+    const sparse = row.kv_groups.some(({ kind }) => kind === 'sparse_indexer');
+    const elements =
+      full.reduce((sum, group) => sum + group.layers * (group.kv_heads ?? 0) * 2 * (group.head_dim ?? 0), 0) +
+      mla.reduce((sum, group) => sum + group.layers * ((group.latent_dim ?? 0) + (group.rope_dim ?? 0)), 0);
+    const scales = full.reduce((sum, group) => sum + group.layers * (group.kv_heads ?? 0) * 2 * 4, 0);
+    const dsMla = mla.reduce((sum, group) => sum + group.layers * 656, 0);
+    const expected: Record<string, number> = {
+      ...{ auto: elements * 2, bfloat16: elements * 2, float16: elements * 2, fp8_e5m2: elements },
+      fp8: sparse ? dsMla : elements,
+      fp8_e4m3: sparse ? dsMla : elements,
+      ...(sparse ? { fp8_ds_mla: dsMla } : {}),
+      int8_per_token_head: elements + scales,
+      fp8_per_token_head: elements + scales,
+      int4_per_token_head: elements / 2 + scales,
+      nvfp4: elements * (0.5 + 1 / 16),
+      turboquant_k8v4: (elements * 2) / 2.6,
+      turboquant_4bit_nc: (elements * 2) / 3.8,
+      turboquant_k3v4_nc: (elements * 2) / 3.5,
+      turboquant_3bit_nc: (elements * 2) / 4.9,
+    };
+    const dtypes = supportedDtypes(model, gpuProfiles['B200-180']);
+    expect(dtypes.length).toBeGreaterThanOrEqual(5);
+    for (const dtype of dtypes)
+      expect(kvBytesPerToken(model, dtype), dtype.name).toBeCloseTo(expected[dtype.name]!, 3);
   });
 
   test('Llama-3-70B: 320 KiB, 160 KiB, 80 KiB before scales, and with them', () => {
@@ -156,7 +188,7 @@ test('fp8 is chosen where only it serves the target, and said so', () => {
 test('a KV dtype that the model or the GPU cannot use is refused with the possible ones', () => {
   expect(() =>
     planEngine(request('deepseek-v3', { gpu: 'H200-141', kvCacheDtype: 'int8_per_token_head' })),
-  ).toThrow(/possible: auto, fp8/);
+  ).toThrow(/possible: auto, bfloat16, float16, fp8, fp8_e4m3$/);
   expect(() => planEngine(request('llama-3.1-70b', { kvCacheDtype: 'nvfp4' }))).toThrow(/does not fit/);
 });
 
@@ -210,6 +242,139 @@ test('a config.json gives the same plan as the catalogue row of that model', () 
   expect(shape.parameters / findModel('llama-3.1-70b').parameters).toBeCloseTo(1, 3);
   expect(() => fromHfConfig({ hidden_size: 'big' }, 'c.json')).toThrow(
     /c\.json: not a model configuration: num_hidden_layers/,
+  );
+});
+
+describe('a config.json', () => {
+  const base = {
+    num_hidden_layers: 12,
+    hidden_size: 1024,
+    num_attention_heads: 16,
+    num_key_value_heads: 4,
+    vocab_size: 1000,
+    max_position_embeddings: 32_768,
+  };
+  const full = (layers: number) => ({ kind: 'full', layers, kvHeads: 4, headDim: 64 });
+  const window = (layers: number, windowTokens: number) => ({
+    kind: 'window',
+    layers,
+    kvHeads: 4,
+    headDim: 64,
+    windowTokens,
+  });
+
+  test.each([
+    ['a window that is switched off', { sliding_window: 4096, use_sliding_window: false }, [full(12)]],
+    ['a window as long as the context', { sliding_window: 32_768 }, [full(12)]],
+    ['a window in every layer', { sliding_window: 4096 }, [window(12, 4096)]],
+    [
+      'a window with a pattern',
+      { sliding_window: 512, sliding_window_pattern: 6 },
+      [full(2), window(10, 512)],
+    ],
+    [
+      'layers by name',
+      {
+        sliding_window: 128,
+        layer_types: [
+          ...Array<string>(6).fill('sliding_attention'),
+          ...Array<string>(6).fill('full_attention'),
+        ],
+      },
+      [full(6), window(6, 128)],
+    ],
+    [
+      'chunked attention',
+      { attention_chunk_size: 8192, layer_types: Array<string>(12).fill('chunked_attention') },
+      [window(12, 8192)],
+    ],
+    [
+      'MLA',
+      { kv_lora_rank: 512, qk_rope_head_dim: 64 },
+      [{ kind: 'mla', layers: 12, latentDim: 512, ropeDim: 64 }],
+    ],
+    [
+      'sparse MLA',
+      { kv_lora_rank: 512, qk_rope_head_dim: 64, index_head_dim: 128 },
+      [
+        { kind: 'mla', layers: 12, latentDim: 512, ropeDim: 64 },
+        { kind: 'indexer', layers: 12, headDim: 128 },
+      ],
+    ],
+    [
+      'linear attention between full layers',
+      {
+        full_attention_interval: 4,
+        linear_num_key_heads: 16,
+        linear_key_head_dim: 128,
+        linear_num_value_heads: 32,
+        linear_value_head_dim: 128,
+        linear_conv_kernel_dim: 4,
+      },
+      // 32 x 128 x 128 f32 values and three columns of 2 x 16 x 128 + 32 x 128 16-bit ones, for each of nine layers
+      [full(3), { kind: 'state', layers: 9, bytesPerSequence: 9 * (32 * 128 * 128 * 4 + 8192 * 3 * 2) }],
+    ],
+  ])('with %s', (_, over, groups) => {
+    expect(fromHfConfig({ ...base, ...over }, 'c').kvGroups).toEqual(groups);
+  });
+});
+
+describe('numbers', () => {
+  test('give the plan of the model that they describe', () => {
+    const shape = fromNumbers('params=70.55e9, layers=80, kv-heads=8, head-dim=128, heads=64, hidden=8192');
+    const named = planEngine(request('llama-3.1-70b'));
+    const plan = planEngine({ ...request('llama-3.1-70b'), model: shape });
+    expect(plan.kvBytesPerToken).toEqual(named.kvBytesPerToken);
+    expect([plan.tensorParallelSize, plan.kvCacheTokens]).toEqual([4, named.kvCacheTokens]);
+  });
+
+  test.each([
+    ['layers=80', /params, kv-heads, head-dim missing/],
+    ['layers=x', /expected layers to be a number above 0, got "x"/],
+    ['layer=80', /unknown member "layer"; known: params/],
+  ])('%s is refused', (text, message) => expect(() => fromNumbers(text)).toThrow(message));
+});
+
+test('tensor parallelism stays inside the NVLink domain; stages take the rest of the node first', () => {
+  const plan = planEngine(request('llama-3.1-70b', { nvlinkGpus: 2 }));
+  expect(plan).toMatchObject({ tensorParallelSize: 2, pipelineParallelSize: 2, nodes: 1, enginesThatFit: 2 });
+  expect(plan.notes.join()).toMatch(/stays within the 2 GPUs that NVLink joins/);
+  expect(vllmCommand(plan).argv).not.toContain('--nnodes');
+  const two = vllmCommand(planEngine(request('llama-3.1-405b', { nodes: 2 }))).argv;
+  expect(two.slice(two.indexOf('--nnodes'), two.indexOf('--nnodes') + 2)).toEqual(['--nnodes', '2']);
+});
+
+test('graphs are planned for the batch sizes really seen', () => {
+  const batchSizeCounts = new Array<number>(513).fill(0);
+  batchSizeCounts[1] = 500;
+  batchSizeCounts[30] = 500;
+  const seen = planEngine(request('llama-3.1-70b', { batchSizeCounts }));
+  expect(seen.cudagraphCaptureSizes).toEqual([1, 32]);
+  expect(seen.memory.cudaGraphBytes).toBeLessThan(planEngine(request('llama-3.1-70b')).memory.cudaGraphBytes);
+});
+
+test('the context of a probe is taken from the cache', () => {
+  const without = planEngine(request('llama-3.1-70b')).memory.kvCacheBytes;
+  const { kvCacheBytes } = planEngine(request('llama-3.1-70b', { probeBytes: 512 * 1024 ** 2 })).memory;
+  expect(without - kvCacheBytes).toBe(512 * 1024 ** 2);
+});
+
+test('the command is in the words of the program that is installed', () => {
+  const plan = planEngine(request('llama-3.1-70b'));
+  const flags = (...names: string[]): Set<string> =>
+    new Set([
+      ...['--tensor-parallel-size', '--gpu-memory-utilization', '--max-model-len', '--max-num-seqs'],
+      ...['--max-num-batched-tokens', '--kv-cache-dtype', ...names],
+    ]);
+  const old = { version: '0.12.0', flags: flags('--cuda-graph-sizes'), unknown: '' };
+  const { argv, env } = vllmCommandFor(plan, old);
+  expect(argv).toContain('--cuda-graph-sizes');
+  expect(env).toEqual({ VLLM_ATTENTION_BACKEND: 'FLASH_ATTN' });
+  expect(() => vllmCommandFor(plan, { ...old, version: '0.29.0', flags: flags() })).toThrow(
+    /--attention-backend is not a flag of vLLM 0\.29\.0; --cudagraph-capture-sizes is not/,
+  );
+  expect(vllmCommandFor(plan, { version: '0.26.0', flags: null, unknown: 'x' }, 'bytes').argv).toContain(
+    '--kv-cache-memory-bytes',
   );
 });
 
