@@ -31,6 +31,8 @@ export interface AdmissionRequest {
   priority?: Priority | undefined;
   /** When nobody is interested any more, by the monotonic clock. */
   deadlineMs?: number | undefined;
+  /** The same over all attempts, and no other request's: agents tell by it which one takes engines down. */
+  requestId?: string;
   /** Endpoints already tried. */
   exclude: ReadonlySet<string>;
 }
@@ -143,7 +145,7 @@ export class Admission {
   #decide(request: AdmissionRequest): Lease | PlacementDecision {
     const { clock, metrics, routing, instance } = this.#options;
     const id = `${instance}-${(this.#leases += 1)}`;
-    const { placement, tokens, chain, sessionKey, exclude } = request;
+    const { placement, tokens, chain, sessionKey, requestId, exclude } = request;
     const decision = placement.decide(
       {
         id,
@@ -152,6 +154,7 @@ export class Admission {
         exclude,
         servedName: request.model,
         ...(sessionKey === undefined ? {} : { sessionKey }),
+        ...(requestId === undefined ? {} : { requestId }),
       },
       clock.monotonicMs(),
     );

@@ -2,6 +2,7 @@
  * From a body to what can be forwarded: its model, how its prompt is placed, the most tokens it may generate. The body stays
  * as it came but for the bytes of an alias, and of the limit that a degradation step caps.
  */
+import { randomUUID } from 'node:crypto';
 import type { ClientRequest } from './client-request.js';
 import type { Degraded } from './degradation.js';
 import type { Forwardable } from './forward-request.js';
@@ -102,7 +103,9 @@ function enter(
       param: 'model',
     };
   client.model = resolved.model;
-  client.admission = { ...resolved, chain, tokens, sessionKey, priority, deadlineMs };
+  // Not the client's own id, which may repeat.
+  const requestId = randomUUID();
+  client.admission = { ...resolved, chain, tokens, sessionKey, requestId, priority, deadlineMs };
   const degraded = degradation.of(resolved.model, admission.waiting(resolved.placement), priority);
   client.degraded = degraded.names;
   if (degraded.sheds)
