@@ -19,6 +19,7 @@ import { censusOf, describeCluster } from './cluster/describe-cluster.js';
 import { EndpointRegistry } from './cluster/endpoint-registry.js';
 import { ModelDirectory, type DirectoryPlacement } from './cluster/model-directory.js';
 import { createPlacementService, type PlacementService } from './cluster/placement-service.js';
+import { PlacementRecorder } from './cluster/record-placements.js';
 import { SharedWork } from './cluster/shared-work.js';
 import { AgentWatchers } from './cluster/watch-agents.js';
 import { GatewayMetrics } from './gateway/gateway-metrics.js';
@@ -33,6 +34,7 @@ import { createProbeServer } from './metrics/probe-server.js';
 import type { WorkEvent } from './gateway-worker-channel.js';
 import { InMemoryModelPlacement } from './placement/model-placement.js';
 import type { PlacementObserver } from './placement/placement-types.js';
+import { RecordedPlacement } from './placement/placement-log.js';
 import { PlacementMetrics } from './placement/placement-metrics.js';
 import { createRpcServer, type RpcServer } from './rpc/create-rpc-server.js';
 import { clusterPackage, clusterProto, placementPackage, placementProto } from './rpc/load-proto.js';
@@ -89,6 +91,7 @@ class Coordinator implements RunningCoordinator {
   readonly #watchers: AgentWatchers;
   readonly #agents: CoordinatorAgents;
   readonly #placementMetrics: PlacementMetrics;
+  readonly #recorder: PlacementRecorder | null;
   readonly #directory: ModelDirectory;
   readonly #gateway: Gateway | GatewayWorkers;
   readonly #placement: PlacementService;
@@ -140,6 +143,8 @@ class Coordinator implements RunningCoordinator {
       logger,
       metrics: new KubernetesMetrics(prometheus),
     });
+    const { log } = config.placement;
+    this.#recorder = log ? new PlacementRecorder({ ...log, logger }) : null;
     this.#placementMetrics = new PlacementMetrics(prometheus, clock);
     this.#directory = new ModelDirectory({
       models: config.models,
@@ -267,7 +272,11 @@ class Coordinator implements RunningCoordinator {
         this.#tellWorkers({ kind: 'released', id });
       },
     };
-    const placement = new InMemoryModelPlacement({ strategy, constants: { loadFactor }, observer });
+    const settings = { strategy, constants: { loadFactor }, observer };
+    const recorder = this.#recorder;
+    const placement = recorder
+      ? new RecordedPlacement(settings, (entry) => recorder.write(model, entry))
+      : new InMemoryModelPlacement(settings);
     this.#placementMetrics.watch(model, placement);
     return placement;
   }
@@ -327,6 +336,7 @@ class Coordinator implements RunningCoordinator {
     await settle(logger, 'discovery', this.#agents.close());
     this.#placement.close();
     this.#watchers.close();
+    if (this.#recorder) await settle(logger, 'placement log', this.#recorder.close());
     await Promise.all([
       settle(logger, 'gRPC', this.#control.close()),
       settle(logger, 'metrics', this.#metrics.close()),

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
+import type { RecordedLine } from '../cluster/record-placements.js';
 import { InfernodeError, messageOf } from '../domain/error-codes.js';
+import { replayPlacementLog } from '../placement/placement-log.js';
 import type { Explanation__Output } from '../rpc/generated/infernode/placement/v1/Explanation.js';
 import { PlacementServiceClient } from '../rpc/placement-service-client.js';
 import { addTlsOptions, tlsOf, type ClientTlsOptions } from './client-tls.js';
@@ -22,6 +24,7 @@ const defaultCoordinator = '127.0.0.1:9480';
 
 export function addPlacementCommand(program: Command): void {
   const placement = program.command('placement').description('who would get a request, and why');
+  addReplayCommand(placement);
   addTlsOptions(placement.command('explain'))
     .description(
       'the decision that a request would meet now: home, candidates, costs, bound; changes nothing',
@@ -57,18 +60,66 @@ export function addPlacementCommand(program: Command): void {
     });
 }
 
+function addReplayCommand(placement: Command): void {
+  placement
+    .command('replay')
+    .description(
+      'make the decisions of a placement log (coordinator: placement.log.file) once more and compare',
+    )
+    .argument('<file>', 'log that a coordinator wrote')
+    .action((file: string) => {
+      let decisions = 0;
+      const different: string[] = [];
+      for (const [model, entries] of readPlacementLog(file)) {
+        const result = replayPlacementLog(entries);
+        decisions += result.decisions;
+        for (const { id, was, is } of result.different)
+          different.push(`${model}  ${id}: was ${was}, is ${is}`);
+      }
+      const shown = different.slice(0, 20).map((line) => `  ${line}\n`);
+      process.stdout.write(`${decisions} decisions, ${different.length} different\n${shown.join('')}`);
+      if (different.length > 0) process.exitCode = 1;
+    });
+}
+
+/** By model; the last line may be cut where the process was killed. */
+function readPlacementLog(file: string): Map<string, RecordedLine[]> {
+  const byModel = new Map<string, RecordedLine[]>();
+  const lines = readText(file, '<file>').split('\n').filter(Boolean);
+  for (const [index, line] of lines.entries()) {
+    let entry: RecordedLine;
+    try {
+      entry = JSON.parse(line) as RecordedLine;
+    } catch (error) {
+      if (index === lines.length - 1) break;
+      throw new InfernodeError(
+        'argument-invalid',
+        `expected line ${index + 1} of ${file} to be an entry of a placement log: ${messageOf(error)}`,
+      );
+    }
+    const entries = byModel.get(entry.model) ?? [];
+    byModel.set(entry.model, entries);
+    entries.push(entry);
+  }
+  return byModel;
+}
+
+function readText(file: string, what: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new InfernodeError(
+      'argument-invalid',
+      `expected ${what} ${file} to be a readable file: ${messageOf(error)}`,
+    );
+  }
+}
+
 function requestOf({ model, prompt, request }: ExplainOptions): string {
   if ((prompt === undefined) === (request === undefined))
     throw new InfernodeError('argument-invalid', 'expected either --prompt or --request');
   if (request === undefined) return JSON.stringify({ model, messages: [{ role: 'user', content: prompt }] });
-  try {
-    return readFileSync(request, 'utf8');
-  } catch (error) {
-    throw new InfernodeError(
-      'argument-invalid',
-      `expected --request ${request} to be a readable file: ${messageOf(error)}`,
-    );
-  }
+  return readText(request, '--request');
 }
 
 /** Costs and bounds are in tokens. */

@@ -82,6 +82,16 @@ export const coordinatorSchema = z
       .strictObject({
         hashSeed: z.string().default('infernode'),
         loadFactor: z.number().min(1.01).max(16).default(1.25),
+        /** Everything that placements are told and answer, from the start until the size is reached; for replays. */
+        log: z
+          .strictObject({
+            file: z.string().min(1),
+            maxBytes: z
+              .int()
+              .min(1024)
+              .default(256 * 1024 * 1024),
+          })
+          .optional(),
       })
       .prefault({}),
     gateway: z

@@ -3,13 +3,13 @@ import { hashInteger } from './stable-hash.js';
 /** Three, as first tried, loses sight of who holds a popular prefix: see the table in README.md. */
 export const holdersPerBlock = 8;
 export const noHolder = -1;
-const noBlock = -1;
 
 /**
  * Hash table from block to its holders, with their stamps. Open addressing over one buffer, no garbage. An entry is one
  * cache line of 64 bytes: with a few hundred thousand blocks every look-up misses the cache, and should do so once.
  *
- * bytes 0 to 7: the block; 8 to 39: eight stamps; 40 to 55: eight holders, newest first.
+ * bytes 0 to 7: the block + 1; 8 to 39: eight stamps; 40 to 55: eight holders + 1, newest first. So zero is empty, and a
+ * table that is sized for full caches takes memory only as it fills.
  */
 export class BlockTable {
   readonly size: number;
@@ -26,8 +26,6 @@ export class BlockTable {
     this.#blocks = new Float64Array(buffer);
     this.#stamps = new Uint32Array(buffer);
     this.#holders = new Int16Array(buffer);
-    this.#holders.fill(noHolder);
-    for (let entry = 0; entry < size; entry += 1) this.#blocks[entry * 8] = noBlock;
   }
 
   /** Index of the block's entry, or of the empty place where it belongs. */
@@ -35,17 +33,17 @@ export class BlockTable {
     let entry = hashInteger(block) & this.#mask;
     for (;;) {
       const found = this.#blocks[entry * 8]!;
-      if (found === block || found === noBlock) return entry;
+      if (found === block + 1 || found === 0) return entry;
       entry = (entry + 1) & this.#mask;
     }
   }
 
   isEmpty(entry: number): boolean {
-    return this.#blocks[entry * 8] === noBlock;
+    return this.#blocks[entry * 8] === 0;
   }
 
   holder(entry: number, rank: number): number {
-    return this.#holders[entry * 32 + 20 + rank]!;
+    return this.#holders[entry * 32 + 20 + rank]! - 1;
   }
 
   stamp(entry: number, rank: number): number {
@@ -53,7 +51,7 @@ export class BlockTable {
   }
 
   claim(entry: number, block: number): void {
-    this.#blocks[entry * 8] = block;
+    this.#blocks[entry * 8] = block + 1;
   }
 
   /** Puts a holder first; the one at `given` and the order of all before it make room. */
@@ -64,7 +62,7 @@ export class BlockTable {
       this.#holders[holders + rank] = this.#holders[holders + rank - 1]!;
       this.#stamps[stamps + rank] = this.#stamps[stamps + rank - 1]!;
     }
-    this.#holders[holders] = slot;
+    this.#holders[holders] = slot + 1;
     this.#stamps[stamps] = stamp;
   }
 
@@ -72,7 +70,7 @@ export class BlockTable {
   remove(entry: number): void {
     let hole = entry;
     for (let next = (hole + 1) & this.#mask; !this.isEmpty(next); next = (next + 1) & this.#mask) {
-      const ideal = hashInteger(this.#blocks[next * 8]!) & this.#mask;
+      const ideal = hashInteger(this.#blocks[next * 8]! - 1) & this.#mask;
       if (((next - ideal) & this.#mask) < ((next - hole) & this.#mask)) continue;
       this.#blocks.copyWithin(hole * 8, next * 8, next * 8 + 8);
       hole = next;
@@ -87,14 +85,13 @@ export class BlockTable {
       if (this.isEmpty(entry)) continue;
       other.#blocks.set(
         this.#blocks.subarray(entry * 8, entry * 8 + 8),
-        other.find(this.#blocks[entry * 8]!) * 8,
+        other.find(this.#blocks[entry * 8]! - 1) * 8,
       );
     }
     return other;
   }
 
   #clear(entry: number): void {
-    this.#blocks[entry * 8] = noBlock;
-    this.#holders.fill(noHolder, entry * 32 + 20, entry * 32 + 28);
+    this.#blocks.fill(0, entry * 8, entry * 8 + 8);
   }
 }
