@@ -41,6 +41,9 @@ beforeEach(async () => {
   const unknown = async (device: string): Promise<never> => {
     throw new InfernodeError('device-unknown', `no device "${device}"`);
   };
+  const never = (): never => {
+    throw new Error('not a matter of these tests');
+  };
   server = createRpcServer({
     listen: { host: '127.0.0.1', port: 0 },
     services: [
@@ -50,6 +53,14 @@ beforeEach(async () => {
           publisher,
           engines: test.fleet,
           devices: { cordonDevice: unknown, uncordonDevice: unknown },
+          faults: {
+            acknowledge: never,
+            incident: never,
+            explain: never,
+            entriesAfter: never,
+            onEntry: never,
+          },
+          driver: { releaseDriver: never, acquireDriver: never },
           work,
           metrics,
           logger: silentLogger(),
