@@ -51,9 +51,11 @@ function deviceTable({ devices }: NodeState): string[] {
   );
 }
 
-function findingsOf({ reason, action, cordons }: DeviceStatus): string {
+function findingsOf({ reason, action, cordons, unsupportedChecks = [] }: DeviceStatus): string {
   const wish = action === 'none' ? '' : ` (wants ${action})`;
-  return `${reason}${wish}${cordonsOf(cordons)}`.trim();
+  // Neither good nor bad; `--json` names them.
+  const silent = unsupportedChecks.length ? `  ${unsupportedChecks.length} checks unsupported` : '';
+  return `${reason}${wish}${cordonsOf(cordons)}${silent}`.trim();
 }
 
 function engineTable({ node, engines }: NodeState, { endpoints }: ClusterState): string[] {

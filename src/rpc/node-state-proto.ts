@@ -112,6 +112,7 @@ export function deviceToProto(device: DeviceStatus): Device {
     cordons: device.cordons.map(cordonToProto),
     reading: readingToProto(device.reading),
     sampleAgeMs: device.sampleAgeMs,
+    unsupportedChecks: [...(device.unsupportedChecks ?? [])],
   };
 }
 
@@ -153,8 +154,8 @@ function cordonToProto({ holder, reason, sinceMs }: DomainCordon) {
 }
 
 export function conditionToProto(condition: DomainCondition): Condition {
-  const { check, severity, action, advice, reason, sinceMs, drill = false } = condition;
-  return { check, severity, action, advice: advice ?? '', reason, sinceUnixMs: sinceMs, drill };
+  const { check, part = '', severity, action, advice, reason, sinceMs, drill = false } = condition;
+  return { check, part, severity, action, advice: advice ?? '', reason, sinceUnixMs: sinceMs, drill };
 }
 
 /** `undefined` leaves an optional field unset; `null` would too, but the generated types do not allow it. */
@@ -248,6 +249,7 @@ export function deviceFromProto(device: Device__Output): DeviceStatus {
     cordons: device.cordons.map(cordonFromProto),
     reading: readingFromProto(device.reading),
     sampleAgeMs: device.sampleAgeMs,
+    unsupportedChecks: device.unsupportedChecks,
   };
 }
 
@@ -304,6 +306,7 @@ export function conditionFromProto(condition: Condition__Output): DomainConditio
     advice: condition.advice || null,
     reason: condition.reason,
     sinceMs: condition.sinceUnixMs,
+    ...(condition.part ? { part: condition.part } : {}),
     ...(condition.drill ? { drill: true } : {}),
   };
 }

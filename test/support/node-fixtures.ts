@@ -24,6 +24,7 @@ export function aDeviceStatus(index = 0, overrides: Partial<DeviceStatus> = {}):
     action: 'none',
     reason: '',
     conditions: [],
+    unsupportedChecks: [],
     cordons: [],
     reading: { ...emptyReading, temperatureCelsius: 41, memoryFreeBytes: 80e9 },
     sampleAgeMs: 12,

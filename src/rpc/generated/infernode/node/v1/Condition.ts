@@ -9,6 +9,7 @@ export interface Condition {
   'reason'?: (string);
   'sinceUnixMs'?: (number | string);
   'drill'?: (boolean);
+  'part'?: (string);
 }
 
 export interface Condition__Output {
@@ -19,4 +20,5 @@ export interface Condition__Output {
   'reason': (string);
   'sinceUnixMs': (number);
   'drill': (boolean);
+  'part': (string);
 }

@@ -19,6 +19,7 @@ export interface Device {
   'cordons'?: (_infernode_node_v1_Cordon)[];
   'reading'?: (_infernode_node_v1_DeviceReading | null);
   'sampleAgeMs'?: (number | string);
+  'unsupportedChecks'?: (string)[];
 }
 
 export interface Device__Output {
@@ -36,4 +37,5 @@ export interface Device__Output {
   'cordons': (_infernode_node_v1_Cordon__Output)[];
   'reading': (_infernode_node_v1_DeviceReading__Output | null);
   'sampleAgeMs': (number);
+  'unsupportedChecks': (string)[];
 }
