@@ -19,6 +19,8 @@ export interface HostWatchOptions {
   fleet: Pick<EngineFleetPart, 'list' | 'engineOf' | 'stillForMs'>;
   latestSample: () => NodeSample | null;
   diskPaths: readonly string[];
+  /** Last results of short probes, by device. */
+  probes: () => Workload['probes'];
 }
 
 /** The shortest interval of the host's checks in the data is 10 s. */
@@ -63,7 +65,7 @@ export class HostWatch {
   }
 
   async #workload(): Promise<Workload> {
-    const { fleet, latestSample } = this.#options;
+    const { fleet, latestSample, probes } = this.#options;
     const holders = latestSample()?.devices.flatMap(({ processes }) => processes ?? []) ?? [];
     const pids = [...new Set(holders.map(({ pid }) => pid))];
     const owned = new Map(pids.map((pid) => [pid, fleet.engineOf(pid)?.engineId ?? null]));
@@ -74,7 +76,7 @@ export class HostWatch {
       const command = await readCommand(pid);
       if (command !== null) commands.set(pid, command);
     }
-    return { engines, commands, probes: new Map(), seesHostPids: this.#seesHostPids };
+    return { engines, commands, probes: probes(), seesHostPids: this.#seesHostPids };
   }
 
   #workOf(

@@ -2,6 +2,7 @@
 import type { Registry } from 'prom-client';
 import type { EngineFleetPart, SamplerPart } from './agent-parts.js';
 import type { AgentConfig } from './config/agent-config.js';
+import type { DeviceProber } from './device/device-prober.js';
 import type { DeviceHealthTracker } from './health/device-health.js';
 import { explainConditions } from './health/explain-device.js';
 import type { HealthHistory } from './health/health-history.js';
@@ -22,6 +23,7 @@ export interface AgentRecoveryOptions {
   fleet: EngineFleetPart;
   health: DeviceHealthTracker;
   history: HealthHistory;
+  prober: Pick<DeviceProber, 'probe'>;
 }
 
 /** Of the past of a device, as much as fits a screen or two. */
@@ -54,6 +56,7 @@ function partsOf({
   fleet,
   health,
   history,
+  prober,
 }: AgentRecoveryOptions): RecoveryParts {
   return {
     nodeName: config.node.name,
@@ -71,10 +74,21 @@ function partsOf({
       cordon: (uuid, holder, reason) => void health.cordonDevice(uuid, holder, reason),
       uncordon: (uuid, holder) => void health.uncordonDevice(uuid, holder),
     },
-    probe: readingProbe(sampler),
+    probe: deviceProbe(sampler, prober),
     note: (news) => void history.add(news),
     clock,
     logger,
+  };
+}
+
+/** Readings first: a device that the driver itself complains of is not asked to compute. No CUDA driver leaves it at readings. */
+function deviceProbe(sampler: SamplerPart, prober: AgentRecoveryOptions['prober']): ActiveProbe {
+  const readings = readingProbe(sampler);
+  return async (uuid) => {
+    const read = await readings(uuid);
+    if (!read.ok) return read;
+    const { verdict, reason } = await prober.probe(uuid);
+    return verdict === 'fail' ? { ok: false, reason: `the active check failed: ${reason}` } : read;
   };
 }
 

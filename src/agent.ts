@@ -20,6 +20,7 @@ import { HostWatch } from './agent-host.js';
 import type { HistoryEntry } from './domain/history.js';
 import { AgentRecovery } from './agent-recovery.js';
 import { createAgentParts, type AgentParts, type EngineFleetPart, type SamplerPart } from './agent-parts.js';
+import { DeviceProber } from './device/device-prober.js';
 import { NodeHeartbeats } from './device/node-heartbeats.js';
 import { DeviceProbeMetrics } from './device/probe-metrics.js';
 import type { KernelNews } from './device/sample-devices.js';
@@ -163,7 +164,8 @@ class Agent implements RunningAgent {
       onFault: (fault) => this.#guard('fault', () => this.#fleet.applyFault(fault)),
       onStore: (health) => this.#store.save({ health, machineId }),
     });
-    this.#heartbeats = createHeartbeats(config, options, registry);
+    const { heartbeats, prober } = createProbes(config, options, registry);
+    this.#heartbeats = heartbeats;
     this.#fleet = parts.createFleet({
       config,
       clock,
@@ -182,8 +184,10 @@ class Agent implements RunningAgent {
       fleet: this.#fleet,
       latestSample: () => this.#sampler.latest?.() ?? null,
       diskPaths: [config.stateDir, ...config.health.disks],
+      probes: () => prober.results,
     });
     this.#recovery = new AgentRecovery({
+      prober,
       ...{ config, clock, logger, registry },
       ...{ sampler: this.#sampler, fleet: this.#fleet, health: this.#health, history: this.#history },
     });
@@ -415,25 +419,20 @@ class Agent implements RunningAgent {
   }
 }
 
-function createHeartbeats(
+/** What runs CUDA beside the agent. */
+function createProbes(
   { node, health: { probe } }: AgentConfig,
   { clock, logger }: RunAgentOptions,
   registry: Registry,
-): NodeHeartbeats {
-  const { library, heartbeat, intervalMs, missedAfterMs, minFreeMiB } = probe;
+): { heartbeats: NodeHeartbeats; prober: DeviceProber } {
+  const { library, heartbeat, intervalMs, missedAfterMs, minFreeMiB, memoryMiB, timeLimitMs } = probe;
   const minFreeBytes = minFreeMiB * 2 ** 20;
-  const metrics = new DeviceProbeMetrics(registry, node.name);
   const enabled = heartbeat === 'on';
-  return new NodeHeartbeats({
-    library,
-    enabled,
-    intervalMs,
-    missedAfterMs,
-    minFreeBytes,
-    clock,
-    logger,
-    metrics,
-  });
+  const shared = { library, clock, logger, metrics: new DeviceProbeMetrics(registry, node.name) };
+  return {
+    heartbeats: new NodeHeartbeats({ ...shared, enabled, intervalMs, missedAfterMs, minFreeBytes }),
+    prober: new DeviceProber({ ...shared, memoryMiB, timeLimitMs }),
+  };
 }
 
 /** An engine without an address has not been started yet. */

@@ -50,6 +50,7 @@ async function told(
       stillForMs: () => 61_000,
     },
     latestSample: sample,
+    probes: () => new Map(),
     diskPaths: ['/'],
   });
   await watch.look();
