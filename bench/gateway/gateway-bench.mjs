@@ -144,17 +144,57 @@ function print(load, row) {
   ]);
 }
 
+/** The same as a table to be read, with the conditions in its head. */
+function markdown(date, machine) {
+  const table = rows.filter((row) => row.requestsPerCpuSecond);
+  const cell = (row) =>
+    [
+      `${row.mode}, ${row.connections} connections${row.rate ? `, ${row.rate} requests/s` : ''}`,
+      row.proxy,
+      Math.round(row.requestsPerSecond),
+      row.p50Ms.toFixed(2),
+      row.p99Ms.toFixed(2),
+      Math.round(1e6 / row.requestsPerCpuSecond),
+      row.ofHaproxy ? row.ofHaproxy.toFixed(2) : '-',
+      (row.rssKib / 1024).toFixed(0),
+      row.errors,
+    ].join(' | ');
+  const added = rows.find(({ mode }) => mode === 'added latency at half load');
+  const idle = rows.find(({ mode }) => mode === 'memory per idle stream');
+  return [
+    `# Gateway beside HAProxy and nginx`,
+    '',
+    `${date}, ${machine.cpu}, ${machine.cpus} CPUs, Linux ${machine.kernel}, Node ${machine.node}; load average before the run ` +
+      `${machine.loadAverage.map((n) => n.toFixed(1)).join(' ')} (other work on the same CPUs when it is not near 0). ` +
+      `${seconds} s per row, loopback, one CPU for the proxy, one for client and upstream.`,
+    '',
+    '| load | proxy | req/s | p50 ms | p99 ms | CPU us/req | req/CPU-s of HAProxy | RSS MiB | errors |',
+    '|---|---|---|---|---|---|---|---|---|',
+    ...table.map((row) => `| ${cell(row)} |`),
+    '',
+    added &&
+      `Added latency at half load (${added.rate} requests/s): p50 ${added.p50Ms.toFixed(2)} ms, p99 ${added.p99Ms.toFixed(2)} ms.`,
+    idle && `RSS growth with ${idle.streams} idle streams: ${idle.kib.toFixed(1)} KiB each.`,
+    '',
+  ]
+    .filter((line) => line !== undefined)
+    .join('\n');
+}
+
 mkdirSync(dirname(flags.out), { recursive: true });
 const machine = {
   cpu: cpus()[0]?.model ?? null,
   cpus: cpus().length,
   kernel: release(),
   node: process.version,
+  loadAverage: loadBefore,
 };
 const memory = /MemTotal:\s+(\d+)/.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1];
+const date = new Date().toISOString().slice(0, 10);
+writeFileSync(flags.out.replace(/\.json$/, '.md'), markdown(date, machine));
 writeFileSync(
   flags.out,
-  `${JSON.stringify({ date: new Date().toISOString().slice(0, 10), machine: { ...machine, memoryKib: Number(memory) }, seconds, rows }, null, 2)}\n`,
+  `${JSON.stringify({ date, machine: { ...machine, memoryKib: Number(memory) }, seconds, rows }, null, 2)}\n`,
 );
 console.log(`written: ${flags.out}`);
 process.exit(0);
