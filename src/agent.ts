@@ -42,6 +42,7 @@ import { ReportedWork } from './node/reported-work.js';
 import { StateLock } from './node/state-lock.js';
 import { createRpcServer } from './rpc/create-rpc-server.js';
 import { nodePackage, nodeProto } from './rpc/load-proto.js';
+import { RpcMetrics } from './rpc/rpc-metrics.js';
 import type { Clock } from './runtime/clock.js';
 import { Journal } from './runtime/journal.js';
 import type { Logger } from './runtime/logger.js';
@@ -230,6 +231,7 @@ class Agent implements RunningAgent {
       packages: [nodePackage],
       clock,
       logger,
+      metrics: new RpcMetrics(registry),
     });
     this.#metrics = createMetricsServer({
       listen: config.listen.metrics,

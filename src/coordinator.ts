@@ -38,6 +38,7 @@ import { RecordedPlacement } from './placement/placement-log.js';
 import { PlacementMetrics } from './placement/placement-metrics.js';
 import { createRpcServer, type RpcServer } from './rpc/create-rpc-server.js';
 import { clusterPackage, clusterProto, placementPackage, placementProto } from './rpc/load-proto.js';
+import { RpcMetrics } from './rpc/rpc-metrics.js';
 import { sleep, type Clock } from './runtime/clock.js';
 import type { Logger } from './runtime/logger.js';
 import { allStarted, settle } from './runtime/service.js';
@@ -186,6 +187,7 @@ class Coordinator implements RunningCoordinator {
       packages: [clusterPackage, placementPackage],
       clock,
       logger,
+      metrics: new RpcMetrics(prometheus),
     });
     this.#metrics = createMetricsServer({
       listen: config.listen.metrics,

@@ -14,6 +14,7 @@ import type { Logger } from '../runtime/logger.js';
 import type { Service } from '../runtime/service.js';
 import { authorizeCalls } from './authorize-calls.js';
 import { serverCredentials } from './credentials.js';
+import type { RpcMetrics } from './rpc-metrics.js';
 
 export interface RpcServerOptions {
   listen: ListenAddress;
@@ -23,6 +24,7 @@ export interface RpcServerOptions {
   packages: PackageDefinition[];
   clock: Clock;
   logger: Logger;
+  metrics?: RpcMetrics;
 }
 
 export interface RpcServer extends Service {
@@ -80,9 +82,11 @@ class GrpcServer implements RpcServer {
   }
 
   start(): Promise<void> {
-    const { listen, tls, logger } = this.#options;
+    const { listen, tls, logger, metrics } = this.#options;
+    const { credentials, files } = serverCredentials(tls);
+    metrics?.observe(() => files?.expiresAtMs ?? null);
     return new Promise((resolve, reject) => {
-      this.#server.bindAsync(formatAddress(listen), serverCredentials(tls), (error, port) => {
+      this.#server.bindAsync(formatAddress(listen), credentials, (error, port) => {
         if (error) {
           reject(
             new InfernodeError(

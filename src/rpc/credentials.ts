@@ -23,8 +23,11 @@ import { TlsFiles } from './tls-files.js';
  * A client without a certificate is turned away in the handshake. grpc-js declares the providers as (authority, identity) and passes them to a
  * constructor that takes (identity, authority): given here in the order in which they arrive, which a test holds fast.
  */
-export function serverCredentials(tls: TlsConfig | undefined): ServerCredentials {
-  if (!tls) return ServerCredentials.createInsecure();
+export function serverCredentials(tls: TlsConfig | undefined): {
+  credentials: ServerCredentials;
+  files: TlsFiles | null;
+} {
+  if (!tls) return { credentials: ServerCredentials.createInsecure(), files: null };
   const { certificate, key, clientCa } = tls;
   const files = new TlsFiles({ certificate, key, ...(clientCa ? { ca: clientCa } : {}) });
   const create = experimental.createCertificateProviderServerCredentials as (
@@ -32,7 +35,7 @@ export function serverCredentials(tls: TlsConfig | undefined): ServerCredentials
     authority: TlsFiles | null,
     requireClientCertificate: boolean,
   ) => ServerCredentials;
-  return create(files, clientCa ? files : null, clientCa !== undefined);
+  return { credentials: create(files, clientCa ? files : null, clientCa !== undefined), files };
 }
 
 export interface ClientCredentials {
