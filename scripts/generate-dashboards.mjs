@@ -44,7 +44,7 @@ const dashboards = {
         'short',
         [
           ['sum(infernode_gateway_in_flight_requests)', 'in flight'],
-          ['sum by (model) (infernode_gateway_queued_requests)', 'waiting {{model}}'],
+          ['sum(infernode_gateway_queued_requests) or vector(0)', 'waiting'],
         ],
       ],
       ['GPUs by health', 'short', [['infernode:device_health:count', '{{state}}']]],

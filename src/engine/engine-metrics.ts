@@ -12,6 +12,8 @@ export class EngineMetrics {
   readonly #node: string;
   readonly #state: Gauge<EngineLabels | 'state'>;
   readonly #restarts: Counter<EngineLabels>;
+  /** Those with one series for each engine. */
+  readonly #counted: readonly Counter<EngineLabels>[];
   readonly #start: Histogram<EngineLabels>;
   readonly #adopted: Counter<'node'>;
   readonly #stops: Counter<EngineLabels | 'outcome'>;
@@ -101,6 +103,7 @@ export class EngineMetrics {
       labelNames: ['node', 'engine_id'],
       registers,
     });
+    this.#counted = [this.#restarts, this.#unclearProbes, this.#hangs, this.#cachesCleared];
     this.#starts = new StartGauges(registry, node);
     this.setAside = new Counter({
       name: 'infernode_engine_state_files_set_aside_total',
@@ -115,11 +118,14 @@ export class EngineMetrics {
     this.#starts.show(status);
     for (const name of engineStates)
       this.#state.set({ ...this.#labels(id), state: name }, name === state ? 1 : 0);
+    // A counter that is born at its first event hides that event from `increase()`, and from every alert on it.
+    for (const counter of this.#counted) counter.inc(this.#labels(id), 0);
   }
 
   remove(id: string): void {
     this.#starts.remove(id);
     for (const name of engineStates) this.#state.remove({ ...this.#labels(id), state: name });
+    for (const counter of this.#counted) counter.remove(this.#labels(id));
   }
 
   restarted(id: string): void {

@@ -86,7 +86,13 @@ describe('a real Prometheus on a running cluster', () => {
     const content = 'What is a GPU? '.repeat(400);
     const ask = (): void =>
       void client.chat.completions
-        .create({ model: 'chat', max_tokens: 8, messages: [{ role: 'user', content }], stream: true })
+        .create({
+          model: 'chat',
+          max_tokens: 8,
+          messages: [{ role: 'user', content }],
+          stream: true,
+          stream_options: { include_usage: true },
+        })
         .then(async (stream) => {
           for await (const chunk of stream) void chunk;
         })
