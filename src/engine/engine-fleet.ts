@@ -2,17 +2,19 @@
  * All engines of the node. Called by the agent with what devices and operators want; says at once what became of it. Owns
  * the rule that a device belongs to one engine, and what the state of a device does to the engines on it.
  */
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { AgentConfig, TemplateConfig } from '../config/agent-config.js';
 import { addCordon, removeCordon, type Cordon } from '../domain/cordon.js';
 import type { DeviceStatus } from '../domain/device.js';
 import type { EngineStatus } from '../domain/engine.js';
+import type { NodePlan, PlanWish } from '../domain/engine-plan.js';
 import { InfernodeError } from '../domain/error-codes.js';
 import type { Fault } from '../domain/health.js';
 import { sleep, type Clock } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
 import type { Service } from '../runtime/service.js';
 import { AttachedEngine } from './attached-engine.js';
+import { batchSizesFile, readBatchSizes } from './batch-sizes.js';
 import { CompileCaches } from './compile-caches.js';
 import { DeviceClaims, type Engine } from './device-claims.js';
 import { learnPrograms } from './engine-adapters.js';
@@ -30,6 +32,7 @@ import type { EngineRecord, EngineStore } from './engine-record.js';
 import { EngineRoster, type EngineListener } from './engine-roster.js';
 import { EngineSupervisor } from './engine-supervisor.js';
 import { holdOf } from './hold-engine.js';
+import { planForNode } from './plan/plan-for-node.js';
 import { PoisonBook } from './poison-book.js';
 import { ProfilingTurns } from './profiling-turns.js';
 import { PortReservation } from './port-reservation.js';
@@ -38,6 +41,7 @@ import { readBootId } from '../runtime/process-identity.js';
 import { EngineRestorer, engineIdPattern, firstLookMs } from './restore-engines.js';
 import { emptyRecord, unknownTemplate } from './restore-record.js';
 import type { DevicesReleased } from './stop-engine.js';
+import { installedVllm } from './vllm-program.js';
 
 export interface EngineFleetOptions {
   nodeName: string;
@@ -222,6 +226,17 @@ export class EngineFleet implements Service {
     if (engine instanceof AttachedEngine) engine.setDrained(true);
     else engine.drain(deadlineMs);
     return engine.status;
+  }
+
+  /** For the node's own devices and the vllm on the agent's PATH. Throws `argument-invalid`, `engine-unknown`. */
+  async planEngine(wish: PlanWish): Promise<NodePlan> {
+    const id = wish.engineId === '' ? null : this.#find(wish.engineId).id;
+    const seen =
+      id === null
+        ? null
+        : readBatchSizes(batchSizesFile(join(resolve(this.#options.stateDir), 'engines', id)));
+    const program = await installedVllm(this.#context.clock);
+    return planForNode(this.#claims.devices, wish, program, seen);
   }
 
   cordonEngine(engineId: string, holder: string, reason: string): EngineStatus {

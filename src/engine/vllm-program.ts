@@ -3,6 +3,7 @@
  * renames flags, so the program itself is asked, once per binary (contract, first paragraph).
  */
 import { statSync } from 'node:fs';
+import { messageOf } from '../domain/error-codes.js';
 import type { Clock } from '../runtime/clock.js';
 import { askProgram, findProgram } from './ask-program.js';
 import type { Environment } from './engine-adapter.js';
@@ -86,4 +87,13 @@ function keyOf(command: readonly string[], env: Environment): string {
     return stat?.isFile() ? `${word}@${stat.mtimeMs}:${stat.size}:${stat.ino}` : word;
   });
   return JSON.stringify([files, Object.entries(env).filter(([name]) => name !== 'CUDA_VISIBLE_DEVICES')]);
+}
+
+/** The vllm on the PATH; without one, nothing is known of it but the reason. */
+export async function installedVllm(clock: Clock): Promise<VllmProgram> {
+  try {
+    return await new VllmPrograms(clock).of(['vllm'], process.env);
+  } catch (error) {
+    return { version: null, flags: null, unknown: messageOf(error) };
+  }
 }

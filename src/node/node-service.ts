@@ -15,12 +15,13 @@ import { deviceToProto, engineToProto, nodeToProto, nodeUpdateToProto } from '..
 import type { Logger } from '../runtime/logger.js';
 import { createHealthCalls, type DriverControl, type FaultDesk } from './health-calls.js';
 import type { NodeMetrics } from './node-metrics.js';
+import { answerPlan, type EnginePlanner } from './plan-call.js';
 import type { NodeStatePublisher, Subscription } from './publish-node-state.js';
 import { reportWorkWith } from './report-work.js';
 import type { ReportedWork } from './reported-work.js';
 
 /** The owner of the engines. Every method answers with the engine's state right after the change has begun. */
-export interface EngineControl {
+export interface EngineControl extends EnginePlanner {
   startEngine(request: { engineId: string; template: string; devices: string[] }): Promise<EngineStatus>;
   stopEngine(engineId: string): Promise<EngineStatus>;
   /** `null`: the template's deadline. */
@@ -65,6 +66,8 @@ export function createNodeService(options: NodeServiceOptions): NodeServiceHandl
     ReportWork: reportWorkWith(options),
 
     ListEngines: unary('ListEngines', () => ({ engines: publisher.state.engines.map(engineToProto) })),
+
+    Plan: unary('Plan', (wish) => answerPlan(engines, wish)),
 
     StartEngine: unary('StartEngine', async ({ engineId, template, devices: wanted, expectedEpoch }) => {
       guard(expectedEpoch);

@@ -6,6 +6,7 @@
 import { status, type CallOptions, type ServiceError } from '@grpc/grpc-js';
 import type { ClientTlsConfig } from '../config/tls-config.js';
 import type { DeviceStatus, DriverState } from '../domain/device.js';
+import type { NodePlan, PlanWish } from '../domain/engine-plan.js';
 import type { EngineStatus } from '../domain/engine.js';
 import { InfernodeError, type ErrorCode } from '../domain/error-codes.js';
 import type { DeviceExplanation, HistoryEntry, Incident } from '../domain/history.js';
@@ -131,6 +132,11 @@ export class NodeServiceClient {
 
   async stopEngine(call: EngineCall): Promise<EngineStatus> {
     return engineFromProto(await this.#call((options, done) => this.#stub.stopEngine(call, options, done)));
+  }
+
+  /** For the node's own GPUs; members that are left out are the planner's choice. */
+  plan(wish: Partial<PlanWish> & Pick<PlanWish, 'model'>): Promise<NodePlan> {
+    return this.#call((options, done) => this.#stub.plan(wish, options, done));
   }
 
   /** `deadlineMs` 0 takes the template's. */

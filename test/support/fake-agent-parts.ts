@@ -64,6 +64,9 @@ export class FakeFleet implements EngineFleetPart {
     const owner = this.engines.find((engine) => engine.pid === pid);
     return owner ? { engineId: owner.id, deviceUuids: owner.deviceUuids } : null;
   }
+  async planEngine(): Promise<never> {
+    throw new Error('the fake fleet plans nothing');
+  }
   onChange(callback: () => void): void {
     this.#changed = callback;
   }

@@ -34,6 +34,8 @@ import type { Node as _infernode_node_v1_Node, Node__Output as _infernode_node_v
 import type { NodeDelta as _infernode_node_v1_NodeDelta, NodeDelta__Output as _infernode_node_v1_NodeDelta__Output } from './infernode/node/v1/NodeDelta.js';
 import type { NodeServiceClient as _infernode_node_v1_NodeServiceClient, NodeServiceDefinition as _infernode_node_v1_NodeServiceDefinition } from './infernode/node/v1/NodeService.js';
 import type { NodeUpdate as _infernode_node_v1_NodeUpdate, NodeUpdate__Output as _infernode_node_v1_NodeUpdate__Output } from './infernode/node/v1/NodeUpdate.js';
+import type { PlanRequest as _infernode_node_v1_PlanRequest, PlanRequest__Output as _infernode_node_v1_PlanRequest__Output } from './infernode/node/v1/PlanRequest.js';
+import type { PlanResponse as _infernode_node_v1_PlanResponse, PlanResponse__Output as _infernode_node_v1_PlanResponse__Output } from './infernode/node/v1/PlanResponse.js';
 import type { ReleaseDriverRequest as _infernode_node_v1_ReleaseDriverRequest, ReleaseDriverRequest__Output as _infernode_node_v1_ReleaseDriverRequest__Output } from './infernode/node/v1/ReleaseDriverRequest.js';
 import type { StartEngineRequest as _infernode_node_v1_StartEngineRequest, StartEngineRequest__Output as _infernode_node_v1_StartEngineRequest__Output } from './infernode/node/v1/StartEngineRequest.js';
 import type { StartProgress as _infernode_node_v1_StartProgress, StartProgress__Output as _infernode_node_v1_StartProgress__Output } from './infernode/node/v1/StartProgress.js';
@@ -90,6 +92,8 @@ export interface ProtoGrpcType {
         NodeDelta: MessageTypeDefinition<_infernode_node_v1_NodeDelta, _infernode_node_v1_NodeDelta__Output>
         NodeService: SubtypeConstructor<typeof grpc.Client, _infernode_node_v1_NodeServiceClient> & { service: _infernode_node_v1_NodeServiceDefinition }
         NodeUpdate: MessageTypeDefinition<_infernode_node_v1_NodeUpdate, _infernode_node_v1_NodeUpdate__Output>
+        PlanRequest: MessageTypeDefinition<_infernode_node_v1_PlanRequest, _infernode_node_v1_PlanRequest__Output>
+        PlanResponse: MessageTypeDefinition<_infernode_node_v1_PlanResponse, _infernode_node_v1_PlanResponse__Output>
         ReleaseDriverRequest: MessageTypeDefinition<_infernode_node_v1_ReleaseDriverRequest, _infernode_node_v1_ReleaseDriverRequest__Output>
         StartEngineRequest: MessageTypeDefinition<_infernode_node_v1_StartEngineRequest, _infernode_node_v1_StartEngineRequest__Output>
         StartProgress: MessageTypeDefinition<_infernode_node_v1_StartProgress, _infernode_node_v1_StartProgress__Output>

@@ -1,4 +1,5 @@
 /** NodeService over real gRPC on a free port: what a coordinator sees, with the owners of engines and devices faked. */
+import { planForNode } from '../../../src/engine/plan/plan-for-node.js';
 import type { DriverControl, FaultDesk } from '../../../src/node/health-calls.js';
 import { Client, credentials, Metadata } from '@grpc/grpc-js';
 import { Registry } from 'prom-client';
@@ -43,6 +44,17 @@ async function setUp() {
   work.setEngines([anEngineStatus()]);
   publisher.publish({ devices: [aDeviceStatus(0)], engines: [anEngineStatus()] });
   const engines: EngineControl = {
+    // The planner itself, for a node of eight H100s without a vllm.
+    planEngine: async (wish) =>
+      planForNode(
+        Array.from({ length: 8 }, (_, index) => {
+          const device = aDeviceStatus(index);
+          return { ...device, identity: { ...device.identity, name: 'NVIDIA H100 80GB HBM3' } };
+        }),
+        wish,
+        { version: null, flags: null, unknown: 'none' },
+        null,
+      ),
     startEngine: async ({ engineId }) => anEngineStatus(engineId, { state: 'starting', load: null }),
     stopEngine: async (id) => {
       if (id !== 'chat-0') throw new InfernodeError('engine-unknown', `no engine "${id}"`);
@@ -205,6 +217,14 @@ describe('NodeService', () => {
       state: 'starting',
       load: null,
     });
+    expect(await client.plan({ model: 'llama-3.1-70b' })).toMatchObject({
+      tensorParallelSize: 4,
+      enginesThatFit: 2,
+      kvBytesPerToken: { auto: 327_680, fp8: 163_840 },
+      command: expect.arrayContaining(['--tensor-parallel-size', '4']) as string[],
+    });
+    for (const model of ['no-such-model', ''])
+      await expect(client.plan({ model })).rejects.toMatchObject({ code: 'argument-invalid' });
     expect((await client.drainEngine({ engineId: 'chat-0' })).reason).toBe('null');
     expect((await client.drainEngine({ engineId: 'chat-0', deadlineMs: 7 })).reason).toBe('7');
     expect((await client.cordonDevice({ device: '0', reason: 'why' })).cordons).toEqual([

@@ -21,6 +21,8 @@ import type { ListEnginesRequest as _infernode_node_v1_ListEnginesRequest, ListE
 import type { ListEnginesResponse as _infernode_node_v1_ListEnginesResponse, ListEnginesResponse__Output as _infernode_node_v1_ListEnginesResponse__Output } from '../../../infernode/node/v1/ListEnginesResponse.js';
 import type { Node as _infernode_node_v1_Node, Node__Output as _infernode_node_v1_Node__Output } from '../../../infernode/node/v1/Node.js';
 import type { NodeUpdate as _infernode_node_v1_NodeUpdate, NodeUpdate__Output as _infernode_node_v1_NodeUpdate__Output } from '../../../infernode/node/v1/NodeUpdate.js';
+import type { PlanRequest as _infernode_node_v1_PlanRequest, PlanRequest__Output as _infernode_node_v1_PlanRequest__Output } from '../../../infernode/node/v1/PlanRequest.js';
+import type { PlanResponse as _infernode_node_v1_PlanResponse, PlanResponse__Output as _infernode_node_v1_PlanResponse__Output } from '../../../infernode/node/v1/PlanResponse.js';
 import type { ReleaseDriverRequest as _infernode_node_v1_ReleaseDriverRequest, ReleaseDriverRequest__Output as _infernode_node_v1_ReleaseDriverRequest__Output } from '../../../infernode/node/v1/ReleaseDriverRequest.js';
 import type { StartEngineRequest as _infernode_node_v1_StartEngineRequest, StartEngineRequest__Output as _infernode_node_v1_StartEngineRequest__Output } from '../../../infernode/node/v1/StartEngineRequest.js';
 import type { StopEngineRequest as _infernode_node_v1_StopEngineRequest, StopEngineRequest__Output as _infernode_node_v1_StopEngineRequest__Output } from '../../../infernode/node/v1/StopEngineRequest.js';
@@ -112,6 +114,15 @@ export interface NodeServiceClient extends grpc.Client {
   listEngines(argument: _infernode_node_v1_ListEnginesRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_infernode_node_v1_ListEnginesResponse__Output>): grpc.ClientUnaryCall;
   listEngines(argument: _infernode_node_v1_ListEnginesRequest, callback: grpc.requestCallback<_infernode_node_v1_ListEnginesResponse__Output>): grpc.ClientUnaryCall;
   
+  Plan(argument: _infernode_node_v1_PlanRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_infernode_node_v1_PlanResponse__Output>): grpc.ClientUnaryCall;
+  Plan(argument: _infernode_node_v1_PlanRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_infernode_node_v1_PlanResponse__Output>): grpc.ClientUnaryCall;
+  Plan(argument: _infernode_node_v1_PlanRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_infernode_node_v1_PlanResponse__Output>): grpc.ClientUnaryCall;
+  Plan(argument: _infernode_node_v1_PlanRequest, callback: grpc.requestCallback<_infernode_node_v1_PlanResponse__Output>): grpc.ClientUnaryCall;
+  plan(argument: _infernode_node_v1_PlanRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_infernode_node_v1_PlanResponse__Output>): grpc.ClientUnaryCall;
+  plan(argument: _infernode_node_v1_PlanRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_infernode_node_v1_PlanResponse__Output>): grpc.ClientUnaryCall;
+  plan(argument: _infernode_node_v1_PlanRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_infernode_node_v1_PlanResponse__Output>): grpc.ClientUnaryCall;
+  plan(argument: _infernode_node_v1_PlanRequest, callback: grpc.requestCallback<_infernode_node_v1_PlanResponse__Output>): grpc.ClientUnaryCall;
+  
   ReleaseDriver(argument: _infernode_node_v1_ReleaseDriverRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_infernode_node_v1_Driver__Output>): grpc.ClientUnaryCall;
   ReleaseDriver(argument: _infernode_node_v1_ReleaseDriverRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_infernode_node_v1_Driver__Output>): grpc.ClientUnaryCall;
   ReleaseDriver(argument: _infernode_node_v1_ReleaseDriverRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_infernode_node_v1_Driver__Output>): grpc.ClientUnaryCall;
@@ -184,6 +195,8 @@ export interface NodeServiceHandlers extends grpc.UntypedServiceImplementation {
   
   ListEngines: grpc.handleUnaryCall<_infernode_node_v1_ListEnginesRequest__Output, _infernode_node_v1_ListEnginesResponse>;
   
+  Plan: grpc.handleUnaryCall<_infernode_node_v1_PlanRequest__Output, _infernode_node_v1_PlanResponse>;
+  
   ReleaseDriver: grpc.handleUnaryCall<_infernode_node_v1_ReleaseDriverRequest__Output, _infernode_node_v1_Driver>;
   
   ReportWork: grpc.handleBidiStreamingCall<_infernode_node_v1_WorkReport__Output, _infernode_node_v1_WorkAck>;
@@ -210,6 +223,7 @@ export interface NodeServiceDefinition extends grpc.ServiceDefinition {
   GetNode: MethodDefinition<_infernode_node_v1_GetNodeRequest, _infernode_node_v1_Node, _infernode_node_v1_GetNodeRequest__Output, _infernode_node_v1_Node__Output>
   ListConditions: MethodDefinition<_infernode_node_v1_ListConditionsRequest, _infernode_node_v1_ListConditionsResponse, _infernode_node_v1_ListConditionsRequest__Output, _infernode_node_v1_ListConditionsResponse__Output>
   ListEngines: MethodDefinition<_infernode_node_v1_ListEnginesRequest, _infernode_node_v1_ListEnginesResponse, _infernode_node_v1_ListEnginesRequest__Output, _infernode_node_v1_ListEnginesResponse__Output>
+  Plan: MethodDefinition<_infernode_node_v1_PlanRequest, _infernode_node_v1_PlanResponse, _infernode_node_v1_PlanRequest__Output, _infernode_node_v1_PlanResponse__Output>
   ReleaseDriver: MethodDefinition<_infernode_node_v1_ReleaseDriverRequest, _infernode_node_v1_Driver, _infernode_node_v1_ReleaseDriverRequest__Output, _infernode_node_v1_Driver__Output>
   ReportWork: MethodDefinition<_infernode_node_v1_WorkReport, _infernode_node_v1_WorkAck, _infernode_node_v1_WorkReport__Output, _infernode_node_v1_WorkAck__Output>
   StartEngine: MethodDefinition<_infernode_node_v1_StartEngineRequest, _infernode_node_v1_Engine, _infernode_node_v1_StartEngineRequest__Output, _infernode_node_v1_Engine__Output>
