@@ -14,6 +14,7 @@ import type { WorkInFlight } from './domain/work.js';
 import { nativePath } from './native/native-paths.js';
 import type { EngineControl } from './node/node-service.js';
 import type { Clock } from './runtime/clock.js';
+import { seesHostPids } from './runtime/process-identity.js';
 import type { Logger } from './runtime/logger.js';
 
 export interface SamplerPart {
@@ -100,6 +101,7 @@ function createFleet(options: EngineFleetPartOptions): EngineFleetPart {
     logger,
     metrics: new EngineMetrics(registry, config.node.name),
     keeperPath: nativePath('infernode-keeper'),
+    seesHostPids: seesHostPids(),
     bootId,
     resolveDevice: (ref) => resolveDevice(devices(), ref),
     freeDevices: () =>

@@ -50,7 +50,7 @@ void EventPipe::WriteEvent(const nvml::Event& event) {
 void EventPipe::WriteNote(const char* kind) { Write(std::string("{\"kind\":\"") + kind + "\"}\n", false); }
 
 bool EventPipe::WriteKmsg(const KmsgRecord& record, uint64_t age_us) {
-  const std::string line = "{\"kind\":\"kmsg\",\"seq\":" + std::to_string(record.sequence) + ",\"prio\":" + std::to_string(record.priority) +
+  const std::string line = "{\"kind\":\"kmsg\",\"seq\":" + (record.has_header ? std::to_string(record.sequence) : "null") + ",\"prio\":" + std::to_string(record.priority) +
                            ",\"age\":" + std::to_string(age_us) + ",\"text\":" + Escaped(record.text) + "}\n";
   for (int i = 0; i < kWaits; i++) {
     if (TryWrite(line)) return true;

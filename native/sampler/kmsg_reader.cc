@@ -205,7 +205,6 @@ void KmsgReader::Take(const std::string& line) {
     invalid_++;
     return;
   }
-  if (!record.has_header) record.sequence = offset_;
   const auto wanted = [&record](const std::string& word) { return record.text.find(word) != std::string::npos; };
   if (std::none_of(options_.match.begin(), options_.match.end(), wanted)) return;
   const uint64_t now_us = nvml::MonotonicNs() / 1000;

@@ -225,7 +225,7 @@ export class DeviceSampler implements Service {
       logger,
       onNote: (note) => this.#handleNote(sampler, note),
       onEvent: (event) => this.#handleEvent(sampler, event),
-      onKernelRecord: (record) => this.#handleKernelRecord(record),
+      onKernelRecord: (record) => this.#handleKernelRecord(sampler, record),
       onKernelLog: (status) => this.#handleKernelLog(sampler, status),
       onGarbage: () => metrics.count('garbage'),
       onExit: (reason) => this.#handleExit(sampler, reason),
@@ -241,9 +241,9 @@ export class DeviceSampler implements Service {
       this.#tell(this.#kernelListeners, { kind: 'event-set', broken: note === 'events-broken' });
   }
 
-  /** From whichever sampler: who listens knows by the sequence number what it has heard. */
-  #handleKernelRecord(record: KernelRecord): void {
-    if (this.#closed) return;
+  /** From whichever sampler: who listens knows by the sequence number what it has heard. One without a number comes from the current. */
+  #handleKernelRecord(sampler: Sampler, record: KernelRecord): void {
+    if (this.#closed || (record.seq === null && sampler !== this.#lineup.current)) return;
     this.#options.metrics.countKernelLog({ records: 1 });
     const drill = record.drill || this.#options.drill === true;
     this.#tell(this.#kernelListeners, { kind: 'record', record: { ...record, drill } });

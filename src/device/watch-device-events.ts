@@ -96,7 +96,8 @@ export class DeviceEventReader {
   }
 
   #kernelRecord({ seq, prio, age, text }: RawMessage): boolean {
-    if (!isCount(seq) || !isCount(prio) || !isCount(age) || typeof text !== 'string') return false;
+    if ((seq !== null && !isCount(seq)) || !isCount(prio) || !isCount(age) || typeof text !== 'string')
+      return false;
     const observedAtMs = this.#handlers.clock.monotonicMs() - age / 1000;
     // The facility stands above the level; only the kernel itself has facility 0.
     this.#handlers.onKernelRecord({ seq, text, observedAtMs, drill: prio >> 3 !== 0 });

@@ -1,7 +1,7 @@
 /** A line of the kernel log that somebody asked for. */
 export interface KernelRecord {
-  /** Rises within a boot; for a file without record headers the position in it. */
-  seq: number;
+  /** Rises within a boot; `null` for a line without a record header, which is told once, when it comes. */
+  seq: number | null;
   text: string;
   /** When it was written, monotonic ms of the agent's clock; before the agent's start where the log was replayed. */
   observedAtMs: number;

@@ -61,6 +61,8 @@ export interface EngineFleetOptions {
   devicesReleased: DevicesReleased;
   /** Absent: nobody tells of work in flight and heartbeats, and engines are judged without them. */
   inputs?: Partial<Pick<EngineInputs, 'workOn' | 'heartbeatMissed'>>;
+  /** Pids in the driver's messages are pids as this process sees them. */
+  seesHostPids?: boolean;
   bootId?: string;
   settings?: Partial<EngineSettings>;
 }
@@ -259,13 +261,21 @@ export class EngineFleet implements Service {
     for (const engine of this.#roster.supervised) engine.reconcile();
   }
 
-  /** A fault that wants a new process gets one: of the engine it names by pid, else of all on the device. */
+  /** A fault that wants a new process gets one: of the engine it names by pid, else of all on the device; not for a stranger's. */
   applyFault(fault: Fault): void {
     const { drain, deviceUuid, pid, reason, observedAtMs } = fault;
     this.#context.faults.note(fault);
     if (drain !== 'restart-engine' || deviceUuid === null) return;
     const onDevice = this.#roster.supervised.filter((engine) => engine.run?.deviceUuids.includes(deviceUuid));
     const named = pid === null ? [] : onDevice.filter((engine) => engine.run?.pids.has(pid));
+    // The driver names pids of the host: where we see those too, one that is no engine's is somebody else's crash.
+    if (pid !== null && named.length === 0 && this.#options.seesHostPids === true) {
+      this.#context.logger.warn(
+        { pid, device: deviceUuid, reason },
+        'a process that is no engine had a fault on the device',
+      );
+      return;
+    }
     for (const engine of named.length > 0 ? named : onDevice)
       // News of an incident that the present process has not seen are about its predecessor.
       if (engine.run && engine.run.startedAtMs <= observedAtMs) engine.restart(reason);

@@ -21,6 +21,7 @@ export class HealthMetrics {
   readonly #condition: Gauge<'node' | 'device' | 'check' | 'severity'>;
   readonly #xids: Counter<'node' | 'device' | 'xid'>;
   readonly #faults: Counter<'node' | 'device' | 'severity'>;
+  readonly #drill: Gauge<'node' | 'device'>;
   /** Label sets of conditions that were exported, by device. */
   readonly #conditions = new Map<string, Map<string, ConditionSeries>>();
   readonly #nodeCondition: Gauge<'node' | 'check' | 'severity'>;
@@ -70,6 +71,12 @@ export class HealthMetrics {
       labelNames: ['node', 'device', 'severity'],
       registers,
     });
+    this.#drill = new Gauge({
+      name: 'infernode_device_drill',
+      help: 'A device with a finding that a rehearsal caused: 1 while it lasts',
+      labelNames: ['node', 'device'],
+      registers,
+    });
   }
 
   /** `device` is empty for an event that names none. */
@@ -91,6 +98,8 @@ export class HealthMetrics {
       if (!this.#codes.has(device)) this.#bear(device);
       for (const state of deviceHealthStates)
         this.#health.set({ node: this.#node, device, state }, status.health === state ? 1 : 0);
+      const drill = status.conditions.some((condition) => condition.drill === true);
+      this.#drill.set({ node: this.#node, device }, drill ? 1 : 0);
       this.#showConditions(device, status);
     }
   }
@@ -137,6 +146,7 @@ export class HealthMetrics {
     for (const xid of this.#codes.get(device) ?? []) this.#xids.remove({ node, device, xid });
     for (const severity of severities) this.#faults.remove({ node, device, severity });
     for (const state of deviceHealthStates) this.#health.remove({ node, device, state });
+    this.#drill.remove({ node, device });
     for (const { check, severity } of this.#conditions.get(device)?.values() ?? [])
       this.#condition.remove({ node, device, check, severity });
     this.#showUnsupported(device, []);

@@ -26,8 +26,10 @@ export class KernelLogReader {
   readonly #xids = new XidMessageReader();
   readonly #windows = new Map<string, number[]>();
   #seen: number;
+  /** Where we are, in records, for what must stand near each other. */
+  #line = -1;
   #driverLine = Number.NEGATIVE_INFINITY;
-  #hung: KernelRecord | null = null;
+  #hung: { record: KernelRecord; line: number } | null = null;
   #aerReceived = Number.NEGATIVE_INFINITY;
 
   /** `seen`: sequence number of the newest record that an agent of this boot has acted on; -1: none. */
@@ -49,8 +51,9 @@ export class KernelLogReader {
 
   /** What a record means; nothing for one that was seen before. */
   read(record: KernelRecord, settings: CheckSettings): KernelNewsItem[] {
-    if (record.seq <= this.#seen) return [];
-    this.#seen = record.seq;
+    if (record.seq !== null && record.seq <= this.#seen) return [];
+    this.#seen = record.seq ?? this.#seen;
+    this.#line = record.seq ?? this.#line + 1;
     const hung = this.#hungTask(record);
     const message = this.#xids.read(record.text);
     const finding = findInKernelLine(record.text);
@@ -67,13 +70,13 @@ export class KernelLogReader {
 
   /** A hung task concerns us when the driver stands in its stack, before or after the report. */
   #hungTask(record: KernelRecord): KernelNewsItem | null {
-    if (findInKernelLine(record.text)?.check === 'hung_task') this.#hung = record;
-    if (namesDriver(record.text)) this.#driverLine = record.seq;
+    if (findInKernelLine(record.text)?.check === 'hung_task') this.#hung = { record, line: this.#line };
+    if (namesDriver(record.text)) this.#driverLine = this.#line;
     const hung = this.#hung;
-    if (!hung || Math.abs(this.#driverLine - hung.seq) > nearRecords) return null;
+    if (!hung || Math.abs(this.#driverLine - hung.line) > nearRecords) return null;
     this.#hung = null;
-    const finding = findInKernelLine(hung.text);
-    return finding && { kind: 'finding', finding, record: hung, count: 1 };
+    const finding = findInKernelLine(hung.record.text);
+    return finding && { kind: 'finding', finding, record: hung.record, count: 1 };
   }
 
   /** Checks that fire at a rate are news only at their limit. */
@@ -89,12 +92,12 @@ export class KernelLogReader {
   }
 
   /** The port says "error received", then the device says which: one error. */
-  #isSecondLine({ text, seq }: KernelRecord): boolean {
+  #isSecondLine({ text }: KernelRecord): boolean {
     if (text.includes('AER: ')) {
-      this.#aerReceived = seq;
+      this.#aerReceived = this.#line;
       return false;
     }
-    const second = seq - this.#aerReceived <= 3;
+    const second = this.#line - this.#aerReceived <= 3;
     this.#aerReceived = Number.NEGATIVE_INFINITY;
     return second;
   }

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 
 /** A pid alone is no identity: the kernel gives it away again. Pid and start time together are one, within a boot. */
 export interface ProcessIdentity {
@@ -45,5 +45,17 @@ export function readBootId(): string {
     return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
   } catch {
     return `unknown-${process.pid}-${startTimeOf(process.pid) ?? ''}`;
+  }
+}
+
+/** Inode of the first pid namespace of every Linux kernel (`PROC_PID_INIT_INO`). */
+const initialPidNamespace = 'pid:[4026531836]';
+
+/** True outside of containers and in those with the host's pids: the kernel's messages name processes as we see them. */
+export function seesHostPids(): boolean {
+  try {
+    return readlinkSync('/proc/self/ns/pid') === initialPidNamespace;
+  } catch {
+    return false;
   }
 }

@@ -49,8 +49,8 @@ function aFault(overrides: Partial<Fault> = {}): Fault {
   };
 }
 
-async function running(plan: FakePlan = {}): Promise<FleetCase> {
-  current = aFleet(plan);
+async function running(plan: FakePlan = {}, overrides: { seesHostPids?: boolean } = {}): Promise<FleetCase> {
+  current = aFleet(plan, overrides);
   current.fleet.applyDeviceStatus([healthy]);
   await current.fleet.start();
   await current.until('ready');
@@ -174,6 +174,14 @@ describe('a fault that wants a new process', () => {
     await test.until('ready', (s) => s.incarnation === '2');
     test.fleet.applyFault(fault);
     expect(test.status()).toMatchObject({ state: 'ready', restarts: 1 });
+  });
+
+  it('restarts the engine whose process is named, and none for the process of somebody else', async () => {
+    const test = await running({}, { seesHostPids: true });
+    test.fleet.applyFault(aFault({ pid: 1 }));
+    expect(test.status()).toMatchObject({ state: 'ready', restarts: 0 });
+    test.fleet.applyFault(aFault({ pid: test.status().pid }));
+    await test.until('ready', (s) => s.incarnation === '2');
   });
 
   it('leaves engines on other devices, and faults without that wish, alone', async () => {
