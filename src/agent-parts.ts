@@ -12,7 +12,7 @@ import type { Fault } from './domain/health.js';
 import { kernelLogWords } from './health/kernel-patterns.js';
 import type { WorkInFlight } from './domain/work.js';
 import { nativePath } from './native/native-paths.js';
-import type { EngineControl } from './node/node-service.js';
+import type { EngineControl } from './node/engine-calls.js';
 import type { Clock } from './runtime/clock.js';
 import { seesHostPids } from './runtime/process-identity.js';
 import type { Logger } from './runtime/logger.js';

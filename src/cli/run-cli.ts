@@ -12,6 +12,7 @@ import { addEventsCommand } from './events-command.js';
 import { addExplainCommand } from './explain-command.js';
 import { addKvCommand } from './kv-command.js';
 import { addPlacementCommand } from './placement-command.js';
+import { addEnginesCommand } from './engines-command.js';
 import { addPlanCommand } from './plan-command.js';
 import { addProbeCommand } from './probe-command.js';
 import { addSimCommand } from './sim-command.js';
@@ -34,6 +35,7 @@ export async function runCli(argv: readonly string[]): Promise<void> {
   addStatusCommand(program);
   addExplainCommand(program);
   addEventsCommand(program);
+  addEnginesCommand(program);
   addCordonCommands(program);
   addDriverCommands(program);
   addDoctorCommand(program);

@@ -32,6 +32,17 @@ const templateFields = z.strictObject({
   stopGraceMs: z.int().min(0).default(20_000),
   /** Without a step for this long while work waits, and with one more sign, an engine counts as hung (design decision 5). */
   watchdogMs: z.int().min(1000).max(3_600_000).default(30_000),
+  /**
+   * Lets it sleep (vLLM). Level 1 keeps the weights in host memory, 2 drops them. `front` names what stands before an engine
+   * that does not listen on loopback, for sleep opens admin paths without authentication.
+   */
+  sleep: z
+    .strictObject({
+      level: z.union([z.literal(1), z.literal(2)]).default(1),
+      front: z.string().min(1).nullable().default(null),
+    })
+    .nullable()
+    .default(null),
 });
 
 const defaultCommands = {
@@ -58,6 +69,11 @@ const supervisedSchema = z.strictObject({
   template: z.string().min(1),
   devices: z.array(deviceRef).default([]),
   autostart: z.boolean().default(true),
+  /**
+   * Takes the place of a lost engine of the same template: `warm` waits asleep with its weights in host memory, `cold` is
+   * started only then. It goes back when the lost one serves again.
+   */
+  standby: z.enum(['warm', 'cold']).optional(),
 });
 const attachedSchema = z.strictObject({
   id: name,
@@ -156,6 +172,16 @@ export const agentSchema = z
           code: 'custom',
           path: ['engines', index, 'template'],
           message: `unknown template "${engine.template}"; known: ${Object.keys(config.templates).join(', ') || 'none'}`,
+        });
+      if (
+        engine.origin === 'supervised' &&
+        engine.standby === 'warm' &&
+        !config.templates[engine.template]?.sleep
+      )
+        context.addIssue({
+          code: 'custom',
+          path: ['engines', index, 'standby'],
+          message: `a warm standby sleeps, and template "${engine.template}" has no \`sleep\`; set \`sleep: { level: 1 }\` there, or use cold`,
         });
       for (const device of engine.devices) {
         const owner = claimed.get(String(device));

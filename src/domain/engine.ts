@@ -1,6 +1,7 @@
 import type { Cordon } from './cordon.js';
+import type { EngineDeath } from './engine-death.js';
 
-export const engineStates = ['starting', 'ready', 'draining', 'stopped', 'failed'] as const;
+export const engineStates = ['starting', 'ready', 'draining', 'asleep', 'stopped', 'failed'] as const;
 export type EngineState = (typeof engineStates)[number];
 
 /** `supervised`: the agent started it and may signal it. `attached`: watched and routed to, never signalled. */
@@ -45,6 +46,9 @@ export interface CudaGraphs {
   degradeStep: number;
 }
 
+export const standbyKinds = ['warm', 'cold'] as const;
+export type StandbyKind = (typeof standbyKinds)[number];
+
 /** What the node says of one engine. */
 export interface EngineStatus {
   id: string;
@@ -78,21 +82,8 @@ export interface EngineStatus {
   progress?: StartProgress | null;
   /** Absent while not known, and for servers that do not tell. */
   graphs?: CudaGraphs | null;
-}
-
-/** An end that nobody asked for, in one line and with what it took along. */
-export interface EngineDeath {
-  incarnation: string;
-  /** Class of the cause, such as `out-of-memory` or `cuda-error`. */
-  cause: string;
-  /** One sentence. */
-  reason: string;
-  /** Wall time, for display. */
-  atMs: number;
-  /** Leases that were in flight. */
-  lostWork: string[];
-  /** Requests that were in flight at two deaths. */
-  suspectedPoison: string[];
+  /** Takes the place of a lost one: asleep with its weights in host memory, or not started. Absent: it serves. */
+  standby?: StandbyKind | null;
 }
 
 /**

@@ -1,33 +1,24 @@
 /** The bounded history of an engine's bad ends, in `engines/<id>/deaths.jsonl`. */
 import { join } from 'node:path';
-import type { EngineDeath } from '../domain/engine.js';
+import type { DeathRecord } from '../domain/engine-death.js';
 import { Journal } from '../runtime/journal.js';
-import type { StopReport } from './stop-report.js';
-
-export interface DeathEntry extends EngineDeath {
-  exit: { code: number | null; signal: string | null } | null;
-  /** `null`: it never served. */
-  readyForMs: number | null;
-  /** How it was brought to its proven end. */
-  stop: StopReport | null;
-}
 
 /** One death takes about 1 kB, so this holds some hundred of them. */
 const maxBytes = 256 * 1024;
 
-export class DeathJournal extends Journal<DeathEntry> {
+export class DeathJournal extends Journal<DeathRecord> {
   constructor(engineDirectory: string) {
     super({ path: join(engineDirectory, 'deaths.jsonl'), maxBytes });
   }
 
   /** Newest first. */
-  latest(limit: number): Promise<DeathEntry[]> {
-    return this.read(limit, isDeathEntry);
+  latest(limit: number): Promise<DeathRecord[]> {
+    return this.read(limit, isDeathRecord);
   }
 }
 
-function isDeathEntry(value: unknown): value is DeathEntry {
-  const entry = value as Partial<DeathEntry> | null;
+function isDeathRecord(value: unknown): value is DeathRecord {
+  const entry = value as Partial<DeathRecord> | null;
   return (
     typeof entry === 'object' &&
     entry !== null &&

@@ -10,7 +10,8 @@ import type { EngineRun } from './engine-run.js';
 import type { EngineProbe } from './probe-engine.js';
 import { startTimeOf } from '../runtime/process-identity.js';
 import { stopEngine, untilReleased } from './stop-engine.js';
-import { StopRecorder, type StopReport } from './stop-report.js';
+import type { StopReport } from '../domain/engine-death.js';
+import { StopRecorder } from './stop-recorder.js';
 
 export interface EndCallbacks {
   onDraining: (reason: string) => void;
@@ -99,14 +100,20 @@ export class EndOfRun {
       releaseLimitMs: settings.releaseLimitMs,
       recorder,
     });
-    return this.#closed ? null : report;
+    if (this.#closed) return null;
+    this.#context.metrics.stopped(this.#engineId, report);
+    const { incarnation } = this.#run;
+    this.#context.logger.info({ engine: this.#engineId, incarnation, ...report }, 'engine ended');
+    return report;
   }
 
   /** Nothing may start on a device that still carries this run: looked at slowly, until it is over or closed. */
   async untilUnstuck(detail: string): Promise<void> {
     this.#stuck = true;
     this.#callbacks.onStuck(detail);
-    const { metrics } = this.#context;
+    const { metrics, logger } = this.#context;
+    const devices = this.#run.deviceUuids;
+    logger.error({ engine: this.#engineId, devices, detail }, 'the end is not proven');
     for (const uuid of this.#run.deviceUuids) metrics.deviceStuck(uuid, true);
     await this.#waitForEnd();
     for (const uuid of this.#run.deviceUuids) metrics.deviceStuck(uuid, false);

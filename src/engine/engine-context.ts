@@ -44,6 +44,8 @@ export interface EngineSettings {
   releaseLimitMs: number;
   /** How long a start waits for memory that somebody else still holds. */
   gateLimitMs: number;
+  /** A lost engine that serves again must do so for this long before its standby goes back to rest. */
+  standbyReturnMs: number;
   /** A stuck engine or device is looked at again after this. */
   stuckRecheckMs: number;
 }
@@ -58,5 +60,6 @@ export const defaultEngineSettings: EngineSettings = {
   evictGraceMs: 1000,
   releaseLimitMs: 15_000,
   gateLimitMs: 60_000,
+  standbyReturnMs: 60_000,
   stuckRecheckMs: 5000,
 };

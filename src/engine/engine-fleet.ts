@@ -10,17 +10,16 @@ import type { EngineStatus } from '../domain/engine.js';
 import type { NodePlan, PlanWish } from '../domain/engine-plan.js';
 import { InfernodeError } from '../domain/error-codes.js';
 import type { Fault } from '../domain/health.js';
-import { sleep, type Clock } from '../runtime/clock.js';
-import type { Logger } from '../runtime/logger.js';
+import { sleep } from '../runtime/clock.js';
 import type { Service } from '../runtime/service.js';
 import { AttachedEngine } from './attached-engine.js';
 import { batchSizesFile, readBatchSizes } from './batch-sizes.js';
 import { CompileCaches } from './compile-caches.js';
+import { EngineArchive } from './engine-archive.js';
 import { DeviceClaims, type Engine } from './device-claims.js';
 import { learnPrograms } from './engine-adapters.js';
-import { defaultEngineSettings, type EngineContext, type EngineSettings } from './engine-context.js';
-import { noInputs, type EngineInputs } from './engine-inputs.js';
-import type { EngineMetrics } from './engine-metrics.js';
+import { defaultEngineSettings, type EngineContext } from './engine-context.js';
+import { noInputs } from './engine-inputs.js';
 import {
   engineAttached,
   engineIdInvalid,
@@ -40,40 +39,9 @@ import { RecentFaults } from './recent-faults.js';
 import { readBootId } from '../runtime/process-identity.js';
 import { EngineRestorer, engineIdPattern, firstLookMs } from './restore-engines.js';
 import { emptyRecord, unknownTemplate } from './restore-record.js';
-import type { DevicesReleased } from './stop-engine.js';
 import { installedVllm } from './vllm-program.js';
-
-export interface EngineFleetOptions {
-  nodeName: string;
-  templates: AgentConfig['templates'];
-  engines: AgentConfig['engines'];
-  stateDir: string;
-  clock: Clock;
-  logger: Logger;
-  metrics: EngineMetrics;
-  /** Path of infernode-keeper. */
-  keeperPath: string;
-  /** UUID of a device by UUID or index, `null` when the node does not know it. */
-  resolveDevice: (ref: string) => string | null;
-  /** UUIDs that may be given to new work: healthy and without cordon. */
-  freeDevices: () => readonly string[];
-  /** Does the driver show no memory of these processes on these devices? Asked repeatedly. */
-  devicesReleased: DevicesReleased;
-  /** Absent: nobody tells of work in flight and heartbeats, and engines are judged without them. */
-  inputs?: Partial<Pick<EngineInputs, 'workOn' | 'heartbeatMissed'>>;
-  /** Pids in the driver's messages are pids as this process sees them. */
-  seesHostPids?: boolean;
-  bootId?: string;
-  settings?: Partial<EngineSettings>;
-}
-
-export interface StartEngineRequest {
-  engineId: string;
-  /** Empty or absent: the engine's own. */
-  template?: string;
-  /** UUIDs or indices; empty or absent: the engine's own, else free ones. */
-  devices?: readonly string[];
-}
+import { StandbyRule } from './standby.js';
+import type { EngineFleetOptions, StartEngineRequest } from './engine-fleet-options.js';
 
 /** Engines started through the API beside those of the configuration. */
 const maxDynamicEngines = 64;
@@ -83,6 +51,9 @@ export class EngineFleet implements Service {
   readonly #context: EngineContext;
   readonly #claims: DeviceClaims;
   readonly #restorer: EngineRestorer;
+  readonly #standby: StandbyRule;
+  /** Deaths and logs. */
+  readonly archive: EngineArchive;
   readonly #roster: EngineRoster;
   #templates: AgentConfig['templates'];
   #started = false;
@@ -120,6 +91,21 @@ export class EngineFleet implements Service {
       hasTemplate: (name) => this.#templates[name] !== undefined,
       supervise: (id, store, record) => this.#roster.add(this.#supervise(id, store, record)),
     });
+    this.#standby = new StandbyRule({
+      members: () => this.#roster.supervised,
+      clock,
+      returnMs: this.#context.settings.standbyReturnMs,
+      onPromoted: (id, promoted) => {
+        logger.warn({ engine: id, promoted }, promoted ? 'standby takes over' : 'standby goes back to rest');
+        if (promoted) metrics.promoted(id);
+      },
+    });
+    this.#roster.listen(() => this.#started && !this.#closed && this.#standby.apply());
+    this.archive = new EngineArchive(
+      (id) => this.#restorer.storeOf(id),
+      (id) => this.#roster.get(id) !== undefined || this.#restorer.idsOnDisk().includes(id),
+      clock,
+    );
   }
 
   /** Empty before `start()`. */
@@ -171,6 +157,7 @@ export class EngineFleet implements Service {
     learnPrograms(this.#roster.supervised.map(({ record }) => this.#templates[record.template]));
     this.#started = true;
     this.applyDeviceStatus([...this.#claims.devices]);
+    this.#standby.apply();
   }
 
   /** Leaves engines running unless told otherwise. Idempotent. */
@@ -178,6 +165,7 @@ export class EngineFleet implements Service {
     if (this.#closed) return;
     this.#closed = true;
     this.#restorer.close();
+    this.#standby.close();
     if (options.stopEngines) await this.stopAll();
     await Promise.all(this.#roster.all.map(async (engine) => engine.close()));
   }
@@ -216,8 +204,7 @@ export class EngineFleet implements Service {
 
   /** Throws `engine-unknown`, `engine-attached`. Answers when the stop has begun; `onChange` tells of its end. */
   async stopEngine(engineId: string): Promise<EngineStatus> {
-    const engine = this.#find(engineId);
-    if (engine instanceof AttachedEngine) throw engineAttached(engineId, 'stopped');
+    const engine = this.#supervised(engineId, 'stopped');
     engine.stop();
     return engine.status;
   }
@@ -239,6 +226,28 @@ export class EngineFleet implements Service {
         : readBatchSizes(batchSizesFile(join(resolve(this.#options.stateDir), 'engines', id)));
     const program = await installedVllm(this.#context.clock);
     return planForNode(this.#claims.devices, wish, program, seen);
+  }
+
+  /** Drains by the deadline (`null`: the template's), ends and starts it again. Earlier failures are forgiven. */
+  async restartEngine(engineId: string, deadlineMs: number | null = null): Promise<EngineStatus> {
+    const engine = this.#supervised(engineId, 'restarted');
+    if (engine.run) engine.restartInOrder(deadlineMs);
+    else engine.start();
+    return engine.status;
+  }
+
+  /** `null`: the template's level. Throws `engine-wrong-state` unless it is ready and may sleep. */
+  async sleepEngine(engineId: string, level: 1 | 2 | null = null): Promise<EngineStatus> {
+    const engine = this.#supervised(engineId, 'put to sleep');
+    engine.rest.sleep(level);
+    return engine.status;
+  }
+
+  /** Answers when the waking has begun. Throws `engine-wrong-state` unless it is asleep. */
+  async wakeEngine(engineId: string): Promise<EngineStatus> {
+    const engine = this.#supervised(engineId, 'woken');
+    engine.rest.wake();
+    return engine.status;
   }
 
   cordonEngine(engineId: string, holder: string, reason: string): EngineStatus {
@@ -331,6 +340,12 @@ export class EngineFleet implements Service {
   #find(id: string): Engine {
     const engine = this.#roster.get(id);
     if (!engine) throw engineUnknown(id);
+    return engine;
+  }
+
+  #supervised(id: string, what: string): EngineSupervisor {
+    const engine = this.#find(id);
+    if (engine instanceof AttachedEngine) throw engineAttached(id, what);
     return engine;
   }
 

@@ -2,7 +2,7 @@ import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { engineStates, type EngineStatus } from '../domain/engine.js';
 import type { CauseClass } from './explain-exit.js';
 import { StartGauges } from './start-gauges.js';
-import type { StopReport } from './stop-report.js';
+import type { StopReport } from '../domain/engine-death.js';
 
 type EngineLabels = 'node' | 'engine_id';
 
@@ -23,6 +23,8 @@ export class EngineMetrics {
   readonly #starts: StartGauges;
   readonly #unclearProbes: Counter<EngineLabels>;
   readonly #hangs: Counter<EngineLabels>;
+  readonly #promotions: Counter<EngineLabels>;
+  readonly #wake: Histogram<EngineLabels>;
   readonly #unprovenSteps: Counter<EngineLabels | 'step'>;
   readonly #stuckDevices: Gauge<'node' | 'device'>;
 
@@ -76,6 +78,19 @@ export class EngineMetrics {
     this.#unclearProbes = new Counter({
       name: 'infernode_engine_unclear_probes_total',
       help: 'Health probes that were late or odd, which proves nothing',
+      labelNames: ['node', 'engine_id'],
+      registers,
+    });
+    this.#wake = new Histogram({
+      name: 'infernode_engine_wake_seconds',
+      help: 'From the wish to wake an engine to its first token',
+      labelNames: ['node', 'engine_id'],
+      buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300],
+      registers,
+    });
+    this.#promotions = new Counter({
+      name: 'infernode_engine_promotions_total',
+      help: 'Standby engines that took the place of a lost one',
       labelNames: ['node', 'engine_id'],
       registers,
     });
@@ -161,6 +176,14 @@ export class EngineMetrics {
 
   unclearProbe(id: string): void {
     this.#unclearProbes.inc(this.#labels(id));
+  }
+
+  promoted(id: string): void {
+    this.#promotions.inc(this.#labels(id));
+  }
+
+  woke(id: string, ms: number): void {
+    this.#wake.observe(this.#labels(id), ms / 1000);
   }
 
   hung(id: string): void {

@@ -5,6 +5,7 @@
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Cordon } from '../domain/cordon.js';
+import type { StandbyKind } from '../domain/engine.js';
 import type { Logger } from '../runtime/logger.js';
 import { readStateFile, saveStateFile } from '../runtime/state-file.js';
 import type { EngineMetrics } from './engine-metrics.js';
@@ -20,6 +21,11 @@ export interface EngineRecord {
   incarnation: number;
   restarts: number;
   cordons: Cordon[];
+  /** Sleep level while it rests; absent while it serves. */
+  asleep?: 1 | 2;
+  standby?: StandbyKind | null;
+  /** A standby that serves in the place of a lost engine. */
+  promoted?: boolean;
   run: RunFacts | null;
 }
 

@@ -11,14 +11,16 @@ import { addCordon, removeCordon } from '../domain/cordon.js';
 import type { EngineStatus } from '../domain/engine.js';
 import { messageOf } from '../domain/error-codes.js';
 import { sleep } from '../runtime/clock.js';
+import { effectiveTemplate } from './effective-template.js';
 import { IntentMaker, type EndIntent } from './end-intent.js';
-import type { DeviceChoice } from './choose-devices.js';
 import { adapterOf } from './engine-adapters.js';
 import { DeathJournal } from './death-journal.js';
 import type { EngineContext } from './engine-context.js';
 import { causeOfRefusal, engineWrongState } from './engine-errors.js';
-import type { EngineRecord, EngineStore } from './engine-record.js';
+import type { EngineRecord } from './engine-record.js';
+import type { EngineSupervisorOptions } from './engine-supervisor-options.js';
 import type { EngineRun, RunExit } from './engine-run.js';
+import { EngineRest } from './engine-rest.js';
 import { EngineView, statusOfRecord } from './engine-view.js';
 import { explainExit, type ExitCause } from './explain-exit.js';
 import { FailureBook } from './failure-book.js';
@@ -26,19 +28,9 @@ import type { Hold } from './hold-engine.js';
 import { LiveRun } from './live-run.js';
 import { EngineStarts } from './prepare-start.js';
 import type { StartLog } from './start-log.js';
-import type { StopReport } from './stop-report.js';
+import type { StopReport } from '../domain/engine-death.js';
+import { TaskSlot } from './task-slot.js';
 import { stacksBeforeSignal } from './take-stacks.js';
-
-export interface EngineSupervisorOptions {
-  id: string;
-  context: EngineContext;
-  store: EngineStore;
-  record: EngineRecord;
-  template: () => TemplateConfig;
-  /** Devices for a start now, or why there can be none. */
-  chooseDevices: () => DeviceChoice;
-  onChange: (status: EngineStatus) => void;
-}
 
 /** On a hung engine until it is proven to be gone. */
 const hangCordon = 'health:engine-hang';
@@ -46,6 +38,8 @@ const hangCordon = 'health:engine-hang';
 export class EngineSupervisor {
   readonly id: string;
   readonly record: EngineRecord;
+  /** Sleep, wake and promotion. */
+  readonly rest: EngineRest;
   readonly #options: EngineSupervisorOptions;
   readonly #context: EngineContext;
   readonly #view: EngineView;
@@ -55,7 +49,7 @@ export class EngineSupervisor {
   #live: LiveRun | null = null;
 
   /** The launch or the end of a run that is under way. */
-  #task: Promise<void> | null = null;
+  readonly #task = new TaskSlot(() => this.reconcile());
   /** Came while a launch was under way. */
   #early: EndIntent | null = null;
   #hold: Hold | null = null;
@@ -78,6 +72,14 @@ export class EngineSupervisor {
       maxConcurrentRequests,
     };
     this.#view = new EngineView(status, context.clock, options.onChange);
+    this.rest = new EngineRest({
+      ...{ record, context, template, view: this.#view },
+      live: () => this.#live,
+      save: () => this.#save(),
+      serve: () => (this.#live || this.#task.busy ? this.#want('running') : this.start()),
+      end: () => (this.#live ? this.drain(null) : this.stop()),
+      onBroken: (live, why) => this.#gone(live, { class: 'unknown', text: why }),
+    });
   }
 
   get status(): EngineStatus {
@@ -99,7 +101,7 @@ export class EngineSupervisor {
 
   /** Throws `engine-wrong-state` when it runs or is about to end. */
   start(): void {
-    if (this.#live || this.#task) throw engineWrongState(this.status, 'be stopped or failed');
+    if (this.#live || this.#task.busy) throw engineWrongState(this.status, 'be stopped or failed');
     this.#want('running');
     this.#failures.forgive();
     this.#startsAgain = false;
@@ -117,6 +119,14 @@ export class EngineSupervisor {
     if (!this.#live) throw engineWrongState(this.status, 'run');
     this.#want('stopped');
     this.#end(this.#intents.drain('drain requested', 'drained on request', deadlineMs));
+  }
+
+  /** An operator's: drained by the deadline (`null`: the template's), then started again. Throws `engine-wrong-state`. */
+  restartInOrder(deadlineMs: number | null): void {
+    if (!this.#live) throw engineWrongState(this.status, 'run');
+    this.#want('running');
+    this.#failures.forgive();
+    this.#end(this.#intents.drain('restart requested', 'restarting on request', deadlineMs));
   }
 
   /** A fault wants a new process: everything in flight is lost anyway. Without a run there is nothing to do. */
@@ -154,7 +164,7 @@ export class EngineSupervisor {
 
   /** Brings what is toward what is wished; harmless at any time. */
   reconcile(): void {
-    if (this.#task || this.#ending === 'closed') return;
+    if (this.#task.busy || this.#ending === 'closed') return;
     if (this.#live) {
       if (this.#live.end.intent || this.#live.run.exit) this.#begin(this.#windDown.bind(this, this.#live));
       return;
@@ -171,7 +181,7 @@ export class EngineSupervisor {
     this.#ending = 'stopping';
     this.#live?.end.giveUpWaiting();
     this.#end(this.#intents.stop('the agent stops its engines', 'stopped with the agent'));
-    while (this.#task) await this.#task;
+    await this.#task.idle();
   }
 
   /** Lets go: the engine and its keeper go on. */
@@ -187,20 +197,22 @@ export class EngineSupervisor {
 
   async #launch(deviceUuids: string[]): Promise<void> {
     const { context, record } = this.#options;
-    const template = this.#options.template();
-    if (this.#early) return this.#launchRevoked(this.#early);
+    const template = effectiveTemplate(this.#options.template());
+    const early = this.#takeEarly();
+    if (early) return this.#launchRevoked(early);
     if (this.#startsAgain) {
       record.restarts += 1;
       context.metrics.restarted(this.id);
     }
     record.incarnation += 1;
+    this.rest.noteLaunch();
     this.#failures.cause = null;
     this.#view.launching(record, template, this.#models(template), deviceUuids);
     try {
       const say = (waiting: string): void => this.#view.show('starting', waiting);
       const run = await this.#starts.launch({ record, template, deviceUuids }, say);
       if (run) void this.#attach(run, 'loading');
-      else this.#launchRevoked(this.#early);
+      else this.#launchRevoked(this.#takeEarly());
     } catch (error) {
       context.logger.error({ engine: this.id, err: error }, 'engine could not be started');
       this.#early = null;
@@ -211,9 +223,8 @@ export class EngineSupervisor {
   }
 
   /** Something came between the decision and the first step. */
-  #launchRevoked(intent: EndIntent | null): void {
-    this.#early = null;
-    if (intent) this.#view.show('stopped', intent.stoppedReason);
+  #launchRevoked(early: EndIntent | null): void {
+    if (early) this.#view.show('stopped', early.stoppedReason);
   }
 
   /** From here on the run is watched; resolves after the first look. */
@@ -236,13 +247,12 @@ export class EngineSupervisor {
       onGone: (why) => this.#gone(live, { class: 'unknown', text: why }),
       onDraining: (why) => this.#view.show('draining', why),
       onSignal: () => this.#view.update({ evicting: true }),
-      onStuck: (detail) => this.#showStuck(live, detail),
+      onStuck: (detail) => this.#view.stuck(detail),
     });
     if (this.#ending === 'closed') return live.close();
     this.#live = live;
     this.#view.runs(run, reason);
-    const early = this.#early;
-    this.#early = null;
+    const early = this.#takeEarly();
     const looked = live.start();
     if (early) this.#end(early);
     await looked;
@@ -251,7 +261,7 @@ export class EngineSupervisor {
   #becameReady(live: LiveRun, afterMs: number): void {
     this.#context.metrics.started(this.id, afterMs);
     this.#view.update({ crashLoop: false });
-    if (!live.end.intent && !live.run.exit) this.#view.show('ready', '', { evicting: false });
+    if (live.serves && !this.rest.noteReady(live)) this.#view.show('ready', '', { evicting: false });
   }
 
   #loaded(live: LiveRun, log: StartLog): void {
@@ -269,21 +279,19 @@ export class EngineSupervisor {
   #exited(live: LiveRun, exit: RunExit): void {
     if (this.#live !== live) return;
     if (!live.end.signalled) {
-      const cause = this.#failures.noteDeath(live.run, explainExit(exit, live.run.runDir));
-      this.#context.logger.error({ engine: this.id, exit, cause }, 'engine ended by itself');
-      this.#view.show('failed', cause.text, { evicting: true, pid: null, load: null });
+      const { text } = this.#failures.noteDeath(live.run, explainExit(exit, live.run.runDir));
+      this.#view.show('failed', text, { evicting: true, pid: null, load: null });
     }
     this.reconcile();
   }
 
   /** What is in flight goes elsewhere at once; the stacks are taken while the processes still stand. */
   #hung(live: LiveRun, reason: string): void {
-    const { run } = live;
     this.#context.metrics.hung(this.id);
-    this.#context.logger.error({ engine: this.id, incarnation: run.incarnation, reason }, 'engine hangs');
     const sinceMs = this.#context.clock.wallMs();
     this.updateCordons(addCordon(this.record.cordons, { holder: hangCordon, reason, sinceMs }));
-    this.#gone(live, { class: 'hang', text: reason }, () => stacksBeforeSignal(this.id, run, this.#context));
+    const takeStacks = () => stacksBeforeSignal(this.id, live.run, this.#context);
+    this.#gone(live, { class: 'hang', text: reason }, takeStacks);
   }
 
   /** It serves nobody any more although its process stands. */
@@ -296,7 +304,7 @@ export class EngineSupervisor {
     if (this.#live) {
       if (this.#live.end.propose(intent) && !this.#live.run.exit)
         this.#view.show('draining', intent.reason, { evicting: intent.urgency === 'evict' });
-    } else if (this.#task) {
+    } else if (this.#task.busy) {
       this.#early = intent;
       this.#starts.revoke();
     } else {
@@ -310,11 +318,6 @@ export class EngineSupervisor {
     live.stopWatching();
     const report = await live.end.carryOut();
     if (!report) return;
-    this.#context.metrics.stopped(this.id, report);
-    this.#context.logger.info(
-      { engine: this.id, incarnation: live.run.incarnation, ...report },
-      'engine ended',
-    );
     if (report.detail !== '' && this.#ending === 'no') await live.end.untilUnstuck(report.detail);
     await live.readStartLog();
     if (this.#ending !== 'closed') this.#ended(live, report);
@@ -345,38 +348,27 @@ export class EngineSupervisor {
   #failed(cause: ExitCause, readyForMs: number | null): void {
     this.#context.metrics.crashed(this.id, cause.class);
     this.#startsAgain = true;
-    const gone = { evicting: true, pid: null, crashLoop: this.#failures.looping };
-    if (this.#hold) return this.#view.show('stopped', this.#hold.reason, gone);
-    if (this.record.wanted === 'stopped' || this.#ending !== 'no')
-      return this.#view.show('stopped', `stopped on request (it ${cause.text})`, gone);
-    const next = this.#failures.scheduleNext(readyForMs, () => this.reconcile());
-    this.#view.show('failed', cause.text + next, gone);
+    const wanted = this.record.wanted === 'running' && this.#ending === 'no';
+    const stays = this.#hold?.reason ?? (wanted ? null : `stopped on request (it ${cause.text})`);
+    const next = stays === null ? this.#failures.scheduleNext(readyForMs, () => this.reconcile()) : '';
+    this.#view.failed(stays, cause.text + next, this.#failures.looping);
   }
 
   // Small parts.
 
-  /** A step tells others what it does before its first wait, and who hears it may reconcile: the task must stand by then. */
   #begin(step: () => Promise<void>): void {
-    this.#task = Promise.resolve()
-      .then(step)
-      .catch((error: unknown) => {
-        // A defect of ours: the engine is shown as failed instead of being forgotten, and not in a tight loop.
-        this.#context.logger.error({ engine: this.id, err: error }, 'supervision failed');
-        this.#view.show('failed', `internal: ${messageOf(error)}`);
-        return sleep(this.#context.clock, this.#context.settings.stuckRecheckMs);
-      })
-      .then(() => {
-        this.#task = null;
-        this.reconcile();
-      });
+    this.#task.begin(step, (error) => {
+      // A defect of ours: the engine is shown as failed instead of being forgotten, and not in a tight loop.
+      this.#context.logger.error({ engine: this.id, err: error }, 'supervision failed');
+      this.#view.show('failed', `internal: ${messageOf(error)}`);
+      return sleep(this.#context.clock, this.#context.settings.stuckRecheckMs);
+    });
   }
 
-  #showStuck({ run }: LiveRun, detail: string): void {
-    this.#view.stuck(detail);
-    this.#context.logger.error(
-      { engine: this.id, devices: run.deviceUuids, detail },
-      'the end is not proven',
-    );
+  #takeEarly(): EndIntent | null {
+    const early = this.#early;
+    this.#early = null;
+    return early;
   }
 
   #want(wanted: EngineRecord['wanted']): void {

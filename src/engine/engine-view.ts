@@ -56,6 +56,13 @@ export class EngineView {
     else this.show('stopped', `not started: ${why}`);
   }
 
+  /** A run has failed and is gone. `stays`: why no other follows, `null` when one does. */
+  failed(stays: string | null, reason: string, crashLoop: boolean): void {
+    const gone = { evicting: true, pid: null, crashLoop };
+    if (stays === null) this.show('failed', reason, gone);
+    else this.show('stopped', stays, gone);
+  }
+
   stuck(detail: string): void {
     this.show('failed', `stuck: ${detail}; not started until that is over`, { pid: null });
   }
@@ -99,5 +106,6 @@ export function statusOfRecord(
     load: null,
     progress: null,
     graphs: null,
+    standby: record.standby ?? null,
   };
 }

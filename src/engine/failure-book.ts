@@ -5,16 +5,15 @@
  * The wait grows with new causes only: an end by an incident that has been counted, such as the same Xid a second time, is
  * its echo. After some failures in a row the engine is in a crash loop: it is tried seldom, and says so.
  */
-import type { EngineDeath } from '../domain/engine.js';
+import type { DeathRecord, EngineDeath, StopReport } from '../domain/engine-death.js';
 import type { Fault } from '../domain/health.js';
 import type { EngineContext } from './engine-context.js';
 import type { EngineRun } from './engine-run.js';
 import { explainGone, type ExitCause } from './explain-exit.js';
-import type { DeathEntry, DeathJournal } from './death-journal.js';
+import type { DeathJournal } from './death-journal.js';
 import type { PlacedRequest } from './engine-inputs.js';
 import { joinFault } from './recent-faults.js';
 import { RestartBackoff } from './restart-backoff.js';
-import type { StopReport } from './stop-report.js';
 
 /** Failures in a row, and of those that another try cannot mend, after which an engine counts as looping. */
 const loopAfter = 5;
@@ -66,7 +65,7 @@ export class FailureBook {
   /** The moment of a death: what is in flight now is lost. The first cause holds; the log may say more of it. */
   noteDeath(run: EngineRun, cause: ExitCause): ExitCause {
     if (this.#dying?.run === run) return this.#dying.cause;
-    const { clock, inputs } = this.#context;
+    const { clock, inputs, logger } = this.#context;
     const explained = cause.class === 'unknown' ? explainGone(cause, run.runDir) : cause;
     this.#dying = {
       run,
@@ -76,6 +75,8 @@ export class FailureBook {
       lost: inputs.workOn(this.#id).slice(0, maxLostWork),
     };
     this.cause = this.#join(this.#dying).cause;
+    const { incarnation, exit } = run;
+    logger.error({ engine: this.#id, incarnation, exit, cause: this.cause }, 'engine is lost');
     return this.cause;
   }
 
@@ -98,7 +99,7 @@ export class FailureBook {
       lostWork: dying.lost.map(({ leaseId }) => leaseId),
       suspectedPoison: this.#context.poison.noteDeath(requests),
     };
-    const entry: DeathEntry = {
+    const entry: DeathRecord = {
       ...death,
       exit: run.exit && { code: run.exit.code, signal: run.exit.signal },
       readyForMs,

@@ -2,6 +2,7 @@
 import type { TemplateConfig } from '../config/agent-config.js';
 import type { StartProgress } from '../domain/engine.js';
 import type { Timer } from '../runtime/clock.js';
+import { drainEngine } from './drain-engine.js';
 import { EndOfRun, type EndCallbacks } from './end-of-run.js';
 import { adapterOf } from './engine-adapters.js';
 import type { EngineContext } from './engine-context.js';
@@ -31,8 +32,10 @@ export class LiveRun {
   readonly run: EngineRun;
   readonly end: EndOfRun;
   readonly watch: EngineWatch;
+  readonly #engineId: string;
   readonly #context: EngineContext;
-  readonly #probe: EngineProbe;
+  readonly #over = new AbortController();
+  readonly probe: EngineProbe;
   readonly #progress: ProgressWatch;
   readonly #start: StartWatch;
   #readyAtMs: number | null = null;
@@ -47,21 +50,22 @@ export class LiveRun {
   ) {
     const { clock, inputs } = context;
     const adapter = adapterOf(template);
+    this.#engineId = engineId;
     this.run = run;
     this.#context = context;
-    this.#probe = new EngineProbe({ url: run.url, adapter });
+    this.probe = new EngineProbe({ url: run.url, adapter });
     this.#progress = new ProgressWatch({
       engineId,
       run,
       model: adapter.servedModels(template)[0] ?? template.model,
-      probe: this.#probe,
+      probe: this.probe,
       inputs,
       clock,
       watchdogMs: template.watchdogMs,
       onStuck: callbacks.onHung,
     });
-    this.end = new EndOfRun(engineId, run, this.#probe, context, callbacks);
-    this.watch = new EngineWatch(this.#probe, clock, {
+    this.end = new EndOfRun(engineId, run, this.probe, context, callbacks);
+    this.watch = new EngineWatch(this.probe, clock, {
       ...callbacks,
       isBusy: () => this.#progress.busy,
       onPage: (page: MetricsAnswer | null) => {
@@ -99,6 +103,29 @@ export class LiveRun {
     return this.#readyAtMs === null ? null : this.#context.clock.monotonicMs() - this.#readyAtMs;
   }
 
+  /** Aborts when the run is on its way to its end, or is let go. */
+  get ended(): AbortSignal {
+    return this.#over.signal;
+  }
+
+  /** Nothing has come that ends it. */
+  get serves(): boolean {
+    return !this.ended.aborted && !this.end.intent && !this.run.exit;
+  }
+
+  /** Waits for open requests without ending anything. */
+  async drain(deadlineMs: number, onProgress: (left: number | null) => void): Promise<void> {
+    const { clock, inputs } = this.#context;
+    await drainEngine({
+      readLoad: async () => (await this.probe.metrics())?.load ?? null,
+      inFlight: () => inputs.workOn(this.#engineId).length,
+      deadlineMs,
+      onProgress,
+      clock,
+      signal: this.ended,
+    });
+  }
+
   /** Resolves after the first look. */
   start(): Promise<void> {
     this.run.listen();
@@ -109,6 +136,7 @@ export class LiveRun {
 
   /** It is on its way to its end: nothing about it is news any more. */
   stopWatching(): void {
+    this.#over.abort();
     this.watch.stop();
     this.#progress.close();
     this.#refresh?.cancel();
@@ -133,7 +161,7 @@ export class LiveRun {
     this.#start.stop();
     this.stopWatching();
     this.end.close();
-    this.#probe.close();
+    this.probe.close();
     this.run.close();
   }
 

@@ -108,6 +108,23 @@ export class EngineProbe {
     }
   }
 
+  /** Status of a call that changes the engine, `null` when there was no answer within the limit. */
+  async post(path: string, body: object | null, limitMs: number): Promise<number | null> {
+    try {
+      const response = await request(this.#url + path, {
+        method: 'POST',
+        ...(body ? { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } } : {}),
+        dispatcher: this.#agent,
+        headersTimeout: limitMs,
+        signal: AbortSignal.timeout(limitMs),
+      });
+      await readBounded(response.body);
+      return response.statusCode;
+    } catch {
+      return null;
+    }
+  }
+
   close(): void {
     void this.#agent.destroy().catch(() => undefined);
   }

@@ -4,8 +4,10 @@ import type { EngineRecord } from './engine-record.js';
 
 export function recordOf(config: SupervisedEngineConfig, stored: EngineRecord | null): EngineRecord {
   const devices = config.devices.map(String);
-  const wanted = config.autostart ? 'running' : 'stopped';
-  const fresh: EngineRecord = { ...emptyRecord(config.template, devices), wanted };
+  const standby = config.standby ?? null;
+  // A cold standby is started by its promotion.
+  const wanted = config.autostart && standby !== 'cold' ? 'running' : 'stopped';
+  const fresh: EngineRecord = { ...emptyRecord(config.template, devices), wanted, standby };
   if (!stored) return fresh;
   // What was wanted of an engine outside the configuration says nothing about the one that is in it now.
   return {
@@ -13,6 +15,7 @@ export function recordOf(config: SupervisedEngineConfig, stored: EngineRecord | 
     template: config.template,
     devices,
     dynamic: false,
+    standby,
     wanted: stored.dynamic ? wanted : stored.wanted,
   };
 }
@@ -46,5 +49,6 @@ export function unknownTemplate(name: string): TemplateConfig {
     drainTimeoutMs: 0,
     stopGraceMs: 20_000,
     watchdogMs: 30_000,
+    sleep: null,
   };
 }

@@ -7,7 +7,8 @@ import { sleep, type Clock } from '../runtime/clock.js';
 import type { EngineRun } from './engine-run.js';
 import { isPortFree } from './port-reservation.js';
 import { removeSharedFiles } from './shared-memory.js';
-import { StopRecorder, type StopReport } from './stop-report.js';
+import type { StopReport } from '../domain/engine-death.js';
+import { StopRecorder } from './stop-recorder.js';
 
 /** Does NVML show no memory of these processes on these devices any more? */
 export type DevicesReleased = (deviceUuids: string[], pids: number[]) => Promise<boolean>;

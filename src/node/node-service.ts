@@ -5,7 +5,6 @@
 import type { handleServerStreamingCall, sendUnaryData, ServerUnaryCall } from '@grpc/grpc-js';
 import { cordonHolderPattern } from '../domain/cordon.js';
 import type { DeviceStatus } from '../domain/device.js';
-import type { EngineStatus } from '../domain/engine.js';
 import { InfernodeError } from '../domain/error-codes.js';
 import type { NodeServiceHandlers } from '../rpc/generated/infernode/node/v1/NodeService.js';
 import type { NodeUpdate } from '../rpc/generated/infernode/node/v1/NodeUpdate.js';
@@ -13,20 +12,13 @@ import type { WatchNodeRequest__Output } from '../rpc/generated/infernode/node/v
 import { reasonOf, toServiceError } from '../rpc/grpc-status.js';
 import { deviceToProto, engineToProto, nodeToProto, nodeUpdateToProto } from '../rpc/node-state-proto.js';
 import type { Logger } from '../runtime/logger.js';
+import { engineCalls, type EngineControl } from './engine-calls.js';
 import { createHealthCalls, type DriverControl, type FaultDesk } from './health-calls.js';
 import type { NodeMetrics } from './node-metrics.js';
-import { answerPlan, type EnginePlanner } from './plan-call.js';
+import { answerPlan } from './plan-call.js';
 import type { NodeStatePublisher, Subscription } from './publish-node-state.js';
 import { reportWorkWith } from './report-work.js';
 import type { ReportedWork } from './reported-work.js';
-
-/** The owner of the engines. Every method answers with the engine's state right after the change has begun. */
-export interface EngineControl extends EnginePlanner {
-  startEngine(request: { engineId: string; template: string; devices: string[] }): Promise<EngineStatus>;
-  stopEngine(engineId: string): Promise<EngineStatus>;
-  /** `null`: the template's deadline. */
-  drainEngine(engineId: string, deadlineMs: number | null): Promise<EngineStatus>;
-}
 
 /** The owner of the devices' cordons. `device` is a UUID or an index. */
 export interface DeviceControl {
@@ -48,7 +40,7 @@ export interface NodeServiceOptions {
 const maxReasonLength = 512;
 
 export function createNodeService(options: NodeServiceOptions): NodeServiceHandlers {
-  const { publisher, engines, devices, faults, driver, metrics } = options;
+  const { publisher, devices, faults, driver, metrics } = options;
   const unary = unaryWith(options);
 
   /** `stale-epoch` when the caller speaks to an agent process that is gone. */
@@ -67,25 +59,9 @@ export function createNodeService(options: NodeServiceOptions): NodeServiceHandl
 
     ListEngines: unary('ListEngines', () => ({ engines: publisher.state.engines.map(engineToProto) })),
 
-    Plan: unary('Plan', (wish) => answerPlan(engines, wish)),
+    Plan: unary('Plan', (wish) => answerPlan(options.engines, wish)),
 
-    StartEngine: unary('StartEngine', async ({ engineId, template, devices: wanted, expectedEpoch }) => {
-      guard(expectedEpoch);
-      requireEngineId(engineId);
-      return engineToProto(await engines.startEngine({ engineId, template, devices: wanted }));
-    }),
-
-    StopEngine: unary('StopEngine', async ({ engineId, expectedEpoch }) => {
-      guard(expectedEpoch);
-      requireEngineId(engineId);
-      return engineToProto(await engines.stopEngine(engineId));
-    }),
-
-    DrainEngine: unary('DrainEngine', async ({ engineId, deadlineMs, expectedEpoch }) => {
-      guard(expectedEpoch);
-      requireEngineId(engineId);
-      return engineToProto(await engines.drainEngine(engineId, deadlineMs === 0 ? null : deadlineMs));
-    }),
+    ...engineCalls(options, unary, guard),
 
     CordonDevice: unary('CordonDevice', async ({ device, holder, reason, expectedEpoch }) => {
       guard(expectedEpoch);
@@ -107,10 +83,6 @@ export function createNodeService(options: NodeServiceOptions): NodeServiceHandl
 
     ...createHealthCalls({ publisher, faults, driver, metrics, unary, guard, requireHolder }),
   };
-}
-
-function requireEngineId(id: string): void {
-  if (id === '') throw new InfernodeError('argument-invalid', 'expected engine_id to name an engine, got ""');
 }
 
 function requireDevice(device: string): string {

@@ -6,6 +6,7 @@
 import { status, type CallOptions, type ServiceError } from '@grpc/grpc-js';
 import type { ClientTlsConfig } from '../config/tls-config.js';
 import type { DeviceStatus, DriverState } from '../domain/device.js';
+import type { DeathRecord } from '../domain/engine-death.js';
 import type { NodePlan, PlanWish } from '../domain/engine-plan.js';
 import type { EngineStatus } from '../domain/engine.js';
 import { InfernodeError, type ErrorCode } from '../domain/error-codes.js';
@@ -13,6 +14,7 @@ import type { DeviceExplanation, HistoryEntry, Incident } from '../domain/histor
 import type { NodeState, NodeStateUpdate } from '../domain/node-state.js';
 import type { WorkReport } from '../domain/work.js';
 import { clientCredentials } from './credentials.js';
+import { deathRecordFromProto } from './engine-death-proto.js';
 import type { NodeServiceClient as Stub } from './generated/infernode/node/v1/NodeService.js';
 import { reasonOf } from './grpc-status.js';
 import { nodeProto } from './load-proto.js';
@@ -142,6 +144,46 @@ export class NodeServiceClient {
   /** `deadlineMs` 0 takes the template's. */
   async drainEngine(call: EngineCall & { deadlineMs?: number }): Promise<EngineStatus> {
     return engineFromProto(await this.#call((options, done) => this.#stub.drainEngine(call, options, done)));
+  }
+
+  async restartEngine(call: EngineCall & { deadlineMs?: number }): Promise<EngineStatus> {
+    return engineFromProto(
+      await this.#call((options, done) => this.#stub.restartEngine(call, options, done)),
+    );
+  }
+
+  /** `level` 0 takes the template's. */
+  async sleepEngine(call: EngineCall & { level?: number }): Promise<EngineStatus> {
+    return engineFromProto(await this.#call((options, done) => this.#stub.sleepEngine(call, options, done)));
+  }
+
+  async wakeEngine(call: EngineCall): Promise<EngineStatus> {
+    return engineFromProto(await this.#call((options, done) => this.#stub.wakeEngine(call, options, done)));
+  }
+
+  /** Newest first. */
+  async explainEngine(call: { engineId: string; limit?: number }): Promise<DeathRecord[]> {
+    const { deaths } = await this.#call<{ deaths: Parameters<typeof deathRecordFromProto>[0][] }>(
+      (options, done) => this.#stub.explainEngine(call, options, done),
+    );
+    return deaths.map(deathRecordFromProto);
+  }
+
+  /** Resolves when the log has been told, with `follow` when the agent or the signal ends it. */
+  tailEngineLog(
+    call: { engineId: string; incarnation?: number; tailBytes?: number; follow?: boolean },
+    onText: (text: string) => void,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const stream = this.#stub.tailEngineLog(call);
+      signal?.addEventListener('abort', () => stream.cancel(), { once: true });
+      stream.on('data', ({ text }: { text: string }) => onText(text));
+      stream.on('end', resolve);
+      stream.on('error', (error) =>
+        signal?.aborted ? resolve() : reject(this.#toError(error as ServiceError)),
+      );
+    });
   }
 
   async cordonDevice(call: DeviceCall & { reason?: string }): Promise<DeviceStatus> {

@@ -14,6 +14,7 @@ import {
 } from '../domain/device.js';
 import {
   engineStates,
+  standbyKinds,
   startPhases,
   type CudaGraphs as DomainGraphs,
   type EngineLoad as DomainLoad,
@@ -27,6 +28,7 @@ import {
   type Severity,
 } from '../domain/health.js';
 import type { NodeState, NodeStateDelta, NodeStateUpdate } from '../domain/node-state.js';
+import { deathFromProto, deathToProto } from './engine-death-proto.js';
 import type { Condition, Condition__Output } from './generated/infernode/node/v1/Condition.js';
 import type { CudaGraphs__Output } from './generated/infernode/node/v1/CudaGraphs.js';
 import type { Device, Device__Output } from './generated/infernode/node/v1/Device.js';
@@ -136,6 +138,9 @@ export function engineToProto(engine: EngineStatus): Engine {
     maxConcurrentRequests: engine.maxConcurrentRequests ?? 0,
     ...(engine.progress ? { progress: progressToProto(engine.progress) } : {}),
     ...(engine.graphs ? { graphs: engine.graphs } : {}),
+    lastDeath: engine.lastDeath ? deathToProto(engine.lastDeath) : null,
+    crashLoop: engine.crashLoop ?? false,
+    standby: engine.standby ?? '',
   };
 }
 
@@ -273,6 +278,9 @@ export function engineFromProto(engine: Engine__Output): EngineStatus {
     load: engine.load && loadFromProto(engine.load),
     ...(engine.progress ? { progress: progressFromProto(engine.progress) } : {}),
     ...(engine.graphs ? { graphs: graphsFromProto(engine.graphs) } : {}),
+    ...(engine.lastDeath ? { lastDeath: deathFromProto(engine.lastDeath) } : {}),
+    ...(engine.crashLoop ? { crashLoop: true } : {}),
+    ...standbyOf(engine.standby),
     ...(engine.maxConcurrentRequests > 0 ? { maxConcurrentRequests: engine.maxConcurrentRequests } : {}),
   };
 }
@@ -283,6 +291,11 @@ function progressFromProto({ phase, done, total, part }: StartProgress__Output):
 
 function graphsFromProto(graphs: CudaGraphs__Output): DomainGraphs {
   return { ...graphs, state: oneOf(['captured', 'eager'] as const, graphs.state, 'eager') };
+}
+
+function standbyOf(word: string): Pick<EngineStatus, 'standby'> {
+  const standby = standbyKinds.find((kind) => kind === word);
+  return standby ? { standby } : {};
 }
 
 export function driverFromProto(driver: Driver__Output | null): DriverState {

@@ -93,6 +93,19 @@ export class FakeFleet implements EngineFleetPart {
   async drainEngine(engineId: string): Promise<EngineStatus> {
     return this.#find(engineId);
   }
+  async restartEngine(engineId: string): Promise<EngineStatus> {
+    return this.#find(engineId);
+  }
+  async sleepEngine(engineId: string): Promise<EngineStatus> {
+    return this.#find(engineId);
+  }
+  async wakeEngine(engineId: string): Promise<EngineStatus> {
+    return this.#find(engineId);
+  }
+  readonly archive: EngineFleetPart['archive'] = {
+    explain: async () => [],
+    async *tail() {},
+  };
   async start(): Promise<void> {}
   async close(options: { stopEngines: boolean }): Promise<void> {
     this.closedWith = options;

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { request } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Fault } from '../../../src/domain/health.js';
-import { DeathJournal, type DeathEntry } from '../../../src/engine/death-journal.js';
+import { DeathJournal } from '../../../src/engine/death-journal.js';
 import { PoisonBook } from '../../../src/engine/poison-book.js';
 import { RecentFaults } from '../../../src/engine/recent-faults.js';
 import { RestartBackoff } from '../../../src/engine/restart-backoff.js';
@@ -175,7 +175,7 @@ describe('a journal', () => {
     const directory = mkdtempSync(join(tmpdir(), 'infernode-journal-'));
     try {
       writeFileSync(join(directory, 'file'), '');
-      const journal = new Journal<DeathEntry | { n: number }>({
+      const journal = new Journal<{ n: number }>({
         path: join(directory, 'file', 'j'),
         maxBytes: 200,
       });

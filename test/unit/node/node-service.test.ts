@@ -4,10 +4,12 @@ import type { DriverControl, FaultDesk } from '../../../src/node/health-calls.js
 import { Client, credentials, Metadata } from '@grpc/grpc-js';
 import { Registry } from 'prom-client';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { DeathRecord } from '../../../src/domain/engine-death.js';
 import { InfernodeError } from '../../../src/domain/error-codes.js';
 import type { NodeStateUpdate } from '../../../src/domain/node-state.js';
 import { NodeMetrics } from '../../../src/node/node-metrics.js';
-import { createNodeService, type DeviceControl, type EngineControl } from '../../../src/node/node-service.js';
+import type { EngineControl } from '../../../src/node/engine-calls.js';
+import { createNodeService, type DeviceControl } from '../../../src/node/node-service.js';
 import { ReportedWork } from '../../../src/node/reported-work.js';
 import { NodeStatePublisher } from '../../../src/node/publish-node-state.js';
 import { createRpcServer } from '../../../src/rpc/create-rpc-server.js';
@@ -62,6 +64,19 @@ async function setUp() {
     },
     drainEngine: async (id, deadlineMs) =>
       anEngineStatus(id, { state: 'draining', reason: String(deadlineMs) }),
+    restartEngine: async (id, deadlineMs) =>
+      anEngineStatus(id, { state: 'draining', reason: `restart ${deadlineMs}` }),
+    sleepEngine: async (id, level) => anEngineStatus(id, { state: 'draining', reason: `sleep ${level}` }),
+    wakeEngine: async (id) => anEngineStatus(id, { state: 'starting' }),
+    archive: {
+      explain: async (_id, limit) => (limit === 1 ? [aDeath] : []),
+      async *tail({ engineId, follow }, signal) {
+        if (engineId !== 'chat-0') throw new InfernodeError('engine-unknown', `no engine "${engineId}"`);
+        yield 'line 1\n';
+        yield 'line 2\n';
+        if (follow) await new Promise((resolve) => signal.addEventListener('abort', resolve));
+      },
+    },
   };
   const devices: DeviceControl = {
     cordonDevice: async (_device, holder, reason) =>
@@ -116,6 +131,23 @@ async function setUp() {
   return { clock, metrics, publisher, work, server, client };
 }
 
+const aDeath: DeathRecord = {
+  incarnation: '3',
+  cause: 'out-of-memory',
+  reason: 'exited with code 0: CUDA out of memory',
+  atMs: 1_700_000_000_000,
+  lostWork: ['c/1'],
+  suspectedPoison: ['c/r'],
+  exit: { code: 0, signal: null },
+  readyForMs: 1234,
+  stop: {
+    outcome: 'device-stuck',
+    detail: '',
+    tookMs: 900,
+    steps: [{ step: 'memory-free', proven: false, detail: 'held', tookMs: 800 }],
+  },
+};
+
 /** Collects a watch's updates and lets a test wait for the next one that it is interested in. */
 function collect(client: NodeServiceClient) {
   const updates: NodeStateUpdate[] = [];
@@ -141,6 +173,37 @@ function collect(client: NodeServiceClient) {
 }
 
 describe('NodeService', () => {
+  it('RestartEngine, SleepEngine and WakeEngine answer with the state that has begun', async () => {
+    const { client } = await setUp();
+    expect(await client.restartEngine({ engineId: 'chat-0', deadlineMs: 5 })).toMatchObject({
+      reason: 'restart 5',
+    });
+    expect(await client.sleepEngine({ engineId: 'chat-0', level: 2 })).toMatchObject({ reason: 'sleep 2' });
+    expect(await client.sleepEngine({ engineId: 'chat-0' })).toMatchObject({ reason: 'sleep null' });
+    expect(await client.wakeEngine({ engineId: 'chat-0' })).toMatchObject({ state: 'starting' });
+    await expect(client.sleepEngine({ engineId: 'chat-0', level: 7 })).rejects.toMatchObject({
+      code: 'argument-invalid',
+    });
+  });
+
+  it('ExplainEngine carries a death whole over the wire', async () => {
+    const { client } = await setUp();
+    expect(await client.explainEngine({ engineId: 'chat-0', limit: 1 })).toEqual([aDeath]);
+    expect(await client.explainEngine({ engineId: 'chat-0' })).toEqual([]);
+  });
+
+  it('TailEngineLog streams, refuses what it does not know, and ends with its reader', async () => {
+    const { client } = await setUp();
+    const texts: string[] = [];
+    await client.tailEngineLog({ engineId: 'chat-0' }, (text) => texts.push(text));
+    expect(texts).toEqual(['line 1\n', 'line 2\n']);
+    await expect(client.tailEngineLog({ engineId: 'x' }, () => undefined)).rejects.toMatchObject({
+      code: 'engine-unknown',
+    });
+    const stop = new AbortController();
+    await client.tailEngineLog({ engineId: 'chat-0', follow: true }, () => stop.abort(), stop.signal);
+  });
+
   it('GetNode answers the whole state, unset readings as null', async () => {
     const { client, publisher } = await setUp();
     const { state, agentVersion } = await client.getNode();

@@ -4,6 +4,7 @@ import type { Cordon as _infernode_node_v1_Cordon, Cordon__Output as _infernode_
 import type { EngineLoad as _infernode_node_v1_EngineLoad, EngineLoad__Output as _infernode_node_v1_EngineLoad__Output } from '../../../infernode/node/v1/EngineLoad.js';
 import type { StartProgress as _infernode_node_v1_StartProgress, StartProgress__Output as _infernode_node_v1_StartProgress__Output } from '../../../infernode/node/v1/StartProgress.js';
 import type { CudaGraphs as _infernode_node_v1_CudaGraphs, CudaGraphs__Output as _infernode_node_v1_CudaGraphs__Output } from '../../../infernode/node/v1/CudaGraphs.js';
+import type { EngineDeath as _infernode_node_v1_EngineDeath, EngineDeath__Output as _infernode_node_v1_EngineDeath__Output } from '../../../infernode/node/v1/EngineDeath.js';
 
 export interface Engine {
   'id'?: (string);
@@ -24,6 +25,9 @@ export interface Engine {
   'maxConcurrentRequests'?: (number);
   'progress'?: (_infernode_node_v1_StartProgress | null);
   'graphs'?: (_infernode_node_v1_CudaGraphs | null);
+  'lastDeath'?: (_infernode_node_v1_EngineDeath | null);
+  'crashLoop'?: (boolean);
+  'standby'?: (string);
 }
 
 export interface Engine__Output {
@@ -45,4 +49,7 @@ export interface Engine__Output {
   'maxConcurrentRequests': (number);
   'progress': (_infernode_node_v1_StartProgress__Output | null);
   'graphs': (_infernode_node_v1_CudaGraphs__Output | null);
+  'lastDeath': (_infernode_node_v1_EngineDeath__Output | null);
+  'crashLoop': (boolean);
+  'standby': (string);
 }

@@ -1,34 +1,6 @@
-/** What is told of the end of a run: each step, whether it was proven, how long it took. */
+/** Records the end of a run: each step, whether it was proven, how long it took. */
+import type { StopOutcome, StopReport, StopStep } from '../domain/engine-death.js';
 import type { Clock } from '../runtime/clock.js';
-
-export type StopOutcome = 'clean' | 'killed' | 'processes-stuck' | 'device-stuck';
-
-/** In this order; a run that died by itself begins at `tree-empty`. */
-export const stopSteps = [
-  'drain',
-  'terminate',
-  'kill',
-  'tree-empty',
-  'memory-free',
-  'shared-memory',
-  'port-free',
-] as const;
-
-export interface StopStep {
-  step: (typeof stopSteps)[number];
-  proven: boolean;
-  /** By what means, or what is left. */
-  detail: string;
-  tookMs: number;
-}
-
-export interface StopReport {
-  outcome: StopOutcome;
-  /** One sentence when something is stuck, else empty. */
-  detail: string;
-  tookMs: number;
-  steps: StopStep[];
-}
 
 export class StopRecorder {
   readonly steps: StopStep[] = [];
