@@ -8,45 +8,36 @@
  * unless told to stop them); streams; listeners; sampler; state file; lock.
  */
 import { join } from 'node:path';
-import type { Registry } from 'prom-client';
 import type { AgentConfig } from './config/agent-config.js';
-import { formatAddress } from './config/listen-address.js';
+import { EngineNews } from './agent-engine-news.js';
+import { hearKernelLog } from './agent-kernel-log.js';
 import { AgentKubernetes } from './agent-kubernetes.js';
+import { AgentListeners, type AgentAddresses } from './agent-listeners.js';
+import { createAgentProbes } from './agent-probes.js';
 import { compareAgentConfigs, warnOfUnknownChecks, type ReloadResult } from './agent-reload.js';
-import { addCordon, removeCordon } from './domain/cordon.js';
 import type { DeviceStatus, DriverState } from './domain/device.js';
-import type { EngineStatus } from './domain/engine.js';
 import { HostWatch } from './agent-host.js';
 import type { HistoryEntry } from './domain/history.js';
 import { AgentRecovery } from './agent-recovery.js';
 import { createAgentParts, type AgentParts, type EngineFleetPart, type SamplerPart } from './agent-parts.js';
-import { DeviceProber } from './device/device-prober.js';
-import { NodeHeartbeats } from './device/node-heartbeats.js';
-import { DeviceProbeMetrics } from './device/probe-metrics.js';
-import type { KernelNews } from './device/sample-devices.js';
+import type { NodeHeartbeats } from './device/node-heartbeats.js';
 import { DeviceHealthTracker } from './health/device-health.js';
 import { isStoredHealth, type StoredHealth } from './health/stored-health.js';
 import { HealthHistory, isHistoryEntry, maxHistoryEntries } from './health/health-history.js';
 import { HealthMetrics } from './health/health-metrics.js';
 import { createMetricsRegistry } from './metrics/metrics-registry.js';
-import { createMetricsServer, type ScrapeTarget } from './metrics/metrics-server.js';
-import { createProbeServer } from './metrics/probe-server.js';
 import { bridgesOf } from './node/pci-bridges.js';
 import { readHostInventory } from './node/host-inventory.js';
 import { readBootId, readMachineId } from './node/node-identity.js';
 import { NodeMetrics } from './node/node-metrics.js';
-import { createNodeService } from './node/node-service.js';
 import { NodeStore } from './node/node-store.js';
 import { NodeStatePublisher } from './node/publish-node-state.js';
-import { ReportedWork } from './node/reported-work.js';
+import { ReportedWork, type ReportedWorkOptions } from './node/reported-work.js';
 import { StateLock } from './node/state-lock.js';
-import { createRpcServer } from './rpc/create-rpc-server.js';
-import { nodePackage, nodeProto } from './rpc/load-proto.js';
-import { RpcMetrics } from './rpc/rpc-metrics.js';
 import type { Clock } from './runtime/clock.js';
 import { Journal } from './runtime/journal.js';
 import type { Logger } from './runtime/logger.js';
-import { allStarted, settle } from './runtime/service.js';
+import { settle, withinLimit } from './runtime/service.js';
 
 export interface RunAgentOptions {
   clock: Clock;
@@ -54,12 +45,6 @@ export interface RunAgentOptions {
   version: string;
   /** The sampler and the engines; replaced by tests. */
   parts?: AgentParts;
-}
-
-export interface AgentAddresses {
-  control: string;
-  probe: string;
-  metrics: string;
 }
 
 export interface RunningAgent {
@@ -70,7 +55,6 @@ export interface RunningAgent {
   close(options?: { stopEngines?: boolean }): Promise<void>;
 }
 
-const nodeServiceName = 'infernode.node.v1.NodeService';
 /** Faults and what became of them: two files of 8 MiB hold some 50,000 entries. */
 const historyBytes = 8 * 1024 * 1024;
 /** Engines name devices by index, which only a sample can resolve; without one the start goes on and says so. */
@@ -81,22 +65,15 @@ const samplerCloseTimeoutMs = 3_000;
 export async function runAgent(config: AgentConfig, options: RunAgentOptions): Promise<RunningAgent> {
   const bootId = readBootId();
   const lock = StateLock.take(config.stateDir, bootId);
-  const agent = assemble(config, options, lock, bootId);
+  let agent: Agent | null = null;
   try {
+    agent = new Agent(config, options, lock, bootId);
     await agent.start();
+    return agent;
   } catch (error) {
-    await agent.close();
-    throw error;
-  }
-  return agent;
-}
-
-/** A part that cannot be made must not leave the state directory locked. */
-function assemble(config: AgentConfig, options: RunAgentOptions, lock: StateLock, bootId: string): Agent {
-  try {
-    return new Agent(config, options, lock, bootId);
-  } catch (error) {
-    lock.release();
+    // A part that cannot be made must not leave the state directory locked.
+    if (agent) await agent.close();
+    else lock.release();
     throw error;
   }
 }
@@ -116,11 +93,8 @@ class Agent implements RunningAgent {
   readonly #recovery: AgentRecovery;
   readonly #publisher: NodeStatePublisher;
   readonly #kubernetes: AgentKubernetes;
-  readonly #control;
-  readonly #metrics;
-  readonly #probe;
-  readonly #incarnations = new Map<string, string>();
-  readonly #engineStates = new Map<string, string>();
+  readonly #listeners: AgentListeners;
+  readonly #engineNews: EngineNews;
   #config: AgentConfig;
   #driver: DriverState = { state: 'released', reason: 'the driver has not been opened yet' };
   #notReady: string | null = 'starting';
@@ -138,58 +112,47 @@ class Agent implements RunningAgent {
     this.#store = new NodeStore({ stateDir: config.stateDir, bootId, isHealth: isStoredHealth, logger });
     const machineId = readMachineId(config.node.machineId, this.#store.machineId);
     const registry = createMetricsRegistry('agent', version);
+    const base = { config, clock, logger, registry };
 
     const nodeMetrics = new NodeMetrics(registry);
-    this.#work = new ReportedWork({
-      clock,
-      metrics: nodeMetrics,
-      onFold: (work) => this.#publisher.publishWork(work),
-    });
-    this.#journal = new Journal({
-      path: join(config.stateDir, 'history', 'events.jsonl'),
-      maxBytes: historyBytes,
-    });
+    const onFold: ReportedWorkOptions['onFold'] = (work) => this.#publisher.publishWork(work);
+    this.#work = new ReportedWork({ clock, metrics: nodeMetrics, onFold });
+    const journalPath = join(config.stateDir, 'history', 'events.jsonl');
+    this.#journal = new Journal({ path: journalPath, maxBytes: historyBytes });
     this.#history = new HealthHistory({ clock, onEntry: (entry) => this.#journal.append(entry) });
-    this.#sampler = parts.createSampler({ config, clock, logger, registry });
+    this.#sampler = parts.createSampler(base);
     this.#health = new DeviceHealthTracker({
-      clock,
-      logger,
+      ...{ clock, logger, bootId },
       metrics: new HealthMetrics(registry, config.node.name),
       history: this.#history,
       sampleIntervalMs: config.nvml.sampleIntervalMs,
       settings: config.health.checks,
-      bootId,
       restored: this.#store.health,
       host: { bridgesOf, engineOf: (pid) => this.#fleet.engineOf(pid) },
       onDevices: (devices) => this.#devicesChanged(devices),
       onFault: (fault) => this.#guard('fault', () => this.#fleet.applyFault(fault)),
       onStore: (health) => this.#store.save({ health, machineId }),
     });
-    const { heartbeats, prober } = createProbes(config, options, registry);
+    const { heartbeats, prober } = createAgentProbes(base);
     this.#heartbeats = heartbeats;
     this.#fleet = parts.createFleet({
-      config,
-      clock,
-      logger,
-      registry,
+      ...base,
       bootId,
       sampler: this.#sampler,
       devices: () => this.#health.devices,
       workInFlight: (engineId) => this.#work.inFlight(engineId),
       heartbeatMissed: (uuid) => this.#heartbeats.missed(uuid),
     });
+    this.#engineNews = new EngineNews(this.#history, this.#health);
     this.#host = new HostWatch({
-      clock,
-      logger,
-      health: this.#health,
-      fleet: this.#fleet,
+      ...{ clock, logger, health: this.#health, fleet: this.#fleet },
       latestSample: () => this.#sampler.latest?.() ?? null,
       diskPaths: [config.stateDir, ...config.health.disks],
       probes: () => prober.results,
     });
     this.#recovery = new AgentRecovery({
+      ...base,
       prober,
-      ...{ config, clock, logger, registry },
       ...{ sampler: this.#sampler, fleet: this.#fleet, health: this.#health, history: this.#history },
     });
     this.#publisher = new NodeStatePublisher({
@@ -201,63 +164,27 @@ class Agent implements RunningAgent {
       allWork: () => this.#work.all(),
     });
     this.#kubernetes = new AgentKubernetes({
-      config,
-      registry,
-      clock,
-      logger,
-      onCordoned: (cordoned) => this.#kubernetesCordoned(cordoned),
+      ...base,
+      store: this.#store,
+      onCordons: () => this.#publish(),
     });
-    this.#control = createRpcServer({
-      listen: config.listen.control,
-      tls: config.tls,
-      services: [
-        {
-          definition: nodeProto.NodeService.service,
-          handlers: createNodeService({
-            publisher: this.#publisher,
-            engines: this.#fleet,
-            devices: {
-              cordonDevice: async (...call) => this.#health.cordonDevice(...call),
-              uncordonDevice: async (...call) => this.#health.uncordonDevice(...call),
-            },
-            work: this.#work,
-            faults: this.#recovery.desk,
-            driver: this.#recovery.lease,
-            metrics: nodeMetrics,
-            logger,
-          }),
-        },
-      ],
-      packages: [nodePackage],
-      clock,
-      logger,
-      metrics: new RpcMetrics(registry),
-    });
-    this.#metrics = createMetricsServer({
-      listen: config.listen.metrics,
-      registry,
-      logger,
-      scrapeTargets: () => this.#fleet.list().flatMap(scrapeTargetOf),
-    });
-    this.#probe = createProbeServer({
-      listen: config.listen.probe,
-      notReady: () => (this.#notReady === null ? [] : [this.#notReady]),
-      logger,
+    this.#listeners = new AgentListeners({
+      ...base,
+      nodeMetrics,
+      ...{ publisher: this.#publisher, fleet: this.#fleet, health: this.#health },
+      ...{ work: this.#work, recovery: this.#recovery },
+      notReady: () => this.#notReady,
     });
   }
 
   get addresses(): AgentAddresses {
-    return {
-      control: formatAddress(this.#control.address),
-      probe: formatAddress(this.#probe.address),
-      metrics: formatAddress(this.#metrics.address),
-    };
+    return this.#listeners.addresses;
   }
 
   async start(): Promise<void> {
-    const { logger } = this.#options;
+    const { clock, logger } = this.#options;
     this.#wire();
-    await allStarted([this.#metrics.start(), this.#probe.start()]);
+    await this.#listeners.open();
     // Before anything can happen that would be numbered.
     this.#history.restore(await this.#journal.read(maxHistoryEntries, isHistoryEntry));
     await this.#sampler.start();
@@ -268,11 +195,10 @@ class Agent implements RunningAgent {
     await this.#untilFirstSample();
     await this.#fleet.start();
     this.#publish();
-    await this.#control.start();
+    await this.#listeners.serve();
     this.#notReady = null;
-    for (const service of ['', nodeServiceName]) this.#control.setServing(service, true);
     logger.info({ node: this.#config.node.name, ...this.addresses }, 'agent is ready');
-    void this.#describeHost();
+    void readHostInventory(clock, logger).then((host) => logger.info(host, 'host'));
   }
 
   reload(config: AgentConfig): ReloadResult {
@@ -303,21 +229,11 @@ class Agent implements RunningAgent {
       this.#firstSample();
     });
     this.#sampler.onEvent((event) => this.#guard('event', () => this.#health.handleEvent(event)));
-    this.#sampler.onKernelLog((news) => this.#guard('kernel log', () => this.#hearKernelLog(news)));
-    this.#fleet.onChange(() => this.#enginesChanged());
-  }
-
-  #hearKernelLog(news: KernelNews): void {
-    switch (news.kind) {
-      case 'record':
-        return this.#health.handleKernelRecord(news.record);
-      case 'restart':
-        return this.#health.kernelLogRestarted();
-      case 'event-set':
-        return this.#health.eventSetBroken(news.broken);
-      case 'status':
-        if (news.lost > 0) this.#health.kernelRecordsLost(news.lost);
-    }
+    this.#sampler.onKernelLog((news) => this.#guard('kernel log', () => hearKernelLog(this.#health, news)));
+    this.#fleet.onChange(() => {
+      this.#publish();
+      this.#engineNews.tell(this.#fleet.list());
+    });
   }
 
   /** Engines first, then one delta that holds devices and engines together. */
@@ -327,38 +243,6 @@ class Agent implements RunningAgent {
     // What waits for engines to end must not be asked before they have been told.
     this.#guard('actions', () => this.#recovery.actions.consider(devices));
     this.#kubernetes.report(devices);
-  }
-
-  /** Of the node as a whole: nothing here takes new requests until Kubernetes lifts it. */
-  #kubernetesCordoned(cordoned: boolean): void {
-    const sinceMs = this.#options.clock.wallMs();
-    const { cordons } = this.#store;
-    const reason = 'the node is cordoned in Kubernetes';
-    const holder = 'kubernetes';
-    const set = cordoned ? addCordon(cordons, { holder, reason, sinceMs }) : removeCordon(cordons, holder);
-    this.#store.save({ cordons: set });
-    this.#publish();
-  }
-
-  #enginesChanged(): void {
-    this.#publish();
-    for (const engine of this.#fleet.list()) {
-      const { id, incarnation, deviceUuids } = engine;
-      this.#noteEngine(engine);
-      const before = this.#incarnations.get(id);
-      this.#incarnations.set(id, incarnation);
-      if (before !== undefined && before !== incarnation) this.#health.noteEngineRestarted(deviceUuids);
-    }
-  }
-
-  /** What becomes of engines belongs to the story of their devices. */
-  #noteEngine({ id, state, reason, deviceUuids }: EngineStatus): void {
-    const before = this.#engineStates.get(id);
-    this.#engineStates.set(id, state);
-    if (before === undefined || before === state) return;
-    const said = `engine ${id} is ${state}, was ${before}${reason ? `: ${reason}` : ''}`;
-    for (const device of deviceUuids.length > 0 ? deviceUuids : [null])
-      this.#history.add({ kind: 'engine', source: 'agent', device, engine: id, reason: said });
   }
 
   #publish(): void {
@@ -389,15 +273,10 @@ class Agent implements RunningAgent {
       logger.warn({ waitedMs: firstSampleTimeoutMs }, 'no sample of the GPUs yet; starting without one');
   }
 
-  async #describeHost(): Promise<void> {
-    const { clock, logger } = this.#options;
-    logger.info(await readHostInventory(clock, logger), 'host');
-  }
-
   async #close(stopEngines: boolean): Promise<void> {
     const { clock, logger } = this.#options;
     this.#notReady = 'shutting down';
-    for (const service of ['', nodeServiceName]) this.#control.setServing(service, false);
+    this.#listeners.stopServing();
     // An agent that ends in the middle of a reset leaves a driver that nobody opens: the reset has its own time limits.
     await settle(logger, 'recovery', this.#recovery.actions.close());
     await settle(logger, 'engines', this.#fleet.close({ stopEngines }));
@@ -406,11 +285,7 @@ class Agent implements RunningAgent {
     this.#health.close();
     this.#publisher.close();
     this.#work.close();
-    await Promise.all([
-      settle(logger, 'gRPC', this.#control.close()),
-      settle(logger, 'metrics', this.#metrics.close()),
-      settle(logger, 'probe', this.#probe.close()),
-    ]);
+    await this.#listeners.close();
     await settle(logger, 'Kubernetes', this.#kubernetes.close());
     const sampler = settle(logger, 'sampler', this.#sampler.close());
     if (!(await withinLimit(clock, samplerCloseTimeoutMs, sampler)))
@@ -419,38 +294,4 @@ class Agent implements RunningAgent {
     this.#lock.release();
     logger.info({ stopEngines }, 'agent has ended');
   }
-}
-
-/** What runs CUDA beside the agent. */
-function createProbes(
-  { node, health: { probe } }: AgentConfig,
-  { clock, logger }: RunAgentOptions,
-  registry: Registry,
-): { heartbeats: NodeHeartbeats; prober: DeviceProber } {
-  const { library, heartbeat, intervalMs, missedAfterMs, minFreeMiB, memoryMiB, timeLimitMs } = probe;
-  const minFreeBytes = minFreeMiB * 2 ** 20;
-  const enabled = heartbeat === 'on';
-  const shared = { library, clock, logger, metrics: new DeviceProbeMetrics(registry, node.name) };
-  return {
-    heartbeats: new NodeHeartbeats({ ...shared, enabled, intervalMs, missedAfterMs, minFreeBytes }),
-    prober: new DeviceProber({ ...shared, memoryMiB, timeLimitMs }),
-  };
-}
-
-/** An engine without an address has not been started yet. */
-function scrapeTargetOf({ id, url, servedModels, origin }: EngineStatus): ScrapeTarget[] {
-  if (!URL.canParse(url)) return [];
-  const labels = { engine_id: id, model: servedModels[0] ?? '', origin };
-  return [{ targets: [new URL(url).host], labels }];
-}
-
-/** True when the work was done within the limit; it goes on otherwise. */
-function withinLimit(clock: Clock, limitMs: number, work: Promise<void>): Promise<boolean> {
-  return new Promise((resolve) => {
-    const timer = clock.after(limitMs, () => resolve(false));
-    void work.finally(() => {
-      timer.cancel();
-      resolve(true);
-    });
-  });
 }

@@ -1,3 +1,4 @@
+import type { Clock } from './clock.js';
 import type { Logger } from './logger.js';
 
 /**
@@ -24,4 +25,15 @@ export async function settle(logger: Logger, what: string, work: Promise<void>):
   } catch (error) {
     logger.error({ err: error, what }, 'could not be closed cleanly');
   }
+}
+
+/** True when the work was done within the limit, in ms; it goes on otherwise. */
+export function withinLimit(clock: Clock, limitMs: number, work: Promise<void>): Promise<boolean> {
+  return new Promise((resolve) => {
+    const timer = clock.after(limitMs, () => resolve(false));
+    void work.finally(() => {
+      timer.cancel();
+      resolve(true);
+    });
+  });
 }
