@@ -22,6 +22,8 @@ const release = path.join(root, 'build', 'Release');
 const prebuild = path.join(root, 'prebuilds', `${process.platform}-${process.arch}`);
 const stampFile = path.join(root, 'build', 'infernode-stamp');
 const lockFile = path.join(root, '.native-build.lock');
+/** Of what the prebuild was made from: in a working tree whose sources moved on since `npm pack`, it is not this tree's. */
+const prebuildStamp = path.join(prebuild, 'stamp');
 /** Skips the prebuild, for people who work on the native part. */
 const fromSource = process.argv.includes('--from-source') || process.env.INFERNODE_BUILD_FROM_SOURCE === '1';
 
@@ -48,6 +50,8 @@ function sourceStamp() {
   for (const name of ['native', 'binding.gyp']) visit(path.join(root, name));
   return hash.digest('hex');
 }
+
+const isCurrent = (stamp) => existsSync(stamp) && readFileSync(stamp, 'utf8') === sourceStamp();
 
 function run(program, args, env = {}) {
   const { status } = spawnSync(program, args, {
@@ -112,14 +116,13 @@ function withLock(work) {
 }
 
 function main() {
-  if (!fromSource && loads(prebuild))
+  if (!fromSource && isCurrent(prebuildStamp) && loads(prebuild))
     return say(`using the prebuilt native part for ${process.platform}-${process.arch}`);
   withLock(build);
 }
 
 function build() {
-  const stamp = sourceStamp();
-  if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp && loads(release)) return;
+  if (isCurrent(stampFile) && loads(release)) return;
   const compiler = has('c++') || has('g++') || has('clang++');
   const ways = [
     { name: 'cmake-js', usable: compiler && has('cmake'), build: buildWithCmakeJs },
@@ -133,7 +136,7 @@ function build() {
     say(`building the native part with ${way.name} (about a minute)`);
     if (way.build() && loads(release)) {
       mkdirSync(path.dirname(stampFile), { recursive: true });
-      writeFileSync(stampFile, stamp);
+      writeFileSync(stampFile, sourceStamp());
       return say('native part built');
     }
     // No second way behind a failed first one: node-gyp begins by wiping the build directory, and the error above is the news.
