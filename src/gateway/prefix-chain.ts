@@ -8,7 +8,7 @@ import { hash } from 'node:crypto';
 import type { RenderedPrompt } from './render-prompt.js';
 
 /** Names rendering and hashing together: chains of another version must not be compared with these. */
-export const chainVersion = 'infernode-sha256-53-v1';
+export const chainVersion = 'infernode-sha256-53-v2';
 
 /** Code points per block; at about four per token the 512 tokens that placement counts in. */
 export const blockCodePoints = 2048;

@@ -15,7 +15,7 @@ const user = (content: unknown): object => ({ role: 'user', content });
 
 test('the same values give the same chain today and in every release of this version', () => {
   const { chain, tokens } = hasher.chainOf({ scope: 'Mm\u00001;', text: 'Hello, wörld 😀', tokenIds: null });
-  expect({ chain, tokens }).toEqual({ chain: [3_247_559_988_506_687], tokens: 4 });
+  expect({ chain, tokens }).toEqual({ chain: [3_452_763_980_942_739], tokens: 4 });
   expect(
     new PrefixHasher('other').chainOf({ scope: 'Mm\u00001;', text: 'Hello, wörld 😀', tokenIds: null }).chain,
   ).not.toEqual(chain);
@@ -110,6 +110,50 @@ test('responses: instructions are the system turn, input is text or turns', () =
   expect(chainOf({ instructions: 'be', input: 'hi' }, 'responses')).toEqual(
     chainOf({ input: [{ role: 'system', content: 'be' }, user('hi')] }, 'responses'),
   );
+});
+
+test('tools and their calls count as the text they are; media count as digests, however short', () => {
+  const tokensOf = (body: Record<string, unknown>): number =>
+    hasher.chainOf(renderPrompt('chat', 'm', body)).tokens;
+  const described = (text: string): object => ({ type: 'function', function: { name: 'f', description: text } });
+  expect(
+    tokensOf({ messages: [user('hi')], tools: [described(long('d', 4))] }) -
+      tokensOf({ messages: [user('hi')], tools: [described('')] }),
+  ).toBeGreaterThanOrEqual(blockCodePoints);
+  const tokensOfImage = (url: string): number =>
+    tokensOf({ messages: [user([{ type: 'image_url', image_url: { url } }])] });
+  expect(tokensOfImage('data:image/png;base64,AAAA')).toBe(tokensOfImage(`data:${long('A', 100)}`));
+});
+
+test('documents, templates and the format of a response matter as they do to an engine', () => {
+  const different = [
+    chainOf({ messages: [user('hi')] }),
+    chainOf({ messages: [user('hi')], documents: [{ text: 'd' }] }),
+    chainOf({ messages: [user('hi')], chat_template: '{{ x }}' }),
+    chainOf({ input: 'hi', text: { format: { type: 'json_object' } } }, 'responses'),
+    chainOf({ input: 'hi', text: { verbosity: 'low' }, model: 'other' }, 'responses'),
+  ];
+  expect(new Set(different.map((chain) => JSON.stringify(chain))).size).toBe(4);
+  expect(different[4]).toEqual(different[0]);
+});
+
+test('turns to embed give the chain of the same turns in a chat', () => {
+  expect(chainOf({ messages: [user('hi')] }, 'embeddings')).toEqual(chainOf({ messages: [user('hi')] }));
+});
+
+test.each<[PromptKind, object]>([
+  ['completions', { prompt: '' }],
+  ['completions', { prompt: [] }],
+  ['completions', { prompt_embeds: 'AAAA' }],
+  ['chat', { messages: [] }],
+  ['chat', { messages: [user('')] }],
+  ['chat', { messages: [user([{ type: 'text', text: '' }]), { role: 'assistant', content: null }] }],
+  ['embeddings', { input: '' }],
+  ['embeddings', { input: ['', ''] }],
+  ['responses', { input: '' }],
+  ['responses', { previous_response_id: 'r' }],
+])('%s of %j has no text: it is placed by load', (kind, body) => {
+  expect(chainOf(body, kind)).toEqual([]);
 });
 
 test('no text is an empty chain; a body of nonsense never throws; a long one is bounded', () => {
