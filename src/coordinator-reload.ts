@@ -19,7 +19,7 @@ export function compareCoordinatorConfigs(before: CoordinatorConfig, after: Coor
     if (differs(before.gateway[field], after.gateway[field])) applied.push(`gateway.${field}`);
   for (const field of ['listen', 'tls', 'discovery', 'silentAfterMs', 'placement', 'autoscaling'] as const)
     if (differs(before[field], after[field])) needsRestart.push(field);
-  for (const field of ['keys', 'sharedStore', 'workers'] as const)
+  for (const field of ['keys', 'sharedStore', 'workers', 'explainHeaders'] as const)
     if (differs(before.gateway[field], after.gateway[field])) needsRestart.push(`gateway.${field}`);
   if (before.gateway.limits.connectTimeoutMs !== after.gateway.limits.connectTimeoutMs)
     needsRestart.push('gateway.limits.connectTimeoutMs');

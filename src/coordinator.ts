@@ -166,6 +166,7 @@ class Coordinator implements RunningCoordinator {
       isShared: (node) => this.#work.isShared(node),
       chainVersion,
       readPrompt: (request) => promptOfRequest(hasher, request),
+      sessionKeyOf: (session) => hasher.sessionKeyOf(session),
       clock,
       logger,
       metrics,
@@ -257,7 +258,7 @@ class Coordinator implements RunningCoordinator {
   }
 
   #createPlacement(model: string, strategy: ModelConfig['strategy']): DirectoryPlacement {
-    const { loadFactor } = this.#config.placement;
+    const { loadFactor, constants } = this.#config.placement;
     const work = this.#work;
     const observer: PlacementObserver = {
       ...this.#placementMetrics.observerFor(model),
@@ -274,7 +275,7 @@ class Coordinator implements RunningCoordinator {
         this.#tellWorkers({ kind: 'released', id });
       },
     };
-    const settings = { strategy, constants: { loadFactor }, observer };
+    const settings = { strategy, constants: { ...constants, loadFactor }, observer };
     const recorder = this.#recorder;
     const placement = recorder
       ? new RecordedPlacement(settings, (entry) => recorder.write(model, entry))
@@ -302,10 +303,9 @@ class Coordinator implements RunningCoordinator {
   #createGateway(prometheus: Registry): Gateway {
     const { listen, tls, gateway, placement } = this.#config;
     return new Gateway({
+      ...gateway,
       listen: listen.gateway,
       tls,
-      keys: gateway.keys,
-      sharedStore: gateway.sharedStore,
       degradation: this.#degradation,
       limits: this.#limits,
       retry: this.#retry,

@@ -51,13 +51,17 @@ class GatewayWorker {
 
   constructor(config: CoordinatorConfig, endpoints: EndpointState[], work: WorkEvent[]) {
     this.#config = config;
-    const { loadFactor, hashSeed } = config.placement;
+    const { loadFactor, constants, hashSeed } = config.placement;
     this.#directory = new ModelDirectory({
       models: config.models,
       unconfigured: defaultModelConfig,
       registry: this.#endpoints,
       createPlacement: (_, { strategy }) =>
-        new InMemoryModelPlacement({ strategy, constants: { loadFactor }, observer: this.#observer() }),
+        new InMemoryModelPlacement({
+          strategy,
+          constants: { ...constants, loadFactor },
+          observer: this.#observer(),
+        }),
       logger,
     });
     this.#endpoints.apply({ changed: endpoints, removed: [], evicted: [] });

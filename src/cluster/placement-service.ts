@@ -20,6 +20,8 @@ export interface PlacementServiceOptions {
   chainVersion: string;
   /** Chain and tokens of a JSON request; throws `argument-invalid`. */
   readPrompt: (request: { model: string; path: string; json: string }) => { chain: number[]; tokens: number };
+  /** What stands for a session in placement and its log. */
+  sessionKeyOf: (session: string) => string;
   clock: Clock;
   logger: Logger;
   metrics: ClusterMetrics;
@@ -112,7 +114,7 @@ function understand(call: PlaceRequest__Output, options: PlacementServiceOptions
     ...promptOf(call, model, options),
     servedName: model,
     exclude: new Set(call.exclude),
-    ...(call.session === '' ? {} : { sessionKey: call.session.slice(0, 256) }),
+    ...(call.session === '' ? {} : { sessionKey: options.sessionKeyOf(call.session.slice(0, 256)) }),
     ...(call.requestId === '' ? {} : { requestId: call.requestId.slice(0, 128) }),
   };
   return { model, placement, request };

@@ -11,7 +11,8 @@ const maxWaitingBytes = 8 * 1024 * 1024;
 
 /**
  * Writes the placement log from the start of the process until it has reached its size, then ends: a log without its
- * beginning, or with a hole, replays to something else. It holds no prompts; block keys and sessions it does, so it is 0600.
+ * beginning, or with a hole, replays to something else. It holds block keys and hashed
+ * sessions, no prompts; even so it is 0600.
  */
 export class PlacementRecorder {
   readonly #stream: WriteStream;

@@ -58,6 +58,28 @@ const defaultSteps = [
   { name: 'shed-low', queueAbove: 200, queueBelow: 100, shed: 'low' as const },
 ];
 
+/** Of `placement/placement-constants.ts`, which has their meaning and defaults. All coordinators of a cluster need the same. */
+const placementConstants = z
+  .strictObject({
+    ringCandidates: z.int().min(1).max(64).optional(),
+    warmLoadFactor: z.number().min(1.01).max(64).optional(),
+    boundFloorRequests: z.number().min(0).max(64).optional(),
+    contextWeight: z.number().min(0).max(1).optional(),
+    uncachedCost: z.number().min(0).max(64).optional(),
+    pressureCost: z.number().min(0).max(64).optional(),
+    pressureCostLimit: z.number().min(0).max(64).optional(),
+    contextCost: z.number().min(0).max(1).optional(),
+    rankCost: z.number().min(0).max(64).optional(),
+    pacePriorTokens: z.int().min(1).optional(),
+    sharedPrefixShare: z.number().min(0.01).max(1).optional(),
+    shareWindowRequests: z.int().min(64).max(1_048_576).optional(),
+    keyDepthBlocks: z.int().min(1).max(4096).optional(),
+    defaultCapacityBlocks: z.int().min(1).optional(),
+    memoryEntries: z.int().min(1024).max(16_777_216).optional(),
+    degradedWeight: z.number().min(0.01).max(1).optional(),
+  })
+  .prefault({});
+
 export const coordinatorSchema = z
   .strictObject({
     listen: z
@@ -82,6 +104,7 @@ export const coordinatorSchema = z
       .strictObject({
         hashSeed: z.string().default('infernode'),
         loadFactor: z.number().min(1.01).max(16).default(1.25),
+        constants: placementConstants,
         /** Everything that placements are told and answer, from the start until the size is reached; for replays. */
         log: z
           .strictObject({
@@ -96,6 +119,8 @@ export const coordinatorSchema = z
       .prefault({}),
     gateway: z
       .strictObject({
+        /** Say in response headers why a request was placed where it was; `x-infernode-endpoint` and its like on loopback anyway. */
+        explainHeaders: z.boolean().default(false),
         /** Processes of the gateway; more than one only where one core is not enough. */
         workers: z.int().min(1).max(64).default(1),
         limits: z

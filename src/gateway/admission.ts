@@ -59,6 +59,8 @@ interface AdmissionOptions {
   metrics: GatewayMetrics;
   /** Distinguishes the leases of this process from those of others. */
   instance: string;
+  /** Each lease carries its explanation. */
+  explains?: boolean;
 }
 
 /** How often waiting requests try again without any news. */
@@ -146,18 +148,19 @@ export class Admission {
     const { clock, metrics, routing, instance } = this.#options;
     const id = `${instance}-${(this.#leases += 1)}`;
     const { placement, tokens, chain, sessionKey, requestId, exclude } = request;
-    const decision = placement.decide(
-      {
-        id,
-        tokens,
-        chain,
-        exclude,
-        servedName: request.model,
-        ...(sessionKey === undefined ? {} : { sessionKey }),
-        ...(requestId === undefined ? {} : { requestId }),
-      },
-      clock.monotonicMs(),
-    );
+    const asked = {
+      id,
+      tokens,
+      chain,
+      exclude,
+      servedName: request.model,
+      ...(sessionKey === undefined ? {} : { sessionKey }),
+      ...(requestId === undefined ? {} : { requestId }),
+    };
+    const nowMs = clock.monotonicMs();
+    // The dry run is the same choice; nothing can come between the two.
+    const explanation = this.#options.explains ? placement.explain(asked, nowMs) : null;
+    const decision = placement.decide(asked, nowMs);
     metrics.placements.inc({ outcome: decision.outcome });
     if (decision.endpoint === null) return decision;
     this.#live += 1;
@@ -165,11 +168,13 @@ export class Admission {
     const { priority = 'medium' } = request;
     queue.took(priority);
     const endpoint = routing.endpoint(decision.endpoint);
-    return new Lease(id, decision.endpoint, endpoint, decision.outcome, placement, clock, () => {
+    const lease = new Lease(id, decision.endpoint, endpoint, decision.outcome, placement, clock, () => {
       this.#live -= 1;
       queue.left(priority);
       this.#pump(placement);
     });
+    lease.explanation = explanation;
+    return lease;
   }
 
   /** Waiting helps when an endpoint is busy or on its way; not when there is none, or all have been tried. */

@@ -1,5 +1,6 @@
 /** Binds the reroute loop to one request: how an attempt at a leased endpoint is made, and what it tells the metrics. */
 import type { ClientRequest } from './client-request.js';
+import { explainHeaders } from './explain-headers.js';
 import { ForwardAttempt } from './forward-attempt.js';
 import type { Lease } from './lease.js';
 import { upstreamHeaders } from './relay-headers.js';
@@ -69,6 +70,7 @@ function forward(
           'x-infernode-attempts',
           `${attempts}`,
         );
+      if (lease.explanation !== null) extra.push(...explainHeaders(lease.explanation));
       return extra;
     },
     dialect: client.routeName === 'responses' ? 'responses' : isJson ? 'openai' : 'unknown',

@@ -62,6 +62,8 @@ export interface GatewayOptions {
   metrics: GatewayMetrics;
   /** Say in response headers where a request was placed; by default on loopback only. */
   exposePlacement?: boolean | undefined;
+  /** Say in them also why: home, costs, bounds. */
+  explainHeaders?: boolean | undefined;
 }
 
 /** Request headers must arrive within this time, and the whole request within five minutes. */
@@ -107,6 +109,7 @@ export class Gateway implements Service {
       clock,
       metrics,
       instance: randomBytes(6).toString('base64url'),
+      explains: options.explainHeaders ?? false,
     });
     this.#degradation = new Degradation(() => options.degradation?.steps ?? [], options);
     this.#keys = new ClientKeys(options);
@@ -121,7 +124,8 @@ export class Gateway implements Service {
       clock,
       logger,
       metrics,
-      exposePlacement: options.exposePlacement ?? isLoopback(options.listen.host),
+      exposePlacement:
+        options.exposePlacement ?? (options.explainHeaders === true || isLoopback(options.listen.host)),
       keys: () => this.#keys.current,
       keyUsage: this.#keys.usage,
       degradation: this.#degradation,

@@ -1,10 +1,12 @@
 import type { EndpointState } from '../domain/endpoint.js';
-import type { ModelPlacement, PlacementOutcome } from '../placement/placement-types.js';
+import type { ModelPlacement, PlacementExplanation, PlacementOutcome } from '../placement/placement-types.js';
 import type { Clock } from '../runtime/clock.js';
 
 /** One request's place at one endpoint. However the request ends, `release()` ends the lease, and only once. */
 export class Lease {
   #released = false;
+  /** Only where clients are to be told. */
+  explanation: PlacementExplanation | null = null;
 
   constructor(
     /** Name of the lease in placement: ours, never the client's request id, which may repeat. */

@@ -43,6 +43,15 @@ export class PrefixHasher {
     return tokenIds === null ? this.#chainText(origin, text) : this.#chainTokens(origin, tokenIds);
   }
 
+  /** What stands for a session from here on: its own name may be a person's, and decisions are logged. */
+  sessionKeyOf(session: string): string {
+    return hash(
+      'sha256',
+      Buffer.concat([this.#seed, Buffer.from(`session\u0000${session}`)]),
+      'base64url',
+    ).slice(0, 22);
+  }
+
   #originOf(scope: string): number {
     const known = this.#origins.get(scope);
     if (known !== undefined) return known;

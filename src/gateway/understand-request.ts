@@ -93,7 +93,7 @@ function enter(
   requested: string,
   { chain, tokens }: PromptChain,
   { priority, deadlineMs, sessionKey }: RequestTerms,
-  { routing, admission, degradation }: ServeContext,
+  { routing, admission, degradation, hasher }: ServeContext,
 ): Degraded | ErrorAnswer {
   const resolved = routing.resolve(requested);
   if (resolved === null)
@@ -103,9 +103,10 @@ function enter(
       param: 'model',
     };
   client.model = resolved.model;
+  const session = sessionKey === undefined ? undefined : hasher.sessionKeyOf(sessionKey);
   // Not the client's own id, which may repeat.
   const requestId = randomUUID();
-  client.admission = { ...resolved, chain, tokens, sessionKey, requestId, priority, deadlineMs };
+  client.admission = { ...resolved, chain, tokens, sessionKey: session, requestId, priority, deadlineMs };
   const degraded = degradation.of(resolved.model, admission.waiting(resolved.placement), priority);
   client.degraded = degraded.names;
   if (degraded.sheds)

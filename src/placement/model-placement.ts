@@ -2,8 +2,8 @@ import type { EndpointState } from '../domain/endpoint.js';
 import { defaultBreakerOptions, EndpointBreaker, type BreakerOptions } from './endpoint-breaker.js';
 import { explainRefusal, refusalOf } from './eligibility.js';
 import { compareNames, HashRing } from './hash-ring.js';
-import { defaultConstants, type PlacementConstants } from './placement-constants.js';
-import { applyState, type Member } from './placement-member.js';
+import { constantsOf, type PlacementConstants, type PlacementOverrides } from './placement-constants.js';
+import { applyState, meanPaceOf, type Member } from './placement-member.js';
 import type {
   ModelPlacement,
   ObservedRequest,
@@ -23,7 +23,7 @@ import { emptyLoad, WorkLedger, type EndpointLoad, type Lease } from './work-led
 
 export interface ModelPlacementOptions {
   strategy?: StrategyName;
-  constants?: Partial<PlacementConstants>;
+  constants?: PlacementOverrides;
   breaker?: Partial<BreakerOptions>;
   /** Seed of the strategies that draw; two coordinators may differ. */
   seed?: number;
@@ -67,7 +67,7 @@ export class InMemoryModelPlacement implements ModelPlacement {
 
   constructor(options: ModelPlacementOptions = {}) {
     this.#strategy = options.strategy ?? 'chwbl';
-    this.#constants = { ...defaultConstants, ...options.constants };
+    this.#constants = constantsOf(options.constants);
     this.#breakerOptions = { ...defaultBreakerOptions, ...options.breaker };
     this.#seed = options.seed ?? 1;
     this.#observer = options.observer;
@@ -350,16 +350,4 @@ const ownLease = { observed: false, started: false };
 /** Integers, so that sums of what was taken and given back are exact. */
 function tokensOf(request: PlacementRequest): number {
   return Number.isFinite(request.tokens) ? Math.max(0, Math.round(request.tokens)) : 0;
-}
-
-/** Per unit of weight, over the endpoints that were measured. */
-function meanPaceOf(members: readonly Member[]): number | null {
-  let [sum, weight] = [0, 0];
-  for (const member of members) {
-    const pace = member.pace.tokensPerMs;
-    if (pace === null) continue;
-    sum += pace;
-    weight += member.weight;
-  }
-  return weight > 0 ? sum / weight : null;
 }

@@ -62,3 +62,13 @@ export const defaultConstants: Readonly<PlacementConstants> = {
   memoryEntries: 1 << 20,
   degradedWeight: 0.5,
 };
+
+/** An explicit `undefined` means the default as well. */
+export type PlacementOverrides = {
+  readonly [Name in keyof PlacementConstants]?: PlacementConstants[Name] | undefined;
+};
+
+export function constantsOf(overrides: PlacementOverrides = {}): PlacementConstants {
+  const given = Object.entries(overrides).filter(([, value]) => value !== undefined);
+  return { ...defaultConstants, ...(Object.fromEntries(given) as Partial<PlacementConstants>) };
+}

@@ -31,3 +31,15 @@ export function applyState(member: Member, state: EndpointState, degradedWeight:
 export function workOf(load: EndpointLoad, contextWeight: number): number {
   return load.queuedTokens + contextWeight * load.contextTokens;
 }
+
+/** Per unit of weight, over the endpoints that were measured. */
+export function meanPaceOf(members: readonly Member[]): number | null {
+  let [sum, weight] = [0, 0];
+  for (const member of members) {
+    const pace = member.pace.tokensPerMs;
+    if (pace === null) continue;
+    sum += pace;
+    weight += member.weight;
+  }
+  return weight > 0 ? sum / weight : null;
+}

@@ -1,5 +1,5 @@
 // Requests and answers pass through unchanged: bodies to the byte, streams as they come, headers end to end.
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { openStream } from '../../support/sse-client.js';
 import {
   chatBody,
@@ -51,6 +51,27 @@ test('a plain answer arrives as the engine wrote it, and its usage is counted', 
     await harness.metric('requests_total', { model: 'model', route: 'chat', status: '200', outcome: 'ok' }),
   ).toBe(1);
   expect(harness.routing.inFlight()).toBe(0);
+});
+
+test('headers explain the placement where that is enabled, and a session is named to nobody', async () => {
+  const { harness } = await setUp(answerJson, { explainHeaders: true });
+  harness.routing.placement.useStrategy('chwbl');
+  const decided = vi.spyOn(harness.routing.placement, 'decide');
+  const answer = await post(`${harness.url}/v1/chat/completions`, chatBody, {
+    'x-session-id': 'alice@example',
+  });
+  expect(answer.headers).toMatchObject({
+    'x-infernode-strategy': 'chwbl',
+    'x-infernode-home': 'node-0/engine',
+    'x-infernode-reason': 'node-0/engine: cheapest admitted candidate',
+    'x-infernode-key-block': '0',
+  });
+  expect(answer.headers['x-infernode-candidates']).toMatch(
+    /^node-0\/engine;cost=\d+;work=0;bound=\d+;uncached=\d+;depth=0;cold;admitted$/,
+  );
+  const { sessionKey } = decided.mock.calls[0]![0];
+  expect(sessionKey).toMatch(/^[\w-]{22}$/);
+  expect(sessionKey).not.toContain('alice');
 });
 
 test('the body reaches the engine byte for byte: big integers, duplicates, -0, white space, escapes', async () => {
