@@ -115,7 +115,10 @@ test('responses: instructions are the system turn, input is text or turns', () =
 test('tools and their calls count as the text they are; media count as digests, however short', () => {
   const tokensOf = (body: Record<string, unknown>): number =>
     hasher.chainOf(renderPrompt('chat', 'm', body)).tokens;
-  const described = (text: string): object => ({ type: 'function', function: { name: 'f', description: text } });
+  const described = (text: string): object => ({
+    type: 'function',
+    function: { name: 'f', description: text },
+  });
   expect(
     tokensOf({ messages: [user('hi')], tools: [described(long('d', 4))] }) -
       tokensOf({ messages: [user('hi')], tools: [described('')] }),
