@@ -151,13 +151,15 @@ export class ConditionBook {
     this.#entries.delete(check);
   }
 
-  /** Removes what has been quiet for long enough. */
-  clearQuiet(nowMs: number): void {
+  /** Removes what has been quiet for long enough; true when there was something. */
+  clearQuiet(nowMs: number): boolean {
+    const before = this.#entries.size;
     for (const [key, entry] of this.#entries) {
       const rule = entry.fromEvent ? quietOf(entry) : null;
       if (rule && (entry.repaired || !rule.afterReset) && nowMs - entry.seenAtMs >= rule.quietMs)
         this.#entries.delete(key);
     }
+    return this.#entries.size < before;
   }
 
   /** An operator takes the responsibility. A check that still sees the cause fires again with the next sample. */

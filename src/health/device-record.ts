@@ -57,6 +57,13 @@ export class DeviceRecord {
     return this.#identity;
   }
 
+  /** The part has used up its repairs: remapped rows, or SRAM and memory that it calls beyond repair. */
+  get repairFailed(): boolean {
+    const { unrepairableMemory, sramThresholdExceeded } = this.#sample?.details ?? {};
+    const flags = [this.#reading.rowRemapFailure, unrepairableMemory, sramThresholdExceeded];
+    return flags.some((flag) => (flag ?? 0) > 0);
+  }
+
   /** Takes the device's part of a snapshot: new readings, and what they prove about repairs. */
   update(sample: DeviceSample | null, node: NodeSample, stuck: boolean, wallMs: number): void {
     const absent = sample === null && node.driver.state === 'ok' && !stuck;

@@ -1,6 +1,6 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { DeviceStatus } from '../domain/device.js';
-import { deviceHealthStates, type Condition, type Severity } from '../domain/health.js';
+import { deviceHealthStates, type Condition, type DeviceHealth, type Severity } from '../domain/health.js';
 import { deviceChecks } from './checks/check-registry.js';
 import { hostChecks } from './checks/host-checks.js';
 import { checkRow, xidRows } from './health-data.js';
@@ -29,6 +29,9 @@ export class HealthMetrics {
   readonly #unsupported: Gauge<'node' | 'device' | 'check'>;
   /** Checks exported as unsupported, by device; the empty name is the node. */
   readonly #unsupportedChecks = new Map<string, readonly string[]>();
+  /** As exported, by device: a gauge is set when it changes. */
+  readonly #healths = new Map<string, DeviceHealth>();
+  readonly #drills = new Map<string, boolean>();
   /** Codes exported, by device. */
   readonly #codes = new Map<string, Set<string>>();
 
@@ -96,12 +99,19 @@ export class HealthMetrics {
     for (const status of devices) {
       const device = status.identity.uuid;
       if (!this.#codes.has(device)) this.#bear(device);
-      for (const state of deviceHealthStates)
-        this.#health.set({ node: this.#node, device, state }, status.health === state ? 1 : 0);
+      this.#showHealth(device, status.health);
       const drill = status.conditions.some((condition) => condition.drill === true);
-      this.#drill.set({ node: this.#node, device }, drill ? 1 : 0);
+      if (this.#drills.get(device) !== drill) this.#drill.set({ node: this.#node, device }, drill ? 1 : 0);
+      this.#drills.set(device, drill);
       this.#showConditions(device, status);
     }
+  }
+
+  #showHealth(device: string, health: DeviceHealth): void {
+    if (this.#healths.get(device) === health) return;
+    this.#healths.set(device, health);
+    for (const state of deviceHealthStates)
+      this.#health.set({ node: this.#node, device, state }, health === state ? 1 : 0);
   }
 
   showNode(conditions: readonly Condition[], unsupported: readonly string[]): void {
@@ -152,6 +162,8 @@ export class HealthMetrics {
     this.#showUnsupported(device, []);
     this.#unsupportedChecks.delete(device);
     this.#codes.delete(device);
+    this.#healths.delete(device);
+    this.#drills.delete(device);
     this.#conditions.delete(device);
   }
 }
