@@ -27,6 +27,10 @@ const prebuildStamp = path.join(prebuild, 'stamp');
 /** Skips the prebuild, for people who work on the native part. */
 const fromSource = process.argv.includes('--from-source') || process.env.INFERNODE_BUILD_FROM_SOURCE === '1';
 
+/** Also the programs that only tests run. */
+const withTests = process.argv.includes('--with-tests');
+const testStampFile = path.join(root, 'build', 'infernode-tests-stamp');
+
 const say = (line) => process.stderr.write(`infernode: ${line}\n`);
 const has = (program) => spawnSync(program, ['--version'], { stdio: 'ignore' }).status === 0;
 
@@ -116,9 +120,24 @@ function withLock(work) {
 }
 
 function main() {
-  if (!fromSource && isCurrent(prebuildStamp) && loads(prebuild))
+  if (!fromSource && !withTests && isCurrent(prebuildStamp) && loads(prebuild))
     return say(`using the prebuilt native part for ${process.platform}-${process.arch}`);
-  withLock(build);
+  withLock(() => {
+    build();
+    if (withTests && !process.exitCode) buildTests();
+  });
+}
+
+function buildTests() {
+  if (isCurrent(testStampFile)) return;
+  if (!existsSync(path.join(root, 'build', 'CMakeCache.txt')))
+    return say(
+      'the native test programs need CMake: on Debian `apt-get install cmake`; tests of them will fail',
+    );
+  say('building the native test programs');
+  if (run('cmake', ['--build', 'build', '--target', 'tests', '--parallel', '2']))
+    writeFileSync(testStampFile, sourceStamp());
+  else process.exitCode = 1;
 }
 
 function build() {

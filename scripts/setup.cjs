@@ -40,7 +40,10 @@ if (!existsSync(lockStamp) || readFileSync(lockStamp, 'utf8') !== lock) {
   mkdirSync(path.dirname(lockStamp), { recursive: true });
   writeFileSync(lockStamp, lock);
 }
-const install = spawnSync(process.execPath, ['scripts/install.cjs'], { cwd: root, stdio: ['ignore', 2, 2] });
+const install = spawnSync(process.execPath, ['scripts/install.cjs', ...process.argv.slice(2)], {
+  cwd: root,
+  stdio: ['ignore', 2, 2],
+});
 if (install.status !== 0) process.exit(install.status ?? 1);
 const sources = hashOf(['src', 'tsconfig.json', 'tsconfig.build.json'], lock);
 const sourceStamp = path.join(root, 'dist', '.infernode-sources');
