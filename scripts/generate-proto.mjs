@@ -20,6 +20,8 @@ const { status } = spawnSync(
     'infernode/node/v1/node.proto',
     'infernode/cluster/v1/cluster.proto',
     'infernode/placement/v1/placement.proto',
+    'infernode/autoscaling/v1/autoscaling.proto',
+    'externalscaler.proto',
   ],
   { stdio: 'inherit' },
 );

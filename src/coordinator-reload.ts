@@ -17,8 +17,13 @@ export function compareCoordinatorConfigs(before: CoordinatorConfig, after: Coor
   const live = ['limits', 'retry', 'degradation'] as const;
   for (const field of live)
     if (differs(before.gateway[field], after.gateway[field])) applied.push(`gateway.${field}`);
-  for (const field of ['listen', 'tls', 'discovery', 'silentAfterMs', 'placement', 'autoscaling'] as const)
+  for (const field of ['listen', 'tls', 'discovery', 'silentAfterMs', 'placement'] as const)
     if (differs(before[field], after[field])) needsRestart.push(field);
+  for (const field of ['defaults', 'models', 'cost'] as const)
+    if (differs(before.autoscaling[field], after.autoscaling[field])) applied.push(`autoscaling.${field}`);
+  for (const field of ['intervalMs', 'actuator', 'lease'] as const)
+    if (differs(before.autoscaling[field], after.autoscaling[field]))
+      needsRestart.push(`autoscaling.${field}`);
   for (const field of ['keys', 'sharedStore', 'workers', 'explainHeaders'] as const)
     if (differs(before.gateway[field], after.gateway[field])) needsRestart.push(`gateway.${field}`);
   if (before.gateway.limits.connectTimeoutMs !== after.gateway.limits.connectTimeoutMs)

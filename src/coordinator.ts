@@ -12,6 +12,7 @@ import type { Registry } from 'prom-client';
 import { defaultModelConfig, type CoordinatorConfig, type ModelConfig } from './config/coordinator-config.js';
 import { formatAddress } from './config/listen-address.js';
 import { CoordinatorAgents } from './coordinator-agents.js';
+import { CoordinatorScaling } from './coordinator-scaling.js';
 import { compareCoordinatorConfigs, type ReloadResult } from './coordinator-reload.js';
 import { ClusterMetrics } from './cluster/cluster-metrics.js';
 import { createClusterService } from './cluster/cluster-service.js';
@@ -67,7 +68,13 @@ export interface RunningCoordinator {
   destroy(reason: string): void;
 }
 
-const serviceNames = ['', 'infernode.cluster.v1.ClusterService', 'infernode.placement.v1.PlacementService'];
+const serviceNames = [
+  '',
+  'infernode.cluster.v1.ClusterService',
+  'infernode.placement.v1.PlacementService',
+  'infernode.autoscaling.v1.AutoscalingService',
+  'externalscaler.ExternalScaler',
+];
 /** How long the gateway's start waits for agents that do not answer; others serve meanwhile. */
 const firstNewsTimeoutMs = 2_000;
 const firstNewsPollMs = 20;
@@ -96,6 +103,7 @@ class Coordinator implements RunningCoordinator {
   readonly #directory: ModelDirectory;
   readonly #gateway: Gateway | GatewayWorkers;
   readonly #placement: PlacementService;
+  readonly #scaling: CoordinatorScaling;
   readonly #control: RpcServer;
   readonly #metrics;
   readonly #probe;
@@ -147,6 +155,16 @@ class Coordinator implements RunningCoordinator {
     const { log } = config.placement;
     this.#recorder = log ? new PlacementRecorder({ ...log, logger }) : null;
     this.#placementMetrics = new PlacementMetrics(prometheus, clock);
+    this.#scaling = new CoordinatorScaling({
+      config: config.autoscaling,
+      prometheus,
+      watchers: this.#watchers,
+      registry,
+      directory: () => this.#directory,
+      workers: () => (this.#gateway instanceof GatewayWorkers ? this.#gateway : null),
+      clock,
+      logger,
+    });
     this.#directory = new ModelDirectory({
       models: config.models,
       unconfigured: defaultModelConfig,
@@ -184,8 +202,9 @@ class Coordinator implements RunningCoordinator {
           handlers: createClusterService({ describe, metrics, logger }),
         },
         { definition: placementProto.PlacementService.service, handlers: this.#placement.handlers },
+        ...this.#scaling.services,
       ],
-      packages: [clusterPackage, placementPackage],
+      packages: [clusterPackage, placementPackage, ...this.#scaling.packages],
       clock,
       logger,
       metrics: new RpcMetrics(prometheus),
@@ -193,6 +212,7 @@ class Coordinator implements RunningCoordinator {
     this.#metrics = createMetricsServer({
       listen: config.listen.metrics,
       registry: this.#gateway instanceof GatewayWorkers ? this.#gateway : prometheus,
+      scaling: (model) => this.#scaling.answer(model),
       logger,
     });
     this.#probe = createProbeServer({
@@ -217,6 +237,7 @@ class Coordinator implements RunningCoordinator {
     this.#agents.discover(this.#config.discovery);
     await this.#untilFirstNews();
     await this.#gateway.start();
+    this.#scaling.start();
     for (const service of serviceNames) this.#control.setServing(service, true);
     this.#options.logger.info(
       { ...this.addresses, agents: this.#config.agents.length },
@@ -229,6 +250,7 @@ class Coordinator implements RunningCoordinator {
     this.#gateway.reloadKeys();
     this.#agents.configure(config.agents);
     this.#directory.reconfigure(config.models);
+    this.#scaling.reconfigure(config.autoscaling);
     Object.assign(this.#limits, config.gateway.limits);
     Object.assign(this.#retry, config.gateway.retry);
     Object.assign(this.#degradation, config.gateway.degradation);
@@ -237,6 +259,12 @@ class Coordinator implements RunningCoordinator {
       ...this.#config,
       agents: config.agents,
       models: config.models,
+      autoscaling: {
+        ...this.#config.autoscaling,
+        defaults: config.autoscaling.defaults,
+        models: config.autoscaling.models,
+        cost: config.autoscaling.cost,
+      },
       gateway: {
         ...config.gateway,
         keys: this.#config.gateway.keys,
@@ -281,6 +309,7 @@ class Coordinator implements RunningCoordinator {
       ? new RecordedPlacement(settings, (entry) => recorder.write(model, entry))
       : new InMemoryModelPlacement(settings);
     this.#placementMetrics.watch(model, placement);
+    this.#scaling.watch(model, placement);
     return placement;
   }
 
@@ -334,6 +363,7 @@ class Coordinator implements RunningCoordinator {
   async #close(): Promise<void> {
     const { logger } = this.#options;
     for (const service of serviceNames) this.#control.setServing(service, false);
+    await settle(logger, 'scaling', this.#scaling.close());
     await settle(logger, 'gateway', this.#gateway.close());
     await settle(logger, 'discovery', this.#agents.close());
     this.#placement.close();

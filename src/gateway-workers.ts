@@ -54,7 +54,7 @@ export class GatewayWorkers implements Service {
   readonly #options: GatewayWorkersOptions;
   readonly #slots = new Set<Slot>();
   readonly #inFlight = new Map<string, number>();
-  readonly #asked = new Map<number, (values: object[]) => void>();
+  readonly #asked = new Map<number, (values: object[] | null) => void>();
   readonly #metrics: GatewayWorkerMetrics;
   #config: CoordinatorConfig;
   #address: ListenAddress;
@@ -138,7 +138,13 @@ export class GatewayWorkers implements Service {
   async metrics(): Promise<string> {
     const own = (await this.#options.registry.getMetricsAsJSON()) as object[];
     const theirs = await Promise.all([...this.#slots].map((slot) => this.#ask(slot)));
-    return AggregatorRegistry.aggregate([own, ...theirs]).metrics();
+    return AggregatorRegistry.aggregate([own, ...theirs.map((values) => values ?? [])]).metrics();
+  }
+
+  /** The series of all workers side by side; `null` when one of them did not answer in time, for a sum would be too small. */
+  async workerSeries(): Promise<object[] | null> {
+    const theirs = await Promise.all([...this.#slots].map((slot) => this.#ask(slot)));
+    return theirs.every((values) => values !== null) ? theirs.flat() : null;
   }
 
   close(): Promise<void> {
@@ -277,15 +283,15 @@ export class GatewayWorkers implements Service {
     });
   }
 
-  #ask(slot: Slot): Promise<object[]> {
+  #ask(slot: Slot): Promise<object[] | null> {
     const id = (this.#questions += 1);
     return new Promise((resolve) => {
-      const answer = (values: object[]): void => {
+      const answer = (values: object[] | null): void => {
         late.cancel();
         this.#asked.delete(id);
         resolve(values);
       };
-      const late = this.#options.clock.after(metricsTimeoutMs, () => answer([]));
+      const late = this.#options.clock.after(metricsTimeoutMs, () => answer(null));
       this.#asked.set(id, answer);
       this.#send(slot, { kind: 'metrics', id });
     });

@@ -14,6 +14,8 @@ import type {
 export class ScalingMemory {
   lastUpAtMs = -Infinity;
   lastDownAtMs = -Infinity;
+  /** The last `desired`: what fails does not lower it. */
+  desired: number | null = null;
   readonly heldSinceMs = new Map<string, number>();
   /** Ready counts of the blast window, oldest first. */
   readonly readyHistory: { atMs: number; ready: number }[] = [];
@@ -36,20 +38,35 @@ export function decideReplicas(
   // Several signals: the one that asks for most wins, because each of them alone can be the one that hurts users.
   const wanted = proposals.reduce((best, one) => (one.desired > best.desired ? one : best), floor);
   const limitedBy: string[] = [];
-  const desired = wanted.desired > current ? limitUp(wanted.desired) : limitDown(wanted.desired);
-  const direction = desired > current ? 'up' : desired < current ? 'down' : 'hold';
+  const next = wanted.desired > current ? limitUp(wanted.desired) : limitDown(wanted.desired);
+  const direction = next > current ? 'up' : next < current ? 'down' : 'hold';
   if (direction === 'up') memory.lastUpAtMs = nowMs;
   if (direction === 'down') memory.lastDownAtMs = nowMs;
+  const desired = keepPromise();
+  memory.desired = desired;
   return {
     model: signals.model,
     desired,
+    next,
     current,
     direction,
     reason: explain(direction, wanted, limitedBy),
+    signal: wanted.signal,
     proposals,
     limitedBy,
     inputAgeMs: signals.inputAgeMs,
   };
+
+  /**
+   * What was asked for stays asked for. Replicas that fail leave `current`: were this to follow, whoever obeys would end those that
+   * recover. And a replica that was to go and is still there does not come back because a cool-down holds the next step.
+   */
+  function keepPromise(): number {
+    const held = Math.min(memory.desired ?? next, Math.max(policy.maxReplicas, next));
+    if (direction === 'down') return Math.min(next, held);
+    const leaving = held < current && limitedBy.includes('cooldown-down');
+    return leaving ? Math.max(held, wanted.desired) : Math.max(next, held);
+  }
 
   function limit(name: string, value: number, bound: number, keep: (a: number, b: number) => number): number {
     const limited = keep(value, bound);
@@ -75,6 +92,7 @@ export function decideReplicas(
     if (signals.inputAgeMs > policy.staleAfterMs) return limit('stale-inputs', value, current, Math.max);
     if (signals.reporting < ready * policy.quorum || (ready === 0 && current > 0))
       return limit('quorum', value, current, Math.max);
+    if (vanishedTogether(signals, policy, memory)) return limit('blast-radius', value, current, Math.max);
     if (warming > 0) return limit('warming', value, current, Math.max);
     const sinceMs = nowMs - Math.max(memory.lastDownAtMs, memory.lastUpAtMs);
     if (sinceMs < policy.cooldownDownMs) return limit('cooldown-down', value, current, Math.max);
@@ -104,6 +122,13 @@ function proportional(signals: ModelSignals, policy: ScalingPolicy): Proposal[] 
   propose('kv-cache', signals.kvCacheUsage?.mean ?? null, policy.kvCacheTarget, '');
   const perReplica = signals.queue.requests / Math.max(ready, 1);
   propose('queue', perReplica, policy.queuePerReplica, ' requests per replica');
+  const { forecastReplicas = null } = signals;
+  if (forecastReplicas !== null && Number.isFinite(forecastReplicas))
+    proposals.push({
+      signal: 'forecast',
+      desired: Math.min(forecastReplicas, policy.maxReplicas),
+      reason: `the load to come takes ${forecastReplicas} replicas`,
+    });
   if (signals.queue.requests + signals.running > 0 && ready + warming === 0)
     proposals.push({
       signal: 'waiting-for-first',

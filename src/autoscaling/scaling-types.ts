@@ -13,10 +13,12 @@ export interface ModelSignals {
   sloRatio: number | null;
   ttftP99Ms: number | null;
   gpuUtilizationRatio: number | null;
-  /** Requests per second that came in, rejected ones included. */
-  incomingPerSecond: number;
+  /** Requests per second, rejected ones included, counted when they end. */
+  incomingPerSecond: number | null;
   /** Age of the oldest input that matters, ms. */
   inputAgeMs: number;
+  /** Replicas that the load after a replica's load time will take, where past weeks or a slope tell; may only raise. */
+  forecastReplicas?: number | null;
 }
 
 /** A condition that must hold for a while before it adds or removes replicas (the source documents' form). */
@@ -53,6 +55,8 @@ export interface ScalingPolicy {
   blastShare: number;
   blastWindowMs: number;
   blastMaxStepUp: number;
+  /** How long a new replica loads; absent: nothing is foreseen. */
+  forecastLoadTimeMs?: number;
 }
 
 /**
@@ -108,11 +112,15 @@ export interface Proposal {
 
 export interface ScalingDecision {
   model: string;
-  /** Replicas that should exist, warming ones included. */
+  /** Replicas that should exist, warming ones included. Replicas that fail do not lower it: only a decision `down` does. */
   desired: number;
+  /** How many to have after the next step: below `desired` while many vanished together or a step limit holds. */
+  next: number;
   current: number;
   direction: 'up' | 'down' | 'hold';
   reason: string;
+  /** Signal or rule that asked for most. */
+  signal: string;
   proposals: Proposal[];
   /** Limits that changed the outcome, such as `cooldown-down` or `quorum`. */
   limitedBy: string[];

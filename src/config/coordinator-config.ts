@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { autoscalingSchema } from './autoscaling-config.js';
 import { endpointSliceSchema } from './kubernetes-config.js';
 import { defaultPriorities, priorities } from '../domain/priority.js';
 import { isLoopback, listenAddress, parseListenAddress } from './listen-address.js';
@@ -20,7 +21,13 @@ const strategies = [
 const modelSchema = z.strictObject({
   strategy: z.enum(strategies).default('chwbl'),
   aliases: z.array(z.string().min(1)).default([]),
-  slo: z.strictObject({ ttftMs: z.number().positive().default(500) }).prefault({}),
+  slo: z
+    .strictObject({
+      ttftMs: z.number().positive().default(500),
+      /** Gap between tokens; 100 ms are ten tokens a second, somewhat faster than people read. */
+      itlMs: z.number().positive().default(100),
+    })
+    .prefault({}),
 });
 export type ModelConfig = z.infer<typeof modelSchema>;
 /** What holds for a model that is served and not configured. */
@@ -178,7 +185,7 @@ export const coordinatorSchema = z
           .optional(),
       })
       .prefault({}),
-    autoscaling: z.strictObject({}).prefault({}),
+    autoscaling: autoscalingSchema,
   })
   .superRefine((config, context) => {
     refuseOpenListeners(config, context);

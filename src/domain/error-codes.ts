@@ -93,6 +93,12 @@ export const errorCodes = {
   'endpoint-evicted': { grpc: 'UNAVAILABLE', http: 503, type: 'ServiceUnavailableError', mayReroute: true },
   'endpoint-timeout': { grpc: 'DEADLINE_EXCEEDED', http: 504, type: 'GatewayTimeoutError', mayReroute: true },
   'stream-interrupted': { grpc: 'UNAVAILABLE', http: 502, type: 'BadGatewayError', mayReroute: false },
+  'scaling-undecided': {
+    grpc: 'UNAVAILABLE',
+    http: 503,
+    type: 'ServiceUnavailableError',
+    mayReroute: false,
+  },
   'record-corrupt': { grpc: 'INTERNAL', http: 500, type: 'InternalServerError', mayReroute: false },
   'shutting-down': { grpc: 'UNAVAILABLE', http: 503, type: 'ServiceUnavailableError', mayReroute: false },
   internal: { grpc: 'INTERNAL', http: 500, type: 'InternalServerError', mayReroute: false },

@@ -227,6 +227,7 @@ export class Admission {
       queue.push(entry);
     });
     this.#options.metrics.queued.inc({ model: request.model });
+    this.#options.metrics.queuedTokens.inc({ model: request.model }, request.tokens);
     this.#ticker ??= clock.every(pumpEveryMs, () => this.#pumpAll());
     return { lease, cancel };
   }
@@ -296,10 +297,11 @@ export class Admission {
   }
 
   #remove(entry: Waiting): boolean {
-    const { placement, model } = entry.request;
+    const { placement, model, tokens } = entry.request;
     if (this.#queues.get(placement)?.remove(entry) !== true) return false;
     entry.timer.cancel();
     this.#options.metrics.queued.dec({ model });
+    this.#options.metrics.queuedTokens.dec({ model }, tokens);
     return true;
   }
 }

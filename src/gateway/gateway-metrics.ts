@@ -46,6 +46,7 @@ export class GatewayMetrics {
   readonly endToEnd: FastHistogram;
   readonly inFlight: Gauge;
   readonly queued: Gauge<'model'>;
+  readonly queuedTokens: Gauge<'model'>;
   readonly queueRejected: Counter<'reason'>;
   readonly queueWait: FastHistogram;
   readonly promptTokens: Counter<'model'>;
@@ -102,6 +103,12 @@ export class GatewayMetrics {
     this.queued = new Gauge({
       name: 'infernode_gateway_queued_requests',
       help: 'Requests that wait for an endpoint',
+      labelNames: ['model'],
+      registers,
+    });
+    this.queuedTokens = new Gauge({
+      name: 'infernode_gateway_queued_tokens',
+      help: 'Prompt tokens of requests that wait for an endpoint',
       labelNames: ['model'],
       registers,
     });

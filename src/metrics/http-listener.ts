@@ -18,6 +18,8 @@ export interface HttpListenerOptions {
   name: string;
   listen: ListenAddress;
   routes: Record<string, () => HttpAnswer | Promise<HttpAnswer>>;
+  /** By their beginning, which ends in `/`; told the rest of the path, decoded. */
+  prefixes?: Record<string, (rest: string) => HttpAnswer | Promise<HttpAnswer>>;
   logger: Logger;
   clock?: Clock;
 }
@@ -42,6 +44,7 @@ export function createHttpListener({
   name,
   listen,
   routes,
+  prefixes = {},
   logger,
   clock = systemClock,
 }: HttpListenerOptions): HttpListener {
@@ -70,10 +73,23 @@ export function createHttpListener({
   }
 
   function route(method: string, path: string): HttpAnswer | Promise<HttpAnswer> {
-    const handler = paths.get(path);
+    const handler = paths.get(path) ?? below(path);
     if (!handler) return jsonAnswer(404, { error: 'path-unknown', paths: [...paths.keys()] });
     if (method !== 'GET' && method !== 'HEAD') return jsonAnswer(405, { error: 'method-not-allowed' });
     return handler();
+  }
+
+  function below(path: string): (() => HttpAnswer | Promise<HttpAnswer>) | undefined {
+    const found = Object.entries(prefixes).find(([prefix]) => path.startsWith(prefix));
+    if (!found) return undefined;
+    const [prefix, handler] = found;
+    try {
+      const rest = decodeURIComponent(path.slice(prefix.length));
+      return () => handler(rest);
+    } catch {
+      return () =>
+        jsonAnswer(400, { error: 'argument-invalid', message: 'expected a path in percent encoding' });
+    }
   }
 
   return {

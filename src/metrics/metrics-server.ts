@@ -14,11 +14,13 @@ export interface MetricsServerOptions {
   logger: Logger;
   /** Answers `/sd`: what Prometheus should scrape besides this process. */
   scrapeTargets?: () => ScrapeTarget[];
+  /** Answers `/autoscale/v1/models/MODEL`. */
+  scaling?: (model: string) => HttpAnswer;
 }
 
 /** `/metrics` in the Prometheus text format. Scrapes that overlap share one collection, so that many cost one. */
 export function createMetricsServer(options: MetricsServerOptions): HttpListener {
-  const { listen, registry, logger, scrapeTargets } = options;
+  const { listen, registry, logger, scrapeTargets, scaling } = options;
   let collecting: Promise<HttpAnswer> | null = null;
   const collect = async (): Promise<HttpAnswer> => {
     try {
@@ -35,5 +37,6 @@ export function createMetricsServer(options: MetricsServerOptions): HttpListener
       '/metrics': () => (collecting ??= collect()),
       ...(scrapeTargets ? { '/sd': () => jsonAnswer(200, scrapeTargets()) } : {}),
     },
+    prefixes: scaling ? { '/autoscale/v1/models/': scaling } : {},
   });
 }

@@ -111,7 +111,7 @@ describe('up', () => {
         { replicas: { ready: 3, warming: 0, asleep: 0 }, reporting: 3, backlogSeconds: 20 },
         { memory, nowMs: minute },
       ),
-    ).toMatchObject({ desired: 4, limitedBy: ['blast-radius'] });
+    ).toMatchObject({ next: 4, limitedBy: ['blast-radius'] });
   });
 });
 
