@@ -1,24 +1,48 @@
 /**
- * A real coordinator with fake agents over real gRPC: what the nodes say becomes signals, and the decision is the same as gauge, over HTTP,
+ * A real coordinator process with a fake agent over real gRPC: what the nodes say becomes signals, and the decision is the same as gauge, over HTTP,
  * over gRPC and for KEDA. With one gateway process and with several.
  */
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { credentials } from '@grpc/grpc-js';
 import { afterEach, expect, it } from 'vitest';
-import { coordinatorSchema } from '../../src/config/coordinator-config.js';
-import { runCoordinator } from '../../src/coordinator.js';
 import { autoscalingProto, externalScalerProto } from '../../src/rpc/load-proto.js';
 import type { ModelScaling__Output } from '../../src/rpc/generated/infernode/autoscaling/v1/ModelScaling.js';
 import type { GetMetricsResponse__Output } from '../../src/rpc/generated/externalscaler/GetMetricsResponse.js';
-import { systemClock } from '../../src/runtime/clock.js';
-import { silentLogger } from '../../src/runtime/logger.js';
 import { FakeAgent } from '../support/fake-agent.js';
 import { aDeviceStatus, anEngineStatus } from '../support/node-fixtures.js';
-import { eventually } from '../support/running-up.js';
+import { eventually, mainFile } from '../support/running-up.js';
 
 const closers: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
+
+async function startCoordinator(config: object): Promise<Record<'control' | 'metrics', string>> {
+  const directory = mkdtempSync(join(tmpdir(), 'infernode-autoscaling-'));
+  const file = join(directory, 'coordinator.yaml');
+  const any = '127.0.0.1:0';
+  const listen = { gateway: any, control: any, probe: any, metrics: any };
+  writeFileSync(file, JSON.stringify({ listen, ...config }));
+  const child = spawn(process.execPath, [mainFile, 'coordinator', '--config', file, '--ready-json'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, INFERNODE_LOG_LEVEL: 'fatal' },
+  });
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  closers.push(async () => {
+    child.kill('SIGKILL');
+    await exited;
+    rmSync(directory, { recursive: true, force: true });
+  });
+  const line = await new Promise<string>((resolve, reject) => {
+    createInterface({ input: child.stdout }).once('line', resolve);
+    void exited.then(() => reject(new Error('the coordinator ended')));
+  });
+  return (JSON.parse(line) as { listening: Record<'control' | 'metrics', string> }).listening;
+}
 
 const load = { running: 3, waiting: 120, kvCacheUsageRatio: 0.5, kvCacheBlocks: null, kvBlockTokens: null };
 
@@ -33,24 +57,14 @@ it.each([1, 2])('with gateway.workers: %i', { timeout: 60_000 }, async (workers)
     ],
   }).start();
   closers.push(() => agent.stop());
-  const coordinator = await runCoordinator(
-    coordinatorSchema.parse({
-      listen: {
-        gateway: '127.0.0.1:0',
-        control: '127.0.0.1:0',
-        probe: '127.0.0.1:0',
-        metrics: '127.0.0.1:0',
-      },
-      agents: [{ address: agent.address }],
-      gateway: { workers },
-      autoscaling: { intervalMs: 1000, models: { 'org/model': { maxReplicas: 16 } } },
-    }),
-    { clock: systemClock, logger: silentLogger(), version: '1.2.3' },
-  );
-  closers.push(() => coordinator.close());
+  const listening = await startCoordinator({
+    agents: [{ address: agent.address }],
+    gateway: { workers },
+    autoscaling: { intervalMs: 1000, models: { 'org/model': { maxReplicas: 16 } } },
+  });
   const beat = setInterval(() => agent.beat(), 500);
   closers.push(() => clearInterval(beat));
-  const metrics = `http://${coordinator.addresses.metrics}`;
+  const metrics = `http://${listening.metrics}`;
   const get = async (model: string) => {
     const response = await fetch(`${metrics}/autoscale/v1/models/${model}`);
     return { status: response.status, body: (await response.json()) as Record<string, unknown> };
@@ -80,8 +94,8 @@ it.each([1, 2])('with gateway.workers: %i', { timeout: 60_000 }, async (workers)
   expect(page).toContain('infernode_autoscaling_queued_requests{model="org/model"} 120');
 
   const plain = credentials.createInsecure();
-  const api = new autoscalingProto.AutoscalingService(coordinator.addresses.control, plain);
-  const keda = new externalScalerProto.ExternalScaler(coordinator.addresses.control, plain);
+  const api = new autoscalingProto.AutoscalingService(listening.control, plain);
+  const keda = new externalScalerProto.ExternalScaler(listening.control, plain);
   closers.push(
     () => api.close(),
     () => keda.close(),
