@@ -30,11 +30,13 @@ export function renderDeaths(engine: EngineStatus | null, deaths: readonly Death
   return [...now, ...deaths.flatMap(deathLines)].join('\n');
 }
 
-function marksOf({ crashLoop, standby, cordons }: EngineStatus): string[] {
+function marksOf({ crashLoop, standby, cordons, pressure, degraded }: EngineStatus): string[] {
   return [
     ...(crashLoop ? ['CRASH LOOP'] : []),
     ...(standby ? [`${standby} standby`] : []),
     ...cordons.map(({ holder }) => `cordoned by ${holder}`),
+    ...(pressure?.length ? [`under pressure: ${pressure.join(', ')}`] : []),
+    ...(degraded?.length ? [`degraded from its next start on: ${degraded.join(', ')}`] : []),
   ];
 }
 

@@ -4,7 +4,7 @@
  */
 import type { InfernodeError } from '../domain/error-codes.js';
 import type { WorkEvent, WorkLease } from '../domain/work.js';
-import type { WorkReportListener, WorkReportStream } from '../rpc/node-service-client.js';
+import type { WorkReportListener, WorkReportStream } from '../rpc/node-streams.js';
 import { backoffMs } from '../runtime/backoff.js';
 import type { Clock, Timer } from '../runtime/clock.js';
 import type { ClusterMetrics } from './cluster-metrics.js';

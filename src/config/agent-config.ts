@@ -1,11 +1,26 @@
 import { hostname } from 'node:os';
 import { z } from 'zod';
+import { degradeStepNames } from '../domain/engine.js';
 import { agentKubernetesSchema } from './kubernetes-config.js';
 import { listenAddress } from './listen-address.js';
 import { probeSchema } from './probe-config.js';
 import { refuseOpenListeners, tlsSchema } from './tls-config.js';
 
 const name = z.string().regex(/^[\w][\w.-]{0,127}$/, 'expected letters, digits, dot, dash or underscore');
+
+/** Without a step for this long while work waits, and with one more sign, an engine counts as hung (design decision 5). */
+const watchdogMs = z.int().min(1000).max(3_600_000).default(30_000);
+
+/** Steps whose flags could not be written are refused here, not at the start that needs them. */
+function whyNotDegradable({ adapter, args, degradation }: z.infer<typeof templateFields>): string | null {
+  if (degradation.length === 0) return null;
+  if (adapter !== 'vllm') return `adapter ${adapter} knows no degradation steps; leave \`degradation\` out`;
+  if (new Set(degradation).size < degradation.length) return 'expected each step once';
+  const named = /(^|\s)--max[-_]model[-_]len[ =]\d+(\s|$)/.test(args.join(' '));
+  return degradation.includes('shorter-context') && !named
+    ? 'shorter-context halves the context, and the template names none; add `--max-model-len N` to its args'
+    : null;
+}
 
 /** How an engine is started: chosen by name from anywhere, written only here, on the node. */
 const templateFields = z.strictObject({
@@ -30,8 +45,7 @@ const templateFields = z.strictObject({
   drainTimeoutMs: z.int().min(0).default(120_000),
   /** SIGTERM to SIGKILL; vLLM itself needs its shutdown timeout + 15 s (vllm-contract 5.5). */
   stopGraceMs: z.int().min(0).default(20_000),
-  /** Without a step for this long while work waits, and with one more sign, an engine counts as hung (design decision 5). */
-  watchdogMs: z.int().min(1000).max(3_600_000).default(30_000),
+  watchdogMs,
   /**
    * Lets it sleep (vLLM). Level 1 keeps the weights in host memory, 2 drops them. `front` names what stands before an engine
    * that does not listen on loopback, for sleep opens admin paths without authentication.
@@ -43,6 +57,11 @@ const templateFields = z.strictObject({
     })
     .nullable()
     .default(null),
+  /**
+   * What it gives up at its next start, in this order, when its KV cache is above 95 % or requests are preempted again and
+   * again: half the concurrent sequences, half the context, an fp8 KV cache.
+   */
+  degradation: z.array(z.enum(degradeStepNames)).default([]),
 });
 
 const defaultCommands = {
@@ -52,10 +71,15 @@ const defaultCommands = {
   'llama.cpp': ['llama-server'],
 } as const;
 
-export const templateSchema = templateFields.transform((template) => ({
-  ...template,
-  command: template.command ?? [...defaultCommands[template.adapter]],
-}));
+export const templateSchema = templateFields
+  .superRefine((template, context) => {
+    const message = whyNotDegradable(template);
+    if (message !== null) context.addIssue({ code: 'custom', path: ['degradation'], message });
+  })
+  .transform((template) => ({
+    ...template,
+    command: template.command ?? [...defaultCommands[template.adapter]],
+  }));
 export type TemplateConfig = z.infer<typeof templateSchema>;
 
 const deviceRef = z.union([
@@ -81,6 +105,7 @@ const attachedSchema = z.strictObject({
   url: z.url({ protocol: /^https?$/ }),
   devices: z.array(deviceRef).default([]),
   maxConcurrentRequests: z.int().min(1).max(65536).default(256),
+  watchdogMs,
 });
 /** `origin` may be left out: an engine is supervised unless it says otherwise. */
 const engineSchema = z.preprocess(

@@ -49,6 +49,14 @@ export interface CudaGraphs {
 export const standbyKinds = ['warm', 'cold'] as const;
 export type StandbyKind = (typeof standbyKinds)[number];
 
+/** What weighs on an engine: requests that wait in it, its KV cache nearly full, requests thrown out of the batch again and again. */
+export const pressureKinds = ['queue', 'kv-cache', 'preemptions'] as const;
+export type PressureKind = (typeof pressureKinds)[number];
+
+/** What an engine can give up under pressure, at its next start only. */
+export const degradeStepNames = ['fewer-sequences', 'shorter-context', 'kv-fp8'] as const;
+export type DegradeStepName = (typeof degradeStepNames)[number];
+
 /** What the node says of one engine. */
 export interface EngineStatus {
   id: string;
@@ -84,6 +92,10 @@ export interface EngineStatus {
   graphs?: CudaGraphs | null;
   /** Takes the place of a lost one: asleep with its weights in host memory, or not started. Absent: it serves. */
   standby?: StandbyKind | null;
+  /** Absent: none, or not known. */
+  pressure?: PressureKind[];
+  /** Degradation steps, in force from the next start on; absent: none. */
+  degraded?: DegradeStepName[];
 }
 
 /**

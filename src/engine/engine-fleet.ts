@@ -2,7 +2,7 @@
  * All engines of the node. Called by the agent with what devices and operators want; says at once what became of it. Owns
  * the rule that a device belongs to one engine, and what the state of a device does to the engines on it.
  */
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { AgentConfig, TemplateConfig } from '../config/agent-config.js';
 import { addCordon, removeCordon, type Cordon } from '../domain/cordon.js';
 import type { DeviceStatus } from '../domain/device.js';
@@ -28,6 +28,7 @@ import {
   templateUnknown,
 } from './engine-errors.js';
 import type { EngineRecord, EngineStore } from './engine-record.js';
+import { enginesOfFault } from './engines-of-fault.js';
 import { EngineRoster, type EngineListener } from './engine-roster.js';
 import { EngineSupervisor } from './engine-supervisor.js';
 import { holdOf } from './hold-engine.js';
@@ -135,14 +136,9 @@ export class EngineFleet implements Service {
     const attached = configured.filter((engine) => engine.origin === 'attached');
     const supervised = configured.filter((engine) => engine.origin === 'supervised');
     const looks = attached.map((config) => {
-      const { clock } = this.#options;
       const deviceUuids = this.#claims.resolveAll(config.devices.map(String));
-      const engine = new AttachedEngine({
-        config,
-        deviceUuids,
-        clock,
-        onChange: (s) => this.#roster.changed(s),
-      });
+      const onChange = (status: EngineStatus): void => this.#roster.changed(status);
+      const engine = new AttachedEngine({ config, deviceUuids, context: this.#context, onChange });
       return this.#roster.add(engine).start();
     });
     const known = new Set(configured.map(({ id }) => id));
@@ -220,10 +216,7 @@ export class EngineFleet implements Service {
   /** For the node's own devices and the vllm on the agent's PATH. Throws `argument-invalid`, `engine-unknown`. */
   async planEngine(wish: PlanWish): Promise<NodePlan> {
     const id = wish.engineId === '' ? null : this.#find(wish.engineId).id;
-    const seen =
-      id === null
-        ? null
-        : readBatchSizes(batchSizesFile(join(resolve(this.#options.stateDir), 'engines', id)));
+    const seen = id === null ? null : readBatchSizes(batchSizesFile(this.#restorer.storeOf(id).directory));
     const program = await installedVllm(this.#context.clock);
     return planForNode(this.#claims.devices, wish, program, seen);
   }
@@ -270,24 +263,14 @@ export class EngineFleet implements Service {
     for (const engine of this.#roster.supervised) engine.reconcile();
   }
 
-  /** A fault that wants a new process gets one: of the engine it names by pid, else of all on the device; not for a stranger's. */
+  /** A fault that wants a new process gets one; not for a stranger's. */
   applyFault(fault: Fault): void {
-    const { drain, deviceUuid, pid, reason, observedAtMs } = fault;
+    const { pid, deviceUuid: device, reason } = fault;
     this.#context.faults.note(fault);
-    if (drain !== 'restart-engine' || deviceUuid === null) return;
-    const onDevice = this.#roster.supervised.filter((engine) => engine.run?.deviceUuids.includes(deviceUuid));
-    const named = pid === null ? [] : onDevice.filter((engine) => engine.run?.pids.has(pid));
-    // The driver names pids of the host: where we see those too, one that is no engine's is somebody else's crash.
-    if (pid !== null && named.length === 0 && this.#options.seesHostPids === true) {
-      this.#context.logger.warn(
-        { pid, device: deviceUuid, reason },
-        'a process that is no engine had a fault on the device',
-      );
-      return;
-    }
-    for (const engine of named.length > 0 ? named : onDevice)
-      // News of an incident that the present process has not seen are about its predecessor.
-      if (engine.run && engine.run.startedAtMs <= observedAtMs) engine.restart(reason);
+    const found = enginesOfFault(fault, this.#roster.supervised, this.#options.seesHostPids === true);
+    if (found === 'stranger')
+      this.#context.logger.warn({ pid, device, reason }, 'a process that is no engine had a fault on it');
+    else for (const engine of found) engine.restart(reason);
   }
 
   /** Holds from the next start on. A template that is gone stays what it was for engines that use it. */

@@ -2,6 +2,7 @@ import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { engineStates, type EngineStatus } from '../domain/engine.js';
 import type { CauseClass } from './explain-exit.js';
 import { StartGauges } from './start-gauges.js';
+import { PressureGauges } from './pressure-gauges.js';
 import type { StopReport } from '../domain/engine-death.js';
 
 type EngineLabels = 'node' | 'engine_id';
@@ -21,6 +22,7 @@ export class EngineMetrics {
   readonly #exits: Counter<EngineLabels | 'cause'>;
   readonly #cachesCleared: Counter<EngineLabels>;
   readonly #starts: StartGauges;
+  readonly #pressure: PressureGauges;
   readonly #unclearProbes: Counter<EngineLabels>;
   readonly #hangs: Counter<EngineLabels>;
   readonly #promotions: Counter<EngineLabels>;
@@ -120,6 +122,7 @@ export class EngineMetrics {
     });
     this.#counted = [this.#restarts, this.#unclearProbes, this.#hangs, this.#cachesCleared];
     this.#starts = new StartGauges(registry, node);
+    this.#pressure = new PressureGauges(registry, node);
     this.setAside = new Counter({
       name: 'infernode_engine_state_files_set_aside_total',
       help: 'State files that were truncated or foreign and were not used',
@@ -131,6 +134,7 @@ export class EngineMetrics {
   show(status: EngineStatus): void {
     const { id, state } = status;
     this.#starts.show(status);
+    this.#pressure.show(status);
     for (const name of engineStates)
       this.#state.set({ ...this.#labels(id), state: name }, name === state ? 1 : 0);
     // A counter that is born at its first event hides that event from `increase()`, and from every alert on it.
@@ -139,6 +143,7 @@ export class EngineMetrics {
 
   remove(id: string): void {
     this.#starts.remove(id);
+    this.#pressure.remove(id);
     for (const name of engineStates) this.#state.remove({ ...this.#labels(id), state: name });
     for (const counter of this.#counted) counter.remove(this.#labels(id));
   }

@@ -26,6 +26,8 @@ export interface EngineRecord {
   standby?: StandbyKind | null;
   /** A standby that serves in the place of a lost engine. */
   promoted?: boolean;
+  /** Of the template's degradation steps the first so many are in force. */
+  degradeSteps?: number;
   run: RunFacts | null;
 }
 

@@ -7,10 +7,10 @@
  * for is a crash, whatever its exit code.
  */
 import type { TemplateConfig } from '../config/agent-config.js';
-import { addCordon, removeCordon } from '../domain/cordon.js';
 import type { EngineStatus } from '../domain/engine.js';
 import { messageOf } from '../domain/error-codes.js';
 import { sleep } from '../runtime/clock.js';
+import { EngineDegradation } from './engine-degradation.js';
 import { effectiveTemplate } from './effective-template.js';
 import { IntentMaker, type EndIntent } from './end-intent.js';
 import { adapterOf } from './engine-adapters.js';
@@ -25,19 +25,16 @@ import { EngineView, statusOfRecord } from './engine-view.js';
 import { explainExit, type ExitCause } from './explain-exit.js';
 import { FailureBook } from './failure-book.js';
 import type { Hold } from './hold-engine.js';
+import { KeptRecord } from './kept-record.js';
 import { LiveRun } from './live-run.js';
 import { EngineStarts } from './prepare-start.js';
-import type { StartLog } from './start-log.js';
+import { showRun } from './show-run.js';
 import type { StopReport } from '../domain/engine-death.js';
 import { TaskSlot } from './task-slot.js';
 import { stacksBeforeSignal } from './take-stacks.js';
 
-/** On a hung engine until it is proven to be gone. */
-const hangCordon = 'health:engine-hang';
-
 export class EngineSupervisor {
   readonly id: string;
-  readonly record: EngineRecord;
   /** Sleep, wake and promotion. */
   readonly rest: EngineRest;
   readonly #options: EngineSupervisorOptions;
@@ -46,6 +43,10 @@ export class EngineSupervisor {
   readonly #failures: FailureBook;
   readonly #intents: IntentMaker;
   readonly #starts: EngineStarts;
+  readonly #kept: KeptRecord;
+  readonly #degradation: EngineDegradation;
+  /** What of a run's news only shows. */
+  readonly #shown: ReturnType<typeof showRun>;
   #live: LiveRun | null = null;
 
   /** The launch or the end of a run that is under way. */
@@ -53,18 +54,15 @@ export class EngineSupervisor {
   /** Came while a launch was under way. */
   #early: EndIntent | null = null;
   #hold: Hold | null = null;
-  /** The next launch is one after an end that nobody asked for. */
-  #startsAgain = false;
   #ending: 'no' | 'stopping' | 'closed' = 'no';
 
   constructor(options: EngineSupervisorOptions) {
-    const { id, context, record, template } = options;
+    const { id, context, record, store, template } = options;
     this.id = id;
-    this.record = record;
     this.#options = options;
     this.#context = context;
-    this.#failures = new FailureBook(id, context, new DeathJournal(options.store.directory));
-    this.#starts = new EngineStarts(id, context, options.store);
+    this.#failures = new FailureBook(id, context, new DeathJournal(store.directory));
+    this.#starts = new EngineStarts(id, context, store);
     this.#intents = new IntentMaker(template, context.settings);
     const { maxConcurrentRequests } = template();
     const status = {
@@ -72,14 +70,22 @@ export class EngineSupervisor {
       maxConcurrentRequests,
     };
     this.#view = new EngineView(status, context.clock, options.onChange);
+    this.#kept = new KeptRecord(record, store, this.#view);
+    this.#degradation = new EngineDegradation(id, context, this.#kept, template);
+    const shows = { view: this.#view, starts: this.#starts, degradation: this.#degradation };
+    this.#shown = showRun(id, context, shows);
     this.rest = new EngineRest({
       ...{ record, context, template, view: this.#view },
       live: () => this.#live,
-      save: () => this.#save(),
-      serve: () => (this.#live || this.#task.busy ? this.#want('running') : this.start()),
+      save: () => this.#kept.save(),
+      serve: () => (this.#live || this.#task.busy ? this.#kept.want('running') : this.start()),
       end: () => (this.#live ? this.drain(null) : this.stop()),
       onBroken: (live, why) => this.#gone(live, { class: 'unknown', text: why }),
     });
+  }
+
+  get record(): EngineRecord {
+    return this.#kept.record;
   }
 
   get status(): EngineStatus {
@@ -102,29 +108,29 @@ export class EngineSupervisor {
   /** Throws `engine-wrong-state` when it runs or is about to end. */
   start(): void {
     if (this.#live || this.#task.busy) throw engineWrongState(this.status, 'be stopped or failed');
-    this.#want('running');
+    this.#kept.want('running');
     this.#failures.forgive();
-    this.#startsAgain = false;
+    this.#kept.startsAgain = false;
     this.reconcile();
   }
 
   /** Idempotent. */
   stop(): void {
-    this.#want('stopped');
+    this.#kept.want('stopped');
     this.#end(this.#intents.stop('stop requested', 'stopped on request'));
   }
 
   /** `null`: the template's deadline. Throws `engine-wrong-state` when there is nothing to drain. */
   drain(deadlineMs: number | null): void {
     if (!this.#live) throw engineWrongState(this.status, 'run');
-    this.#want('stopped');
+    this.#kept.want('stopped');
     this.#end(this.#intents.drain('drain requested', 'drained on request', deadlineMs));
   }
 
   /** An operator's: drained by the deadline (`null`: the template's), then started again. Throws `engine-wrong-state`. */
   restartInOrder(deadlineMs: number | null): void {
     if (!this.#live) throw engineWrongState(this.status, 'run');
-    this.#want('running');
+    this.#kept.want('running');
     this.#failures.forgive();
     this.#end(this.#intents.drain('restart requested', 'restarting on request', deadlineMs));
   }
@@ -142,14 +148,12 @@ export class EngineSupervisor {
     if (hold && hold.kind !== before?.kind) this.#end(this.#intents.hold(hold));
     if (hold || !before) return;
     this.#failures.forgive();
-    this.#startsAgain = this.record.incarnation > 0;
+    this.#kept.startsAgain = this.record.incarnation > 0;
     this.reconcile();
   }
 
   updateCordons(cordons: EngineRecord['cordons']): void {
-    this.record.cordons = cordons;
-    this.#save();
-    this.#view.update({ cordons });
+    this.#kept.updateCordons(cordons);
   }
 
   /** Takes over a run of an earlier agent process; resolves after the first look at it. */
@@ -197,22 +201,19 @@ export class EngineSupervisor {
 
   async #launch(deviceUuids: string[]): Promise<void> {
     const { context, record } = this.#options;
-    const template = effectiveTemplate(this.#options.template());
     const early = this.#takeEarly();
-    if (early) return this.#launchRevoked(early);
-    if (this.#startsAgain) {
-      record.restarts += 1;
-      context.metrics.restarted(this.id);
-    }
-    record.incarnation += 1;
+    if (early) return this.#view.show('stopped', early.stoppedReason);
+    const template = effectiveTemplate(this.#options.template(), this.#degradation.takeArgs());
+    if (this.#kept.countLaunch()) context.metrics.restarted(this.id);
     this.rest.noteLaunch();
     this.#failures.cause = null;
     this.#view.launching(record, template, this.#models(template), deviceUuids);
     try {
       const say = (waiting: string): void => this.#view.show('starting', waiting);
       const run = await this.#starts.launch({ record, template, deviceUuids }, say);
-      if (run) void this.#attach(run, 'loading');
-      else this.#launchRevoked(this.#takeEarly());
+      if (run) return void this.#attach(run, 'loading');
+      const revoked = this.#takeEarly();
+      if (revoked) this.#view.show('stopped', revoked.stoppedReason);
     } catch (error) {
       context.logger.error({ engine: this.id, err: error }, 'engine could not be started');
       this.#early = null;
@@ -222,32 +223,15 @@ export class EngineSupervisor {
     }
   }
 
-  /** Something came between the decision and the first step. */
-  #launchRevoked(early: EndIntent | null): void {
-    if (early) this.#view.show('stopped', early.stoppedReason);
-  }
-
   /** From here on the run is watched; resolves after the first look. */
   async #attach(run: EngineRun, reason: string): Promise<void> {
     const template = this.#options.template();
     const live = new LiveRun(this.id, run, template, this.#context, {
+      ...this.#shown,
       onExit: (exit) => this.#exited(live, exit),
       onReady: (afterMs) => this.#becameReady(live, afterMs),
-      onProgress: (progress) => {
-        this.#view.loading(progress);
-        this.#starts.progressed(progress);
-      },
-      onLoaded: (log) => this.#loaded(live, log),
-      onPage: (page) => {
-        if (page) this.#view.update({ load: page.load });
-        this.#starts.batchSizes.note(page?.load?.running ?? 0);
-      },
       onHung: (why) => this.#hung(live, why),
-      onUnclear: () => this.#context.metrics.unclearProbe(this.id),
       onGone: (why) => this.#gone(live, { class: 'unknown', text: why }),
-      onDraining: (why) => this.#view.show('draining', why),
-      onSignal: () => this.#view.update({ evicting: true }),
-      onStuck: (detail) => this.#view.stuck(detail),
     });
     if (this.#ending === 'closed') return live.close();
     this.#live = live;
@@ -264,16 +248,6 @@ export class EngineSupervisor {
     if (live.serves && !this.rest.noteReady(live)) this.#view.show('ready', '', { evicting: false });
   }
 
-  #loaded(live: LiveRun, log: StartLog): void {
-    if (this.#live !== live) return;
-    const graphs = this.#starts.served(log);
-    this.#view.update({ graphs });
-    const notice = this.#starts.noticeOf(graphs);
-    if (notice === '') return;
-    this.#context.logger.warn({ engine: this.id, graphs }, notice);
-    if (this.status.state === 'ready') this.#view.show('ready', notice);
-  }
-
   // Ends.
 
   #exited(live: LiveRun, exit: RunExit): void {
@@ -288,8 +262,7 @@ export class EngineSupervisor {
   /** What is in flight goes elsewhere at once; the stacks are taken while the processes still stand. */
   #hung(live: LiveRun, reason: string): void {
     this.#context.metrics.hung(this.id);
-    const sinceMs = this.#context.clock.wallMs();
-    this.updateCordons(addCordon(this.record.cordons, { holder: hangCordon, reason, sinceMs }));
+    this.#kept.cordonHung(reason, this.#context.clock.wallMs());
     const takeStacks = () => stacksBeforeSignal(this.id, live.run, this.#context);
     this.#gone(live, { class: 'hang', text: reason }, takeStacks);
   }
@@ -326,11 +299,11 @@ export class EngineSupervisor {
   #ended(live: LiveRun, report: StopReport): void {
     const { intent } = live.end;
     const readyForMs = live.readyForMs;
-    this.updateCordons(removeCordon(this.record.cordons, hangCordon));
+    this.#kept.uncordonHung();
+    this.#degradation.gone();
     this.#live = null;
     live.close();
     this.#context.ports.release(live.run.port);
-    this.#save();
     this.#view.update({ pid: null, load: null, graphs: null });
     const died = intent?.failure ?? this.#failures.cause;
     if (died) {
@@ -347,7 +320,7 @@ export class EngineSupervisor {
   /** `readyForMs` is `null` for a run that never became ready. */
   #failed(cause: ExitCause, readyForMs: number | null): void {
     this.#context.metrics.crashed(this.id, cause.class);
-    this.#startsAgain = true;
+    this.#kept.startsAgain = true;
     const wanted = this.record.wanted === 'running' && this.#ending === 'no';
     const stays = this.#hold?.reason ?? (wanted ? null : `stopped on request (it ${cause.text})`);
     const next = stays === null ? this.#failures.scheduleNext(readyForMs, () => this.reconcile()) : '';
@@ -369,15 +342,6 @@ export class EngineSupervisor {
     const early = this.#early;
     this.#early = null;
     return early;
-  }
-
-  #want(wanted: EngineRecord['wanted']): void {
-    this.record.wanted = wanted;
-    this.#save();
-  }
-
-  #save(): void {
-    this.#options.store.saveSoon(this.record);
   }
 
   #models(template: TemplateConfig): string[] {

@@ -19,7 +19,7 @@ export interface LiveRunCallbacks extends EndCallbacks, Omit<WatchCallbacks, 'on
   onReady: (afterMs: number) => void;
   /** A start has gone a step forward. */
   onProgress: (progress: StartProgress) => void;
-  /** The whole log of a start that became ready. */
+  /** The whole log of a start that became ready, unless the run is on its way to its end by then. */
   onLoaded: (log: StartLog) => void;
   /** Work waits and nothing moves. */
   onHung: (reason: string) => void;
@@ -56,8 +56,8 @@ export class LiveRun {
     this.probe = new EngineProbe({ url: run.url, adapter });
     this.#progress = new ProgressWatch({
       engineId,
-      run,
-      model: adapter.servedModels(template)[0] ?? template.model,
+      run: { deviceUuids: () => run.deviceUuids, leaderPid: run.leaderPid, runDir: run.runDir },
+      model: () => adapter.servedModels(template)[0] ?? template.model,
       probe: this.probe,
       inputs,
       clock,
@@ -166,7 +166,9 @@ export class LiveRun {
   }
 
   #becomeReady(onLoaded: LiveRunCallbacks['onLoaded']): void {
-    void this.#start.finish().then(onLoaded);
+    void this.#start.finish().then((log) => {
+      if (!this.ended.aborted) onLoaded(log);
+    });
     this.#readyAtMs = this.#context.clock.monotonicMs();
     // The processes that hold the memory exist by now, and so does most of what they share.
     void this.run.refreshPids({ maps: true });

@@ -50,5 +50,6 @@ export function unknownTemplate(name: string): TemplateConfig {
     stopGraceMs: 20_000,
     watchdogMs: 30_000,
     sleep: null,
+    degradation: [],
   };
 }

@@ -14,9 +14,14 @@ import { stallSigns } from './stall-signs.js';
 
 export interface ProgressWatchOptions {
   engineId: string;
-  run: { deviceUuids: readonly string[]; leaderPid: number; runDir: string };
+  run: {
+    deviceUuids: () => readonly string[];
+    /** `null` for an engine of others: no CPU time and no log speak of it. */
+    leaderPid: number | null;
+    runDir: string | null;
+  };
   /** Model of the canary request. */
-  model: string;
+  model: () => string;
   probe: Pick<EngineProbe, 'canary'>;
   inputs: EngineInputs;
   clock: Clock;
@@ -112,7 +117,7 @@ export class ProgressWatch {
         running: answer.load?.running ?? 0,
         waiting: answer.load?.waiting ?? 0,
       },
-      cpuMs: cpuMsOf(run.leaderPid),
+      cpuMs: run.leaderPid === null ? null : cpuMsOf(run.leaderPid),
       canaryPendingMs: suspicion && !suspicion.canaryOver ? nowMs - suspicion.sinceMs : null,
       signs: suspicion ? this.#signs(suspicion) : [],
     };
@@ -121,9 +126,12 @@ export class ProgressWatch {
   #signs({ log }: Suspicion): string[] {
     const { inputs, run } = this.#options;
     return stallSigns({
-      readings: run.deviceUuids.map((uuid) => inputs.reading(uuid)).filter((reading) => reading !== null),
+      readings: run
+        .deviceUuids()
+        .map((uuid) => inputs.reading(uuid))
+        .filter((reading) => reading !== null),
       log,
-      missedHeartbeats: run.deviceUuids.filter((uuid) => inputs.heartbeatMissed(uuid) === true),
+      missedHeartbeats: run.deviceUuids().filter((uuid) => inputs.heartbeatMissed(uuid) === true),
     });
   }
 
@@ -139,8 +147,8 @@ export class ProgressWatch {
       logOffset: null,
     };
     this.#suspicion = suspicion;
-    void probe.canary(model, stop.signal).then(() => (suspicion.canaryOver = true));
-    void logSize(this.#logPath).then((size) => (suspicion.logOffset = size));
+    void probe.canary(model(), stop.signal).then(() => (suspicion.canaryOver = true));
+    if (this.#logPath !== null) void logSize(this.#logPath).then((size) => (suspicion.logOffset = size));
   }
 
   #calmDown(): void {
@@ -148,15 +156,17 @@ export class ProgressWatch {
     this.#suspicion = null;
   }
 
-  get #logPath(): string {
-    return join(this.#options.run.runDir, 'engine.log');
+  get #logPath(): string | null {
+    const { runDir } = this.#options.run;
+    return runDir === null ? null : join(runDir, 'engine.log');
   }
 
   async #readLog(suspicion: Suspicion): Promise<void> {
     const from = suspicion.logOffset;
-    if (from === null) return;
+    const path = this.#logPath;
+    if (from === null || path === null) return;
     suspicion.logOffset = null;
-    const { text, nextOffset } = await readLogFrom(this.#logPath, from, maxLogBytes);
+    const { text, nextOffset } = await readLogFrom(path, from, maxLogBytes);
     suspicion.log = (suspicion.log + text).slice(-maxLogBytes);
     suspicion.logOffset = nextOffset;
   }

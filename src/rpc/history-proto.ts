@@ -12,13 +12,8 @@ import type {
 } from './generated/infernode/node/v1/Incident.js';
 import type { ExplainDeviceResponse__Output } from './generated/infernode/node/v1/ExplainDeviceResponse.js';
 import type { ListConditionsResponse__Output } from './generated/infernode/node/v1/ListConditionsResponse.js';
-import {
-  conditionFromProto,
-  deviceFromProto,
-  engineFromProto,
-  oneOf,
-  severities,
-} from './node-state-proto.js';
+import { conditionFromProto, deviceFromProto, engineFromProto, severities } from './node-state-proto.js';
+import { oneOf } from './one-of.js';
 
 /** A condition with its owner: a UUID, or empty for the node as a whole. */
 export interface DeviceCondition {

@@ -10,9 +10,8 @@ import type { DeathRecord } from '../domain/engine-death.js';
 import type { NodePlan, PlanWish } from '../domain/engine-plan.js';
 import type { EngineStatus } from '../domain/engine.js';
 import { InfernodeError, type ErrorCode } from '../domain/error-codes.js';
-import type { DeviceExplanation, HistoryEntry, Incident } from '../domain/history.js';
-import type { NodeState, NodeStateUpdate } from '../domain/node-state.js';
-import type { WorkReport } from '../domain/work.js';
+import type { DeviceExplanation, Incident } from '../domain/history.js';
+import type { NodeState } from '../domain/node-state.js';
 import { clientCredentials } from './credentials.js';
 import { deathRecordFromProto } from './engine-death-proto.js';
 import type { NodeServiceClient as Stub } from './generated/infernode/node/v1/NodeService.js';
@@ -34,6 +33,14 @@ import {
   nodeFromProto,
   nodeUpdateFromProto,
 } from './node-state-proto.js';
+import {
+  StreamReader,
+  type NodeWatch,
+  type WatchEventsListener,
+  type WatchNodeListener,
+  type WorkReportListener,
+  type WorkReportStream,
+} from './node-streams.js';
 import { workReportToProto } from './work-proto.js';
 
 export interface NodeServiceClientOptions {
@@ -42,34 +49,6 @@ export interface NodeServiceClientOptions {
   tls?: ClientTlsConfig;
   /** Limit of one unary call, ms. */
   deadlineMs?: number;
-}
-
-export interface WatchNodeListener {
-  /** Called once per message, in order: a snapshot first. */
-  onUpdate(update: NodeStateUpdate): void;
-  /** Called exactly once, when the stream is over; `error` is `null` when `cancel()` ended it or the agent closed it. */
-  onEnd(error: InfernodeError | null): void;
-}
-
-export interface NodeWatch {
-  /** Ends the stream; idempotent. */
-  cancel(): void;
-}
-
-export interface WorkReportListener {
-  /** Everything up to this report has been taken. */
-  onAck(sequence: number): void;
-  /** What was written has been sent: more may be. */
-  onDrain(): void;
-  /** Called exactly once; `error` is `null` when either side ended the stream in peace. */
-  onEnd(error: InfernodeError | null): void;
-}
-
-export interface WorkReportStream {
-  /** False when the agent reads slowly: nothing more should be written before `onDrain`. */
-  write(report: WorkReport): boolean;
-  /** Ends the stream; idempotent. */
-  cancel(): void;
 }
 
 export interface EngineCall {
@@ -225,27 +204,15 @@ export class NodeServiceClient {
   }
 
   /** Entries after that number, oldest first; with `follow` until it is cancelled. */
-  watchEvents(
-    request: { afterSeq: number; follow: boolean },
-    listener: { onEntry(entry: HistoryEntry): void; onEnd(error: InfernodeError | null): void },
-  ): NodeWatch {
-    const stream = this.#stub.watchEvents({ afterSeq: String(request.afterSeq), follow: request.follow });
-    let over = false;
-    const end = (error: InfernodeError | null): void => {
-      if (!over) listener.onEnd(error);
-      over = true;
-    };
-    stream.on('data', (message: HistoryEntry__Output) => {
-      if (!over) listener.onEntry(historyFromProto(message));
-    });
-    stream.on('error', (error) => end(this.#toError(error as ServiceError)));
-    stream.on('end', () => end(null));
-    return {
-      cancel: () => {
-        end(null);
-        stream.cancel();
+  watchEvents(request: { afterSeq: number; follow: boolean }, listener: WatchEventsListener): NodeWatch {
+    return new StreamReader<HistoryEntry__Output>(
+      this.#stub.watchEvents({ afterSeq: String(request.afterSeq), follow: request.follow }),
+      {
+        message: (entry) => listener.onEntry(historyFromProto(entry)),
+        end: (error) => listener.onEnd(error),
       },
-    };
+      (error) => this.#toError(error),
+    );
   }
 
   /** Answers when the driver is closed; draining may take long, so that the deadline is the drain's and a minute more. */
@@ -267,49 +234,33 @@ export class NodeServiceClient {
   /** `coordinator`: the caller's epoch, to hear of the work that others have in flight. */
   watchNode(listener: WatchNodeListener, coordinator = ''): NodeWatch {
     // No waitForReady: a node that cannot be reached must be said at once, not after a silence.
-    const stream = this.#stub.watchNode({ coordinator });
-    let over = false;
-    const end = (error: InfernodeError | null): void => {
-      if (over) return;
-      over = true;
-      listener.onEnd(error);
-    };
-    stream.on('data', (message: Parameters<typeof nodeUpdateFromProto>[0]) => {
-      const update = over ? null : nodeUpdateFromProto(message);
-      if (update) listener.onUpdate(update);
-    });
-    stream.on('error', (error) => end(this.#toError(error as ServiceError)));
-    stream.on('end', () => end(null));
-    return {
-      cancel: () => {
-        end(null);
-        stream.cancel();
+    return new StreamReader<Parameters<typeof nodeUpdateFromProto>[0]>(
+      this.#stub.watchNode({ coordinator }),
+      {
+        message: (message) => {
+          const update = nodeUpdateFromProto(message);
+          if (update) listener.onUpdate(update);
+        },
+        end: (error) => listener.onEnd(error),
       },
-    };
+      (error) => this.#toError(error),
+    );
   }
 
   reportWork(listener: WorkReportListener): WorkReportStream {
     const stream = this.#stub.reportWork();
-    let over = false;
-    const end = (error: InfernodeError | null): void => {
-      if (over) return;
-      over = true;
-      listener.onEnd(error);
-    };
-    stream.on('data', ({ sequence }: { sequence: number }) => {
-      if (!over) listener.onAck(sequence);
-    });
-    stream.on('drain', () => {
-      if (!over) listener.onDrain();
-    });
-    stream.on('error', (error) => end(this.#toError(error as ServiceError)));
-    stream.on('end', () => end(null));
-    return {
-      write: (report) => over || stream.write(workReportToProto(report)),
-      cancel: () => {
-        end(null);
-        stream.cancel();
+    const reader = new StreamReader<{ sequence: number }>(
+      stream,
+      {
+        message: ({ sequence }) => listener.onAck(sequence),
+        drain: () => listener.onDrain(),
+        end: (error) => listener.onEnd(error),
       },
+      (error) => this.#toError(error),
+    );
+    return {
+      write: (report) => reader.over || stream.write(workReportToProto(report)),
+      cancel: () => reader.cancel(),
     };
   }
 

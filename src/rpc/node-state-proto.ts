@@ -12,15 +12,7 @@ import {
   type DeviceStatus,
   type DriverState,
 } from '../domain/device.js';
-import {
-  engineStates,
-  standbyKinds,
-  startPhases,
-  type CudaGraphs as DomainGraphs,
-  type EngineLoad as DomainLoad,
-  type EngineStatus,
-  type StartProgress as DomainProgress,
-} from '../domain/engine.js';
+import { engineStates, type EngineStatus } from '../domain/engine.js';
 import {
   actionLadder,
   deviceHealthStates,
@@ -30,17 +22,24 @@ import {
 import type { NodeState, NodeStateDelta, NodeStateUpdate } from '../domain/node-state.js';
 import { deathFromProto, deathToProto } from './engine-death-proto.js';
 import type { Condition, Condition__Output } from './generated/infernode/node/v1/Condition.js';
-import type { CudaGraphs__Output } from './generated/infernode/node/v1/CudaGraphs.js';
 import type { Device, Device__Output } from './generated/infernode/node/v1/Device.js';
 import type { DeviceReading, DeviceReading__Output } from './generated/infernode/node/v1/DeviceReading.js';
 import type { Driver, Driver__Output } from './generated/infernode/node/v1/Driver.js';
 import type { Engine, Engine__Output } from './generated/infernode/node/v1/Engine.js';
-import type { EngineLoad, EngineLoad__Output } from './generated/infernode/node/v1/EngineLoad.js';
 import type { Node, Node__Output } from './generated/infernode/node/v1/Node.js';
 import type { NodeDelta, NodeDelta__Output } from './generated/infernode/node/v1/NodeDelta.js';
 import type { NodeUpdate, NodeUpdate__Output } from './generated/infernode/node/v1/NodeUpdate.js';
-import type { StartProgress, StartProgress__Output } from './generated/infernode/node/v1/StartProgress.js';
 import type { Cordon__Output } from './generated/infernode/node/v1/Cordon.js';
+import {
+  graphsFromProto,
+  loadFromProto,
+  loadToProto,
+  pressureOf,
+  progressFromProto,
+  progressToProto,
+  standbyOf,
+} from './engine-parts-proto.js';
+import { oneOf } from './one-of.js';
 import { workUpdateFromProto, workUpdateToProto } from './work-proto.js';
 
 export const severities: readonly Severity[] = ['info', 'warning', 'critical', 'fatal'];
@@ -141,11 +140,9 @@ export function engineToProto(engine: EngineStatus): Engine {
     lastDeath: engine.lastDeath ? deathToProto(engine.lastDeath) : null,
     crashLoop: engine.crashLoop ?? false,
     standby: engine.standby ?? '',
+    pressure: engine.pressure ?? [],
+    degraded: engine.degraded ?? [],
   };
-}
-
-function progressToProto({ phase, done, total, part }: DomainProgress): StartProgress {
-  return { phase, part, ...(done === null ? {} : { done }), ...(total === null ? {} : { total }) };
 }
 
 export function driverToProto(driver: DriverState): Driver {
@@ -172,16 +169,6 @@ function readingToProto(reading: DomainReading): DeviceReading {
     memoryTotalBytes: reading.memoryTotalBytes ?? undefined,
     memoryUsedBytes: reading.memoryUsedBytes ?? undefined,
     memoryFreeBytes: reading.memoryFreeBytes ?? undefined,
-  };
-}
-
-function loadToProto(load: DomainLoad): EngineLoad {
-  return {
-    running: load.running,
-    waiting: load.waiting,
-    kvCacheUsageRatio: load.kvCacheUsageRatio ?? undefined,
-    kvCacheBlocks: load.kvCacheBlocks ?? undefined,
-    kvBlockTokens: load.kvBlockTokens ?? undefined,
   };
 }
 
@@ -281,21 +268,9 @@ export function engineFromProto(engine: Engine__Output): EngineStatus {
     ...(engine.lastDeath ? { lastDeath: deathFromProto(engine.lastDeath) } : {}),
     ...(engine.crashLoop ? { crashLoop: true } : {}),
     ...standbyOf(engine.standby),
+    ...pressureOf(engine),
     ...(engine.maxConcurrentRequests > 0 ? { maxConcurrentRequests: engine.maxConcurrentRequests } : {}),
   };
-}
-
-function progressFromProto({ phase, done, total, part }: StartProgress__Output): DomainProgress {
-  return { phase: oneOf(startPhases, phase, 'launch'), done: done ?? null, total: total ?? null, part };
-}
-
-function graphsFromProto(graphs: CudaGraphs__Output): DomainGraphs {
-  return { ...graphs, state: oneOf(['captured', 'eager'] as const, graphs.state, 'eager') };
-}
-
-function standbyOf(word: string): Pick<EngineStatus, 'standby'> {
-  const standby = standbyKinds.find((kind) => kind === word);
-  return standby ? { standby } : {};
 }
 
 export function driverFromProto(driver: Driver__Output | null): DriverState {
@@ -334,18 +309,4 @@ function readingFromProto(reading: DeviceReading__Output | null): DomainReading 
     memoryUsedBytes: reading?.memoryUsedBytes ?? null,
     memoryFreeBytes: reading?.memoryFreeBytes ?? null,
   };
-}
-
-function loadFromProto(load: EngineLoad__Output): DomainLoad {
-  return {
-    running: load.running,
-    waiting: load.waiting,
-    kvCacheUsageRatio: load.kvCacheUsageRatio ?? null,
-    kvCacheBlocks: load.kvCacheBlocks ?? null,
-    kvBlockTokens: load.kvBlockTokens ?? null,
-  };
-}
-
-export function oneOf<T extends string>(known: readonly T[], value: string, fallback: T): T {
-  return (known as readonly string[]).includes(value) ? (value as T) : fallback;
 }

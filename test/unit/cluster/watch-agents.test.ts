@@ -5,7 +5,7 @@ import type { AgentWatcherOptions } from '../../../src/cluster/agent-watcher.js'
 import { ClusterMetrics } from '../../../src/cluster/cluster-metrics.js';
 import { EndpointRegistry } from '../../../src/cluster/endpoint-registry.js';
 import { AgentWatchers } from '../../../src/cluster/watch-agents.js';
-import type { WatchNodeListener } from '../../../src/rpc/node-service-client.js';
+import type { WatchNodeListener } from '../../../src/rpc/node-streams.js';
 import { silentLogger } from '../../../src/runtime/logger.js';
 import { aNodeState, FakeAgent } from '../../support/fake-agent.js';
 import { ManualClock } from '../../support/manual-clock.js';

@@ -10,12 +10,18 @@ let server: Server;
 let current: FleetCase;
 let startTime = 1000;
 let garbage = false;
+/** Steps that its page tells, `null` for a page without; a canary is not answered while it hangs. */
+let steps: number | null = null;
 
 async function listen(port = 0): Promise<number> {
   server = createServer((request, response) => {
+    if (request.url === '/v1/completions') return;
     if (garbage) response.end('{{{ not what you expect \u0000');
     else if (request.url === '/metrics')
-      response.end(`process_start_time_seconds ${startTime}\nvllm:num_requests_running 3\n`);
+      response.end(
+        `process_start_time_seconds ${startTime}\nvllm:num_requests_running 3\n` +
+          (steps === null ? '' : `vllm:iteration_tokens_total_count ${steps}\n`),
+      );
     else if (request.url === '/v1/models') response.end('{"data":[{"id":"legacy"}]}');
     else response.end();
   });
@@ -32,6 +38,7 @@ let port: number;
 beforeEach(async () => {
   startTime = 1000;
   garbage = false;
+  steps = null;
   port = await listen();
   current = aFleet(
     {},
@@ -43,6 +50,7 @@ beforeEach(async () => {
           url: `http://127.0.0.1:${port}`,
           devices: [1],
           maxConcurrentRequests: 4,
+          watchdogMs: 1000,
         },
       ],
     },
@@ -76,6 +84,17 @@ describe('an attached engine', () => {
     startTime = 2000;
     await listen(port);
     expect(await current.until('ready')).toMatchObject({ evicting: false, incarnation: '2000' });
+  });
+
+  it('is failed while its counter stands still with work and a canary is unanswered, and ready when it moves', async () => {
+    steps = 7;
+    await current.fleet.start();
+    const hung = await current.until('failed');
+    expect(hung).toMatchObject({ evicting: true, pid: null });
+    expect(hung.reason).toMatch(/^hung: no step for \d+ s with 3 requests waiting; a one-token request/);
+    expect(await current.metric('infernode_engine_hangs_total')).toBe(1);
+    steps = 8;
+    expect(await current.until('ready')).toMatchObject({ evicting: false, incarnation: '1000' });
   });
 
   it('keeps new work away while drained, and is never stopped or started', async () => {

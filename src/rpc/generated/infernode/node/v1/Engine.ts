@@ -28,6 +28,8 @@ export interface Engine {
   'lastDeath'?: (_infernode_node_v1_EngineDeath | null);
   'crashLoop'?: (boolean);
   'standby'?: (string);
+  'pressure'?: (string)[];
+  'degraded'?: (string)[];
 }
 
 export interface Engine__Output {
@@ -52,4 +54,6 @@ export interface Engine__Output {
   'lastDeath': (_infernode_node_v1_EngineDeath__Output | null);
   'crashLoop': (boolean);
   'standby': (string);
+  'pressure': (string)[];
+  'degraded': (string)[];
 }

@@ -1,0 +1,147 @@
+// Pressure of one engine and what it gives up for it: limits with hysteresis, steps in the template's order that hold from
+// the next start on, taken back in the opposite order, kept on disk.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Registry } from 'prom-client';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { agentSchema, type TemplateConfig } from '../../../src/config/agent-config.js';
+import type { EngineStatus } from '../../../src/domain/engine.js';
+import { EngineDegradation } from '../../../src/engine/engine-degradation.js';
+import { EngineMetrics } from '../../../src/engine/engine-metrics.js';
+import { EnginePressure } from '../../../src/engine/engine-pressure.js';
+import { EngineStore } from '../../../src/engine/engine-record.js';
+import { EngineView, statusOfRecord } from '../../../src/engine/engine-view.js';
+import { KeptRecord } from '../../../src/engine/kept-record.js';
+import type { MetricsAnswer } from '../../../src/engine/probe-engine.js';
+import { emptyRecord } from '../../../src/engine/restore-record.js';
+import { silentLogger } from '../../../src/runtime/logger.js';
+import { ManualClock } from '../../support/manual-clock.js';
+
+const quiet = { waiting: 0, kvCacheUsageRatio: 0.1, preemptions: 0 };
+type Look = typeof quiet;
+
+function pageOf({ waiting, kvCacheUsageRatio, preemptions }: Look): MetricsAnswer {
+  return {
+    load: { running: 1, waiting, kvCacheUsageRatio, kvCacheBlocks: null, kvBlockTokens: null },
+    progress: { steps: 1, preemptions, asleep: false },
+    startTime: null,
+  };
+}
+
+describe('pressure', () => {
+  it('begins above a limit and ends below a lower one, each after a while', () => {
+    const pressure = new EnginePressure();
+    const at = (seconds: number, waiting: number): string[] =>
+      pressure.look({ nowMs: seconds * 1000, ...pageOf({ ...quiet, waiting }), preemptions: 0 });
+    expect(at(0, 101)).toEqual([]);
+    expect(at(9, 101)).toEqual([]);
+    // One look below begins the wait anew.
+    expect(at(9.5, 100)).toEqual([]);
+    expect(at(12, 101)).toEqual([]);
+    expect(at(22, 101)).toEqual(['queue']);
+    expect(at(60, 50)).toEqual(['queue']);
+    expect(at(61, 49)).toEqual(['queue']);
+    expect(at(90, 49)).toEqual(['queue']);
+    expect(at(91, 49)).toEqual([]);
+  });
+
+  it('is a rate for preemptions, and a new server begins at 0', () => {
+    const pressure = new EnginePressure();
+    const at = (seconds: number, preemptions: number): string[] =>
+      pressure.look({ nowMs: seconds * 1000, load: null, preemptions });
+    expect(at(0, 1000)).toEqual([]);
+    expect(at(10, 1006)).toEqual([]);
+    expect(at(20, 1007)).toEqual([]);
+    expect(at(30, 1010)).toEqual(['preemptions']);
+    expect(at(40, 0)).toEqual(['preemptions']);
+    expect(at(70, 0)).toEqual([]);
+  });
+});
+
+describe('degradation', () => {
+  let directory: string;
+  beforeEach(() => (directory = mkdtempSync(join(tmpdir(), 'infernode-degradation-'))));
+  afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+  function template(overrides: object): TemplateConfig {
+    const { templates } = agentSchema.parse({ templates: { chat: { model: 'm', ...overrides } } });
+    return templates['chat']!;
+  }
+  const three = template({
+    args: ['--max-num-seqs', '64', '--max-model-len=8192'],
+    degradation: ['fewer-sequences', 'shorter-context', 'kv-fp8'],
+  });
+
+  function aCase(chosen = three) {
+    const clock = new ManualClock();
+    const registry = new Registry();
+    const metrics = new EngineMetrics(registry, 'node-a');
+    const store = new EngineStore(directory, 'chat-0', 'boot', silentLogger());
+    const record = store.read(metrics) ?? emptyRecord('chat', []);
+    const view = new EngineView(statusOfRecord('chat-0', record, ['m'], clock), clock, (s) =>
+      metrics.show(s),
+    );
+    const kept = new KeptRecord(record, store, view);
+    const context = { clock, logger: silentLogger() };
+    const degradation = new EngineDegradation('chat-0', context, kept, () => chosen);
+    const looks = (seconds: number, look: Partial<Look>): EngineStatus => {
+      for (let i = 0; i < seconds; i++) {
+        clock.advance(1000);
+        degradation.look(pageOf({ ...quiet, ...look }));
+      }
+      return view.status;
+    };
+    return { degradation, looks, registry, store, view };
+  }
+
+  it('takes a step after a minute of pressure and the next only after a start with it', async () => {
+    const { degradation, looks, registry, store } = aCase();
+    expect(degradation.takeArgs()).toEqual([]);
+    expect(looks(65, { kvCacheUsageRatio: 0.97 })).toMatchObject({ pressure: ['kv-cache'], degraded: [] });
+    expect(looks(600, { kvCacheUsageRatio: 0.97 }).degraded).toEqual(['fewer-sequences']);
+    expect(await registry.metrics()).toContain(
+      'infernode_engine_degraded{node="node-a",engine_id="chat-0",step="fewer-sequences"} 1',
+    );
+    expect(degradation.takeArgs()).toEqual(['--max-num-seqs', '32']);
+    looks(80, { kvCacheUsageRatio: 0.97 });
+    expect(degradation.takeArgs()).toEqual(['--max-num-seqs', '32', '--max-model-len', '4096']);
+    looks(80, { kvCacheUsageRatio: 0.97 });
+    expect(degradation.takeArgs().slice(-2)).toEqual(['--kv-cache-dtype', 'fp8']);
+    await store.flush();
+    // The agent's next process.
+    expect(aCase().view.status.degraded).toEqual(['fewer-sequences', 'shorter-context', 'kv-fp8']);
+  });
+
+  it('takes steps back in the opposite order, and none while the value is between the limits', () => {
+    const { degradation, looks } = aCase();
+    for (let i = 0; i < 2; i++) {
+      degradation.takeArgs();
+      looks(80, { kvCacheUsageRatio: 0.97 });
+    }
+    expect(looks(2000, { kvCacheUsageRatio: 0.9 }).degraded).toHaveLength(2);
+    expect(looks(640, {}).degraded).toEqual(['fewer-sequences']);
+    expect(looks(600, {}).degraded).toEqual([]);
+    expect(degradation.takeArgs()).toEqual([]);
+  });
+
+  it('is not asked for by a queue, which requests are degraded for', () => {
+    const { degradation, looks } = aCase();
+    degradation.takeArgs();
+    expect(looks(200, { waiting: 500 })).toMatchObject({ pressure: ['queue'], degraded: [] });
+  });
+
+  it('gives up nothing that the template does not list', () => {
+    const { degradation, looks } = aCase(template({}));
+    degradation.takeArgs();
+    expect(looks(200, { kvCacheUsageRatio: 1 })).toMatchObject({ pressure: ['kv-cache'], degraded: [] });
+  });
+
+  it.each([
+    [{ degradation: ['shorter-context'] }, /names none; add `--max-model-len N`/],
+    [{ adapter: 'sglang', degradation: ['kv-fp8'] }, /adapter sglang knows no degradation steps/],
+    [{ degradation: ['kv-fp8', 'kv-fp8'] }, /each step once/],
+  ])('refuses steps that mean nothing: %j', (overrides, message) => {
+    expect(() => template(overrides)).toThrow(message);
+  });
+});
