@@ -1,19 +1,14 @@
 import type { Command } from 'commander';
 import type { DeviceStatus } from '../domain/device.js';
-import { InfernodeError } from '../domain/error-codes.js';
 import { NodeServiceClient } from '../rpc/node-service-client.js';
-import { addTlsOptions, tlsOf, type ClientTlsOptions } from './client-tls.js';
-import { findRunningUp } from './up/up-state.js';
+import { addAgentOptions, agentOf, type AgentOptions } from './call-listener.js';
 
-interface CordonOptions extends ClientTlsOptions {
-  agent?: string;
-  node?: string;
+interface CordonOptions extends AgentOptions {
   holder: string;
   reason?: string;
   json?: boolean;
 }
 
-const defaultAgent = '127.0.0.1:9470';
 const defaultHolder = `operator:${process.env['USER'] ?? 'cli'}`;
 
 /** `infernode cordon|uncordon DEVICE`: an operator's own entry, or the acknowledgement of a health cordon. */
@@ -34,34 +29,16 @@ export function addCordonCommands(program: Command): void {
 }
 
 function addOptions(command: Command): Command {
-  return addTlsOptions(command)
-    .option(
-      '--agent <host:port>',
-      `control address of the agent (default: a node of the running \`infernode up\`, else ${defaultAgent})`,
-    )
-    .option('--node <name>', 'node of the running `infernode up` (default: the first)')
+  return addAgentOptions(command)
     .option('--holder <holder>', 'operator:NAME, kubernetes, driver-release or health:CHECK', defaultHolder)
     .option('--json', 'the device as one JSON object');
-}
-
-/** The agent to ask: `--agent`, else a node of the running `up`, else the default port. */
-export function resolveAgent({ agent, node }: Pick<CordonOptions, 'agent' | 'node'>): string {
-  if (agent !== undefined) return agent;
-  const agents = findRunningUp()?.agents ?? [];
-  const chosen = node === undefined ? agents[0] : agents.find((one) => one.node === node);
-  if (node !== undefined && !chosen)
-    throw new InfernodeError(
-      'argument-invalid',
-      `expected --node to be one of ${agents.map((one) => one.node).join(', ') || '(no `infernode up` runs)'}, got "${node}"`,
-    );
-  return chosen?.grpc ?? defaultAgent;
 }
 
 async function call(
   options: CordonOptions,
   invoke: (client: NodeServiceClient) => Promise<DeviceStatus>,
 ): Promise<void> {
-  const client = new NodeServiceClient({ address: resolveAgent(options), tls: tlsOf(options) });
+  const client = new NodeServiceClient(agentOf(options));
   try {
     const device = await invoke(client);
     const { identity, health, reason, cordons } = device;

@@ -1,11 +1,9 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import type { DriverState } from '../domain/device.js';
 import { NodeServiceClient } from '../rpc/node-service-client.js';
-import { resolveAgent } from './cordon-command.js';
+import { addAgentOptions, agentOf, type AgentOptions } from './call-listener.js';
 
-interface TargetOptions {
-  agent?: string;
-  node?: string;
+interface TargetOptions extends AgentOptions {
   drain?: number;
 }
 
@@ -14,7 +12,7 @@ export function addDriverCommands(program: Command): void {
   const driver = program
     .command('driver')
     .description('let go of the GPU driver for an upgrade or a reset by hand, and take it back');
-  target(driver.command('release'))
+  addAgentOptions(driver.command('release'))
     .description(
       'cordon the GPUs, drain and stop the engines, close NVML; holds until `driver acquire`, over a restart of the agent too',
     )
@@ -22,17 +20,17 @@ export function addDriverCommands(program: Command): void {
     .action((options: TargetOptions) =>
       call(options, (client) => client.releaseDriver((options.drain ?? 0) * 1000)),
     );
-  target(driver.command('acquire'))
+  addAgentOptions(driver.command('acquire'))
     .description('open NVML again, lift the cordons, start the engines that the release stopped')
     .action((options: TargetOptions) => call(options, (client) => client.acquireDriver()));
-  target(program.command('acknowledge <check> [gpu]'))
+  addAgentOptions(program.command('acknowledge <check> [gpu]'))
     .description(
       'take the responsibility for a finding that only a repair ends; without a GPU: of the node as a whole',
     )
     .option('--holder <holder>', 'who you are', `operator:${process.env['USER'] ?? 'cli'}`)
     .addHelpText('after', '\nExample:\n  infernode acknowledge row_remap_failure 3')
     .action(async (check: string, gpu: string | undefined, options: TargetOptions & { holder: string }) => {
-      const client = new NodeServiceClient({ address: resolveAgent(options) });
+      const client = new NodeServiceClient(agentOf(options));
       try {
         const left = await client.acknowledgeCondition({ device: gpu ?? '', check, holder: options.holder });
         process.stdout.write(`acknowledged ${check}; ${left.length} findings are left\n`);
@@ -42,20 +40,11 @@ export function addDriverCommands(program: Command): void {
     });
 }
 
-function target(command: Command): Command {
-  return command
-    .option(
-      '--agent <host:port>',
-      'control address of the agent (default: a node of the running `infernode up`, else 127.0.0.1:9470)',
-    )
-    .option('--node <name>', 'node of the running `infernode up` (default: the first)');
-}
-
 async function call(
   options: TargetOptions,
   invoke: (client: NodeServiceClient) => Promise<DriverState>,
 ): Promise<void> {
-  const client = new NodeServiceClient({ address: resolveAgent(options) });
+  const client = new NodeServiceClient(agentOf(options));
   try {
     const driver = await invoke(client);
     const said = driver.state === 'ok' ? driver.driverVersion : driver.reason;

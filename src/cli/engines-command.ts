@@ -2,18 +2,12 @@ import type { Command } from 'commander';
 import type { EngineStatus } from '../domain/engine.js';
 import { InfernodeError } from '../domain/error-codes.js';
 import { NodeServiceClient } from '../rpc/node-service-client.js';
-import { resolveAgent } from './cordon-command.js';
+import { addAgentOptions, agentOf, type AgentOptions } from './call-listener.js';
 import { renderDeaths, renderEngine, renderEngines } from './engines-table.js';
 
-interface EnginesOptions {
-  agent?: string;
-  node?: string;
+interface EnginesOptions extends AgentOptions {
   json?: boolean;
 }
-
-const address = '--agent <host:port>';
-const addressHelp =
-  'control address of the agent (default: a node of the running `infernode up`, else 127.0.0.1:9470)';
 
 /** `infernode engines ...`: what NodeService can do with the engines of one node. */
 export function addEnginesCommand(program: Command): void {
@@ -127,10 +121,7 @@ function addDeadline(command: Command): Command {
 }
 
 function withAgent(command: Command): Command {
-  return command
-    .option(address, addressHelp)
-    .option('--node <name>', 'node of the running `infernode up` (default: the first)')
-    .option('--json', 'one JSON document');
+  return addAgentOptions(command).option('--json', 'one JSON document');
 }
 
 /** On the wire 0 is "the template's", so that "at once" is the shortest time there is. */
@@ -165,7 +156,7 @@ async function withClient(
   options: EnginesOptions,
   work: (client: NodeServiceClient) => Promise<void>,
 ): Promise<void> {
-  const client = new NodeServiceClient({ address: resolveAgent(options) });
+  const client = new NodeServiceClient(agentOf(options));
   try {
     await work(client);
   } finally {

@@ -1,11 +1,9 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import type { HistoryEntry } from '../domain/history.js';
 import { NodeServiceClient } from '../rpc/node-service-client.js';
-import { resolveAgent } from './cordon-command.js';
+import { addAgentOptions, agentOf, type AgentOptions } from './call-listener.js';
 
-interface EventsOptions {
-  agent?: string;
-  node?: string;
+interface EventsOptions extends AgentOptions {
   follow?: boolean;
   after: number;
   json?: boolean;
@@ -13,16 +11,10 @@ interface EventsOptions {
 
 /** `infernode events`: what happened on a node, and with `--follow` what happens. */
 export function addEventsCommand(program: Command): void {
-  program
-    .command('events')
+  addAgentOptions(program.command('events'))
     .description('what happened on a node: faults, recoveries, what engines and operators did; oldest first')
     .option('-f, --follow', 'go on with what happens, until Ctrl-C')
     .option('--after <seq>', 'only entries after this number', sequenceNumber, 0)
-    .option(
-      '--agent <host:port>',
-      'control address of the agent (default: a node of the running `infernode up`, else 127.0.0.1:9470)',
-    )
-    .option('--node <name>', 'node of the running `infernode up` (default: the first)')
     .option('--json', 'one JSON object a line')
     .addHelpText(
       'after',
@@ -38,7 +30,7 @@ Examples:
 }
 
 function printEvents({ follow = false, after, json = false, ...target }: EventsOptions): Promise<void> {
-  const client = new NodeServiceClient({ address: resolveAgent(target) });
+  const client = new NodeServiceClient(agentOf(target));
   return new Promise<void>((resolve, reject) => {
     const watch = client.watchEvents(
       { afterSeq: after, follow },

@@ -1,12 +1,10 @@
 import type { Command } from 'commander';
 import type { DeviceExplanation, HistoryEntry } from '../domain/history.js';
 import { NodeServiceClient } from '../rpc/node-service-client.js';
-import { resolveAgent } from './cordon-command.js';
+import { addAgentOptions, agentOf, type AgentOptions } from './call-listener.js';
 import { formatEntry } from './events-command.js';
 
-interface ExplainOptions {
-  agent?: string;
-  node?: string;
+interface ExplainOptions extends AgentOptions {
   json?: boolean;
 }
 
@@ -14,16 +12,10 @@ const shownEntries = 20;
 
 /** `infernode explain GPU`: why a device is as it is, with the evidence, and what ends it. */
 export function addExplainCommand(program: Command): void {
-  program
-    .command('explain <gpu>')
+  addAgentOptions(program.command('explain <gpu>'))
     .description(
       'why a GPU (index or UUID) is as it is: findings with their evidence, what happened, what is done',
     )
-    .option(
-      '--agent <host:port>',
-      'control address of the agent (default: a node of the running `infernode up`, else 127.0.0.1:9470)',
-    )
-    .option('--node <name>', 'node of the running `infernode up` (default: the first)')
     .option('--json', 'the answer as one JSON object')
     .addHelpText(
       'after',
@@ -35,7 +27,7 @@ Examples:
   infernode explain GPU-8592a3b5-... --agent gpu-a:9470 --json`,
     )
     .action(async (gpu: string, options: ExplainOptions) => {
-      const client = new NodeServiceClient({ address: resolveAgent(options) });
+      const client = new NodeServiceClient(agentOf(options));
       try {
         const explanation = await client.explainDevice(gpu);
         process.stdout.write(

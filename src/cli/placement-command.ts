@@ -5,27 +5,22 @@ import { InfernodeError, messageOf } from '../domain/error-codes.js';
 import { replayPlacementLog } from '../placement/placement-log.js';
 import type { Explanation__Output } from '../rpc/generated/infernode/placement/v1/Explanation.js';
 import { PlacementServiceClient } from '../rpc/placement-service-client.js';
-import { addTlsOptions, tlsOf, type ClientTlsOptions } from './client-tls.js';
+import { addCoordinatorOptions, coordinatorOf, type CoordinatorOptions } from './call-listener.js';
 import { align } from './status-table.js';
-import { findRunningUp } from './up/up-state.js';
 
-interface ExplainOptions extends ClientTlsOptions {
+interface ExplainOptions extends CoordinatorOptions {
   model: string;
   prompt?: string;
   request?: string;
   path?: string;
   session?: string;
-  coordinator?: string;
-  stateDir?: string;
   json?: boolean;
 }
-
-const defaultCoordinator = '127.0.0.1:9480';
 
 export function addPlacementCommand(program: Command): void {
   const placement = program.command('placement').description('who would get a request, and why');
   addReplayCommand(placement);
-  addTlsOptions(placement.command('explain'))
+  addCoordinatorOptions(placement.command('explain'))
     .description(
       'the decision that a request would meet now: home, candidates, costs, bound; changes nothing',
     )
@@ -34,18 +29,9 @@ export function addPlacementCommand(program: Command): void {
     .option('--request <file>', 'JSON body of a request, as a client sends it')
     .option('--path <path>', 'which API the body is of (default: /v1/chat/completions)')
     .option('--session <key>', 'session, as in the header x-session-id')
-    .option(
-      '--coordinator <host:port>',
-      `control address (default: the running \`infernode up\`, else ${defaultCoordinator})`,
-    )
-    .option('--state-dir <dir>', 'state directory of the `infernode up` to ask')
     .option('--json', 'the whole answer as one JSON object')
     .action(async (options: ExplainOptions) => {
-      const up = options.coordinator === undefined ? findRunningUp(options.stateDir) : null;
-      const client = new PlacementServiceClient({
-        address: options.coordinator ?? up?.coordinator.grpc ?? defaultCoordinator,
-        tls: tlsOf(options),
-      });
+      const client = new PlacementServiceClient(coordinatorOf(options));
       try {
         const answer = await client.explain({
           model: options.model,

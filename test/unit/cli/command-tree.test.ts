@@ -1,0 +1,36 @@
+/** The commands agree with each other: whoever calls a listener can prove himself to it, and every example in a help can be typed. */
+import { expect, it } from 'vitest';
+import { createProgram } from '../../../src/cli/create-program.js';
+import { commandLinesIn, commandsOf, faultOf } from '../../support/command-lines.js';
+
+const program = createProgram();
+const tree = commandsOf(program);
+const flagsOf = (command: (typeof tree)[number]['command']) => command.options.map(({ long }) => long);
+
+it('every command that calls an agent or a coordinator takes the same address and TLS flags', () => {
+  const callers = tree.filter(({ command }) =>
+    command.options.some(({ flags }) => /^--(agent|coordinator) <host:port>$/.test(flags)),
+  );
+  expect(callers.length).toBeGreaterThan(10);
+  for (const { path, command } of callers)
+    expect(flagsOf(command), path.join(' ')).toEqual(
+      expect.arrayContaining(['--tls-ca', '--tls-cert', '--tls-key', '--token-file', '--tls-server-name']),
+    );
+});
+
+it('every command says what it does, and every example in a help exists', () => {
+  for (const { path, command } of tree) {
+    expect(command.description(), path.join(' ')).not.toBe('');
+    let help = '';
+    command.configureOutput({ writeOut: (text) => (help += text) });
+    command.outputHelp();
+    for (const line of commandLinesIn(help.replace(/^Usage:.*$/m, '')))
+      expect(faultOf(program, line)).toBe('');
+  }
+});
+
+it('the check of examples sees a wrong command and a wrong option', () => {
+  expect(faultOf(program, 'infernode conjure 3')).toContain('no command conjure');
+  expect(faultOf(program, 'infernode status --colour')).toContain('no option --colour');
+  expect(commandLinesIn('  $ npx infernode events --json | jq .xid\n')).toEqual(['infernode events --json']);
+});
