@@ -146,6 +146,7 @@ export const coordinatorSchema = z
             drainTimeoutMs: z.int().min(0).default(30_000),
             wakeTimeoutMs: z.int().min(0).default(120_000),
             maxHeldRequests: z.int().min(0).default(256),
+            maxConnections: z.int().min(1).default(16_384),
             priorities: z
               .strictObject({
                 critical: priorityClass('critical'),

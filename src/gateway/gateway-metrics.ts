@@ -62,6 +62,8 @@ export class GatewayMetrics {
   readonly keyTokens: Counter<'key' | 'kind'>;
   readonly sharedStoreFailures: Counter<'operation'>;
 
+  #expiresAtMs: () => number | null = () => null;
+
   constructor(registry: Registry) {
     const registers = [registry];
     const counter = <L extends string>(what: string, help: string, labelNames: L[] = []): Counter<L> =>
@@ -146,8 +148,28 @@ export class GatewayMetrics {
       'Operations that the shared store did not answer',
       ['operation'],
     );
-    this.badConnections = counter('bad_connections', 'Connections ended for malformed or late HTTP', [
-      'reason',
-    ]);
+    this.badConnections = counter(
+      'bad_connections',
+      'Connections ended for malformed or late HTTP, or beyond their number',
+      ['reason'],
+    );
+    const expiresAtMs = (): number | null => this.#expiresAtMs();
+    new Gauge({
+      name: 'infernode_gateway_certificate_expiry_timestamp_seconds',
+      help: 'End of the validity of the certificate in use, seconds since 1970; no series without tls',
+      aggregator: 'min',
+      registers,
+      collect() {
+        const atMs = expiresAtMs();
+        this.reset();
+        if (atMs !== null) this.set(atMs / 1000);
+        else this.remove();
+      },
+    });
+  }
+
+  /** Whose certificate it is; asked at each scrape, because it may be replaced. */
+  observeCertificate(expiresAtMs: () => number | null): void {
+    this.#expiresAtMs = expiresAtMs;
   }
 }

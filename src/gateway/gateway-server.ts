@@ -3,9 +3,7 @@
  * ending, and the attempts under way; `serve-request.ts` owns what happens to a request.
  */
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { createServer as createHttpServer, type Server, type ServerOptions } from 'node:http';
-import { createServer as createHttpsServer } from 'node:https';
+import type { Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { formatAddress, isLoopback, type ListenAddress } from '../config/listen-address.js';
 import type { TlsConfig } from '../config/tls-config.js';
@@ -15,6 +13,7 @@ import type { Clock, Timer } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
 import type { Service } from '../runtime/service.js';
 import { Admission } from './admission.js';
+import { createClientListener } from './client-listener.js';
 import { ClientKeys, type KeysConfig, type PublishRate, type SharedStoreConfig } from './client-keys.js';
 import { Degradation, type DegradationStep } from './degradation.js';
 import { warnOfFewDescriptors } from './descriptor-limit.js';
@@ -40,6 +39,7 @@ export interface GatewayLimits {
   drainTimeoutMs: number;
   wakeTimeoutMs?: number;
   maxHeldRequests?: number;
+  maxConnections?: number;
   priorities?: PriorityClasses;
 }
 
@@ -66,11 +66,8 @@ export interface GatewayOptions {
   explainHeaders?: boolean | undefined;
 }
 
-/** Request headers must arrive within this time, and the whole request within five minutes. */
-const headersTimeoutMs = 30_000;
-const requestTimeoutMs = 5 * 60_000;
-/** Longer than the idle limit of usual load balancers, so that they close first and no request meets a closing socket. */
-const keepAliveTimeoutMs = 75_000;
+/** Where the configuration says nothing; a connection costs a descriptor and some kilobytes. */
+const defaultMaxConnections = 16_384;
 /** Longest silence in the middle of an answer; an engine's longest legitimate pause is a preemption of some seconds. */
 const idleTimeoutMs = 10 * 60_000;
 /** How often models that nobody asks for come down from degradation steps. */
@@ -248,26 +245,9 @@ export class Gateway implements Service {
   }
 
   #createServer(): Server {
-    const { tls, logger } = this.#options;
-    const options: ServerOptions = {
-      keepAliveTimeout: keepAliveTimeoutMs,
-      headersTimeout: headersTimeoutMs,
-      requestTimeout: requestTimeoutMs,
-      // Tokens are small writes; waiting for more of them is latency.
-      noDelay: true,
-    };
-    const server = tls
-      ? createHttpsServer({
-          ...options,
-          cert: readFileSync(tls.certificate),
-          key: readFileSync(tls.key),
-          ...(tls.clientCa
-            ? { ca: readFileSync(tls.clientCa), requestCert: true, rejectUnauthorized: true }
-            : {}),
-        })
-      : createHttpServer(options);
-    // The limit is checked (and said) per request; a silently shortened list would hide a header.
-    server.maxHeadersCount = 0;
+    const { tls, logger, limits, metrics } = this.#options;
+    const { maxConnections = defaultMaxConnections } = limits;
+    const server = createClientListener({ tls, maxConnections, logger, metrics });
     server.on('request', (request, response) => {
       this.#active += 1;
       response.once('close', () => {

@@ -59,6 +59,7 @@ class GrpcServer implements RpcServer {
   readonly #options: RpcServerOptions;
   #address: ListenAddress;
   #closing: Promise<void> | null = null;
+  #unwatch: (() => void) | undefined;
 
   constructor(options: RpcServerOptions) {
     const { tls, services, packages } = options;
@@ -85,6 +86,14 @@ class GrpcServer implements RpcServer {
     const { listen, tls, logger, metrics } = this.#options;
     const { credentials, files } = serverCredentials(tls);
     metrics?.observe(() => files?.expiresAtMs ?? null);
+    this.#unwatch = files?.watch(() =>
+      files.problem === null
+        ? logger.info({ listener: 'control' }, 'certificate replaced')
+        : logger.warn(
+            { listener: 'control', reason: files.problem },
+            'new certificate not usable, the old one stays',
+          ),
+    );
     return new Promise((resolve, reject) => {
       this.#server.bindAsync(formatAddress(listen), credentials, (error, port) => {
         if (error) {
@@ -106,6 +115,7 @@ class GrpcServer implements RpcServer {
 
   /** Lets running calls end for a moment; streams must have been ended by their owner before. */
   close(): Promise<void> {
+    this.#unwatch?.();
     this.#closing ??= new Promise((resolve) => {
       const timer = this.#options.clock.after(shutdownGraceMs, () => this.#server.forceShutdown());
       this.#server.tryShutdown(() => {
@@ -117,6 +127,7 @@ class GrpcServer implements RpcServer {
   }
 
   destroy(): void {
+    this.#unwatch?.();
     this.#server.forceShutdown();
     this.#closing ??= Promise.resolve();
   }

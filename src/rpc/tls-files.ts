@@ -3,7 +3,7 @@
  * so that a half-written pair keeps the old one in use. New connections get the new pair; streams that run go on.
  */
 import { readFileSync, statSync } from 'node:fs';
-import { createSecureContext } from 'node:tls';
+import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { X509Certificate } from 'node:crypto';
 import type { experimental } from '@grpc/grpc-js';
 import { InfernodeError, messageOf } from '../domain/error-codes.js';
@@ -34,6 +34,7 @@ export class TlsFiles implements CertificateProvider {
   readonly #paths: TlsFilePaths;
   readonly #caListeners = new Set<CaListener>();
   readonly #identityListeners = new Set<IdentityListener>();
+  readonly #watchers = new Set<() => void>();
   #pems: Pems;
   #version: string;
   #timer: NodeJS.Timeout | null = null;
@@ -53,6 +54,21 @@ export class TlsFiles implements CertificateProvider {
     return certificate ? Date.parse(new X509Certificate(certificate).validTo) : null;
   }
 
+  /** The pair and the authorities in use, for listeners that are not gRPC. */
+  get secureContext(): SecureContextOptions {
+    return secureContextOf(this.#pems);
+  }
+
+  /** Calls when other files are in use, and when they cannot be used (`problem` says why). Returns the end of it. */
+  watch(watcher: () => void): () => void {
+    this.#watchers.add(watcher);
+    this.#watch();
+    return () => {
+      this.#watchers.delete(watcher);
+      this.#watch();
+    };
+  }
+
   /** Reads again at once, as at a reload; also called in the background while somebody listens. */
   check(): void {
     try {
@@ -62,9 +78,13 @@ export class TlsFiles implements CertificateProvider {
       this.#version = version;
       this.problem = null;
     } catch (error) {
-      this.problem = messageOf(error);
+      const problem = messageOf(error);
+      const isNews = problem !== this.problem;
+      this.problem = problem;
+      if (isNews) for (const watcher of this.#watchers) watcher();
       return;
     }
+    for (const watcher of this.#watchers) watcher();
     for (const listener of this.#caListeners) this.#tellCa(listener);
     for (const listener of this.#identityListeners) this.#tellIdentity(listener);
   }
@@ -103,7 +123,7 @@ export class TlsFiles implements CertificateProvider {
   }
 
   #watch(): void {
-    const wanted = this.#caListeners.size + this.#identityListeners.size > 0;
+    const wanted = this.#caListeners.size + this.#identityListeners.size + this.#watchers.size > 0;
     if (wanted) this.#timer ??= setInterval(() => this.check(), checkMs).unref();
     else if (this.#timer) {
       clearInterval(this.#timer);
@@ -127,10 +147,7 @@ export class TlsFiles implements CertificateProvider {
     };
     const pems = { certificate: read('certificate'), key: read('key'), ca: read('ca') };
     try {
-      createSecureContext({
-        ...(pems.certificate && pems.key ? { cert: pems.certificate, key: pems.key } : {}),
-        ...(pems.ca ? { ca: pems.ca } : {}),
-      });
+      createSecureContext(secureContextOf(pems));
     } catch (error) {
       throw new InfernodeError(
         'config-invalid',
@@ -140,6 +157,10 @@ export class TlsFiles implements CertificateProvider {
     }
     return pems;
   }
+}
+
+function secureContextOf({ certificate, key, ca }: Pems): SecureContextOptions {
+  return { ...(certificate && key ? { cert: certificate, key } : {}), ...(ca ? { ca } : {}) };
 }
 
 function expectFile(field: string, path: string): string {

@@ -25,7 +25,7 @@ const mayImport: Record<string, readonly string[] | 'anything'> = {
   // The coordinator's side.
   placement: ['domain', 'runtime'],
   cluster: [...base, 'rpc', 'placement'],
-  gateway: [...base, 'placement', 'cluster'],
+  gateway: [...base, 'rpc', 'placement', 'cluster'],
   autoscaling: [...base, 'rpc', 'cluster'],
   // Stands in for vLLM and the GPUs: outside, and therefore alone.
   sim: ['domain', 'runtime', 'native'],
