@@ -168,7 +168,7 @@ class Coordinator implements RunningCoordinator {
     this.#directory = new ModelDirectory({
       models: config.models,
       unconfigured: defaultModelConfig,
-      createPlacement: (model, { strategy }) => this.#createPlacement(model, strategy),
+      createPlacement: (model, modelConfig) => this.#createPlacement(model, modelConfig),
       registry,
       logger,
     });
@@ -285,7 +285,7 @@ class Coordinator implements RunningCoordinator {
     void this.close();
   }
 
-  #createPlacement(model: string, strategy: ModelConfig['strategy']): DirectoryPlacement {
+  #createPlacement(model: string, { strategy, healthRule }: ModelConfig): DirectoryPlacement {
     const { loadFactor, constants } = this.#config.placement;
     const work = this.#work;
     const observer: PlacementObserver = {
@@ -303,7 +303,7 @@ class Coordinator implements RunningCoordinator {
         this.#tellWorkers({ kind: 'released', id });
       },
     };
-    const settings = { strategy, constants: { ...constants, loadFactor }, observer };
+    const settings = { strategy, healthRule, constants: { ...constants, loadFactor }, observer };
     const recorder = this.#recorder;
     const placement = recorder
       ? new RecordedPlacement(settings, (entry) => recorder.write(model, entry))

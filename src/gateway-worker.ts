@@ -56,9 +56,10 @@ class GatewayWorker {
       models: config.models,
       unconfigured: defaultModelConfig,
       registry: this.#endpoints,
-      createPlacement: (_, { strategy }) =>
+      createPlacement: (_, { strategy, healthRule }) =>
         new InMemoryModelPlacement({
           strategy,
+          healthRule,
           constants: { ...constants, loadFactor },
           observer: this.#observer(),
         }),

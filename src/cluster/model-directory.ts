@@ -15,6 +15,7 @@ import type { EndpointNews, EndpointRegistry } from './endpoint-registry.js';
 /** A placement whose rule can change while it runs. */
 export interface DirectoryPlacement extends ModelPlacement {
   useStrategy(strategy: ModelConfig['strategy']): void;
+  useHealthRule(rule: ModelConfig['healthRule']): void;
 }
 
 export interface ModelDirectoryOptions {
@@ -112,6 +113,7 @@ export class ModelDirectory {
     for (const entry of [...this.#entries.values()]) {
       entry.config = this.#configOf(entry.model);
       entry.placement.useStrategy(entry.config.strategy);
+      entry.placement.useHealthRule(entry.config.healthRule);
       this.#dropIfUnused(entry);
     }
     for (const model of Object.keys(models)) this.#entry(model);

@@ -28,6 +28,13 @@ const modelSchema = z.strictObject({
       itlMs: z.number().positive().default(100),
     })
     .prefault({}),
+  /** An endpoint that breaks it for five minutes has half its weight. `ttftP99Ms` depends on prompts: null asks nothing. */
+  healthRule: z
+    .strictObject({
+      errorRatio: z.number().min(0).max(1).default(0.01),
+      ttftP99Ms: z.number().positive().nullable().default(null),
+    })
+    .prefault({}),
 });
 export type ModelConfig = z.infer<typeof modelSchema>;
 /** What holds for a model that is served and not configured. */

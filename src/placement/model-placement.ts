@@ -1,9 +1,10 @@
 import type { EndpointState } from '../domain/endpoint.js';
-import { defaultBreakerOptions, EndpointBreaker, type BreakerOptions } from './endpoint-breaker.js';
+import { defaultBreakerOptions, type BreakerOptions } from './endpoint-breaker.js';
 import { explainRefusal, refusalOf } from './eligibility.js';
-import { compareNames, HashRing } from './hash-ring.js';
+import { defaultHealthRule, type HealthRuleOptions } from './health-rule.js';
 import { constantsOf, type PlacementConstants, type PlacementOverrides } from './placement-constants.js';
-import { applyState, meanPaceOf, type Member } from './placement-member.js';
+import { meanPaceOf, type Member } from './placement-member.js';
+import { PlacementMembers } from './placement-members.js';
 import type {
   ModelPlacement,
   ObservedRequest,
@@ -18,13 +19,13 @@ import { PrefixMemory } from './prefix-memory.js';
 import type { Selection, SelectionView } from './select-endpoint.js';
 import { hashText } from './stable-hash.js';
 import { strategies, type StrategyName } from './strategies.js';
-import { PrefillPace } from './prefill-pace.js';
-import { emptyLoad, WorkLedger, type EndpointLoad, type Lease } from './work-ledger.js';
+import { WorkLedger, type Lease } from './work-ledger.js';
 
 export interface ModelPlacementOptions {
   strategy?: StrategyName;
   constants?: PlacementOverrides;
   breaker?: Partial<BreakerOptions>;
+  healthRule?: Partial<HealthRuleOptions>;
   /** Seed of the strategies that draw; two coordinators may differ. */
   seed?: number;
   observer?: PlacementObserver;
@@ -46,18 +47,13 @@ interface Prepared {
 export class InMemoryModelPlacement implements ModelPlacement {
   #strategy: StrategyName;
   readonly #constants: PlacementConstants;
-  readonly #breakerOptions: BreakerOptions;
+  readonly #healthRule: HealthRuleOptions;
   readonly #seed: number;
   readonly #observer: PlacementObserver | undefined;
-  readonly #ring: HashRing;
+  readonly #members: PlacementMembers;
   readonly #keys: PrefixKeyFinder;
   readonly #memory: PrefixMemory;
   readonly #ledger = new WorkLedger();
-  /** In name order, as the ring numbers its members. */
-  #members: Member[] = [];
-  readonly #byId = new Map<string, Member>();
-  /** Loads of endpoints that left with requests in flight: they count again if the same incarnation comes back. */
-  readonly #departed = new Map<string, { incarnation: string; load: EndpointLoad }>();
   #depths = new Int32Array(0);
   #placedRequests = 0;
   #placedWork = 0;
@@ -68,35 +64,29 @@ export class InMemoryModelPlacement implements ModelPlacement {
   constructor(options: ModelPlacementOptions = {}) {
     this.#strategy = options.strategy ?? 'chwbl';
     this.#constants = constantsOf(options.constants);
-    this.#breakerOptions = { ...defaultBreakerOptions, ...options.breaker };
+    this.#healthRule = { ...defaultHealthRule, ...options.healthRule };
     this.#seed = options.seed ?? 1;
     this.#observer = options.observer;
-    this.#ring = new HashRing(this.#constants.virtualNodes);
     this.#keys = new PrefixKeyFinder(this.#constants);
     this.#memory = new PrefixMemory(this.#constants.memoryEntries);
+    this.#members = new PlacementMembers({
+      constants: this.#constants,
+      breaker: { ...defaultBreakerOptions, ...options.breaker },
+      healthRule: this.#healthRule,
+      memory: this.#memory,
+    });
   }
 
   /** `weight` is the endpoint's share of the work beside the others', above 0. */
   upsert(state: EndpointState, weight = 1): void {
-    if (!(weight > 0 && weight < Infinity)) {
-      throw new RangeError(`expected a weight above 0 for ${state.id}, got ${weight}`);
-    }
-    const known = this.#byId.get(state.id);
-    if (known) this.#update(known, state, weight);
-    else this.#join(state, weight);
+    this.#members.upsert(state, weight);
+    this.#keys.setMembers(this.#members.list.length);
+    if (this.#depths.length < this.#memory.slotCount) this.#depths = new Int32Array(this.#memory.slotCount);
   }
 
   leave(endpointId: string): void {
-    const member = this.#byId.get(endpointId);
-    if (!member) return;
-    if (member.load.requests > 0) {
-      this.#departed.set(endpointId, { incarnation: member.state.incarnation, load: member.load });
-    }
-    this.#byId.delete(endpointId);
-    this.#members = this.#members.filter((other) => other !== member);
-    this.#ring.remove(endpointId);
-    this.#memory.removeSlot(member.slot);
-    this.#keys.setMembers(this.#members.length);
+    this.#members.leave(endpointId);
+    this.#keys.setMembers(this.#members.list.length);
   }
 
   /** Another rule from the next decision on; ring, loads, memory and breakers stay. */
@@ -104,7 +94,13 @@ export class InMemoryModelPlacement implements ModelPlacement {
     this.#strategy = strategy;
   }
 
+  /** Another rule for what was seen as well; late first tokens are counted by the limit they were seen under. */
+  useHealthRule(rule: Partial<HealthRuleOptions>): void {
+    Object.assign(this.#healthRule, rule);
+  }
+
   decide(request: PlacementRequest, nowMs: number): PlacementDecision {
+    this.#members.review(nowMs);
     // A request that comes back under its id has ended where it was.
     this.done(request.id, nowMs);
     const prepared = this.#prepare(request, nowMs);
@@ -137,7 +133,7 @@ export class InMemoryModelPlacement implements ModelPlacement {
 
   /** A request that another coordinator placed: counts in load, memory and shares, whatever we would have chosen. */
   observe(request: ObservedRequest, endpointId: string, nowMs: number): void {
-    const member = this.#byId.get(endpointId);
+    const member = this.#members.get(endpointId);
     if (!member) return;
     this.done(request.id, nowMs);
     this.#readDepths(request.chain);
@@ -150,7 +146,7 @@ export class InMemoryModelPlacement implements ModelPlacement {
   /** May be called again with the cached tokens, which a stream tells only at its end. */
   firstToken(requestId: string, nowMs: number, cachedTokens?: number): void {
     const lease = this.#ledger.get(requestId);
-    const member = lease && this.#byId.get(lease.endpointId);
+    const member = lease && this.#members.get(lease.endpointId);
     const finished = this.#ledger.firstToken(requestId, nowMs);
     if (lease && !lease.observed && (finished || cachedTokens !== undefined))
       this.#observer?.firstToken?.(requestId, cachedTokens);
@@ -158,35 +154,38 @@ export class InMemoryModelPlacement implements ModelPlacement {
     if (!lease || member?.load !== lease.load) return;
     if (cachedTokens !== undefined) this.#learnCapacity(member, lease, cachedTokens);
     if (!finished) return;
+    if (!lease.observed) member.health.firstToken(nowMs, nowMs - lease.placedAtMs);
     const computed = cachedTokens === undefined ? lease.uncachedTokens : lease.tokens - cachedTokens;
     member.pace.add(Math.max(1, computed), finished.elapsedMs);
-    this.#meanPace = meanPaceOf(this.#members);
+    this.#meanPace = meanPaceOf(this.#members.list);
   }
 
   done(requestId: string, nowMs: number): void {
     const lease = this.#ledger.release(requestId, nowMs);
     if (!lease) return;
     if (!lease.observed) this.#observer?.released?.(requestId);
-    this.#byId.get(lease.endpointId)?.breaker.ended(requestId);
-    const departed = this.#departed.get(lease.endpointId);
-    if (departed?.load === lease.load && lease.load.requests === 0) this.#departed.delete(lease.endpointId);
+    this.#members.released(lease);
   }
 
   reportFailure(endpointId: string, nowMs: number, requestId?: string): void {
-    this.#byId.get(endpointId)?.breaker.failed(nowMs, requestId);
+    const member = this.#members.get(endpointId);
+    member?.breaker.failed(nowMs, requestId);
+    member?.health.attempted(nowMs, true);
   }
 
   reportSuccess(endpointId: string, nowMs: number, requestId?: string): void {
-    this.#byId.get(endpointId)?.breaker.succeeded(nowMs, requestId);
+    const member = this.#members.get(endpointId);
+    member?.breaker.succeeded(nowMs, requestId);
+    member?.health.attempted(nowMs, false);
   }
 
   inFlight(): ReadonlyMap<string, number> {
-    return new Map(this.#members.map((member) => [member.state.id, member.load.requests]));
+    return new Map(this.#members.list.map((member) => [member.state.id, member.load.requests]));
   }
 
   /** For gauges and tests; read only. */
   members(): readonly Readonly<Member>[] {
-    return this.#members;
+    return this.#members.list;
   }
 
   /** Blocks remembered, and those that found no room. */
@@ -194,53 +193,13 @@ export class InMemoryModelPlacement implements ModelPlacement {
     return { blocks: this.#memory.size, dropped: this.#memory.dropped };
   }
 
-  #join(state: EndpointState, weight: number): void {
-    const departed = this.#departed.get(state.id);
-    const returns = departed?.incarnation === state.incarnation;
-    this.#departed.delete(state.id);
-    const member: Member = {
-      state,
-      breaker: new EndpointBreaker(this.#breakerOptions),
-      pace: new PrefillPace(),
-      load: returns ? departed.load : emptyLoad(),
-      baseWeight: weight,
-      weight,
-      slot: this.#memory.addSlot(this.#capacityOf(state)),
-      standing: null,
-    };
-    applyState(member, state, this.#constants.degradedWeight);
-    this.#byId.set(state.id, member);
-    this.#members = [...this.#members, member].sort((a, b) => compareNames(a.state.id, b.state.id));
-    this.#ring.add(state.id);
-    this.#keys.setMembers(this.#members.length);
-    this.#depths = new Int32Array(this.#memory.slotCount);
-  }
-
-  /** A new incarnation is a new process: empty cache, no load, no failures. Leases of the old one end on their own. */
-  #update(member: Member, state: EndpointState, weight: number): void {
-    if (state.incarnation !== member.state.incarnation) {
-      this.#memory.forget(member.slot);
-      member.load = emptyLoad();
-      member.breaker = new EndpointBreaker(this.#breakerOptions);
-      member.pace = new PrefillPace();
-    }
-    if (state.capacityBlocks !== member.state.capacityBlocks) {
-      this.#memory.setCapacity(member.slot, this.#capacityOf(state));
-    }
-    member.baseWeight = weight;
-    applyState(member, state, this.#constants.degradedWeight);
-  }
-
-  #capacityOf(state: EndpointState): number {
-    return state.capacityBlocks ?? this.#constants.defaultCapacityBlocks;
-  }
-
   #prepare(request: PlacementRequest, nowMs: number): Prepared {
     const eligible: Member[] = [];
     const refused: RefusedMember[] = [];
-    const eligibleFlags = new Uint8Array(this.#members.length);
-    for (let index = 0; index < this.#members.length; index += 1) {
-      const member = this.#members[index]!;
+    const { list: members, ring } = this.#members;
+    const eligibleFlags = new Uint8Array(members.length);
+    for (let index = 0; index < members.length; index += 1) {
+      const member = members[index]!;
       const refusal = member.standing ?? refusalOf(member, request, nowMs);
       if (refusal !== null) {
         refused.push({ member, refusal });
@@ -256,9 +215,9 @@ export class InMemoryModelPlacement implements ModelPlacement {
     return {
       view: {
         eligible,
-        members: this.#members,
+        members,
         eligibleFlags,
-        ring: this.#ring,
+        ring,
         key,
         sharedBlocks: prefix?.index ?? 0,
         tokens,
@@ -272,7 +231,7 @@ export class InMemoryModelPlacement implements ModelPlacement {
         constants: this.#constants,
       },
       keyIndex: prefix?.index ?? null,
-      home: key === null ? null : this.#ring.homeOf(key),
+      home: key === null ? null : ring.homeOf(key),
       refused,
     };
   }

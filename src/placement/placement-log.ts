@@ -3,6 +3,7 @@
  * gives the same decisions on any machine, because placement reads no clock and draws no chance of its own.
  */
 import type { EndpointState } from '../domain/endpoint.js';
+import type { HealthRuleOptions } from './health-rule.js';
 import { InMemoryModelPlacement, type ModelPlacementOptions } from './model-placement.js';
 import type { ObservedRequest, PlacementDecision, PlacementRequest } from './placement-types.js';
 import type { StrategyName } from './strategies.js';
@@ -14,6 +15,7 @@ export type PlacementLogEntry =
   | { op: 'begin'; options: ModelPlacementOptions & { observer?: undefined } }
   | { op: 'upsert'; state: EndpointState; weight: number }
   | { op: 'leave'; endpoint: string }
+  | { op: 'health-rule'; rule: Partial<HealthRuleOptions> }
   | { op: 'strategy'; strategy: StrategyName }
   | {
       op: 'decide';
@@ -52,6 +54,11 @@ export class RecordedPlacement extends InMemoryModelPlacement {
   override useStrategy(strategy: StrategyName): void {
     this.#write({ op: 'strategy', strategy });
     super.useStrategy(strategy);
+  }
+
+  override useHealthRule(rule: Partial<HealthRuleOptions>): void {
+    this.#write({ op: 'health-rule', rule });
+    super.useHealthRule(rule);
   }
 
   override decide(request: PlacementRequest, nowMs: number): PlacementDecision {
@@ -133,6 +140,8 @@ function replay(
       return placement.leave(entry.endpoint);
     case 'strategy':
       return placement.useStrategy(entry.strategy);
+    case 'health-rule':
+      return placement.useHealthRule(entry.rule);
     case 'observe':
       return placement.observe(unlogged(entry.request), entry.endpoint, entry.nowMs);
     case 'firstToken':

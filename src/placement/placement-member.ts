@@ -2,6 +2,7 @@ import type { EndpointState } from '../domain/endpoint.js';
 import { EndpointBreaker } from './endpoint-breaker.js';
 import { standingRefusal, type Candidate, type Refusal } from './eligibility.js';
 import type { PrefillPace } from './prefill-pace.js';
+import type { HealthBreach, HealthRule } from './health-rule.js';
 import type { EndpointLoad } from './work-ledger.js';
 
 /** One endpoint as placement keeps it. The load object belongs to one incarnation: leases of the former keep theirs. */
@@ -10,6 +11,9 @@ export interface Member extends Candidate {
   breaker: EndpointBreaker;
   load: EndpointLoad;
   pace: PrefillPace;
+  health: HealthRule;
+  /** As last reviewed. */
+  breach: HealthBreach | null;
   /** Weight as joined, before health. */
   baseWeight: number;
   /** Weight in the bound and in the costs. */
@@ -20,11 +24,23 @@ export interface Member extends Candidate {
   standing: Refusal | null;
 }
 
-/** Takes in what the node says; the weight follows the health of the devices. */
+/** Takes in what the node says; the weight follows the health of the devices, and of what the endpoint answers. */
 export function applyState(member: Member, state: EndpointState, degradedWeight: number): void {
   member.state = state;
   member.standing = standingRefusal(state);
-  member.weight = member.baseWeight * (state.deviceHealth === 'degraded' ? degradedWeight : 1);
+  weigh(member, degradedWeight);
+}
+
+/** Asks the health rule what it says now. */
+export function reviewHealth(member: Member, degradedWeight: number, nowMs: number): void {
+  member.breach = member.health.breach(nowMs);
+  weigh(member, degradedWeight);
+}
+
+function weigh(member: Member, degradedWeight: number): void {
+  const { state, breach, baseWeight } = member;
+  const faults = Number(state.deviceHealth === 'degraded') + Number(breach !== null);
+  member.weight = baseWeight * degradedWeight ** faults;
 }
 
 /** W = P + K/4: prefill still to do, and a share for the context that slows decoding. */

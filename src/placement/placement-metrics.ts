@@ -1,6 +1,7 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { Clock } from '../runtime/clock.js';
 import type { InMemoryModelPlacement } from './model-placement.js';
+import { healthBreaches } from './health-rule.js';
 import type { PlacementObserver } from './placement-types.js';
 
 const breakerStates = ['closed', 'open', 'half-open'] as const;
@@ -27,6 +28,7 @@ export class PlacementMetrics {
     });
     this.#addEndpointGauges(registry);
     this.#addBreakerGauge(registry, clock);
+    this.#addHealthGauge(registry);
     this.#addMemoryMetrics(registry);
   }
 
@@ -91,6 +93,23 @@ export class PlacementMetrics {
             }
           }
         }
+      },
+    });
+  }
+
+  #addHealthGauge(registry: Registry): void {
+    const placements = this.#placements;
+    new Gauge({
+      name: 'infernode_placement_health_breach',
+      help: 'Whether the endpoint breaks the health rule (errors, ttft), which halves its weight: 0 or 1',
+      labelNames: ['model', 'endpoint', 'breach'],
+      registers: [registry],
+      collect() {
+        this.reset();
+        for (const [model, placement] of placements)
+          for (const { state, breach } of placement.members())
+            for (const kind of healthBreaches)
+              this.set({ model, endpoint: state.id, breach: kind }, kind === breach ? 1 : 0);
       },
     });
   }

@@ -123,11 +123,14 @@ it('new names and strategies hold at once; the placement with its loads stays', 
   const directory = directoryWith({ llama: { aliases: ['chat'] } });
   serve({ a: ['llama'] });
   const { placement } = directory.resolve('chat')!;
+  const rules: unknown[] = [];
+  (placement as InMemoryModelPlacement).useHealthRule = (rule) => rules.push(rule);
   placement.decide({ id: 'r', tokens: 512, chain: [] }, 0);
   directory.reconfigure(
     coordinatorSchema.parse({ models: { llama: { aliases: ['assistant'], strategy: 'round-robin' } } })
       .models,
   );
+  expect(rules.at(-1)).toEqual({ errorRatio: 0.01, ttftP99Ms: null });
   expect(directory.resolve('chat')).toBeNull();
   expect(directory.resolve('assistant')?.placement).toBe(placement);
   expect([...placement.inFlight()]).toEqual([['gpu-a/a', 1]]);

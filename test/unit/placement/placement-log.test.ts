@@ -22,6 +22,7 @@ const step = fc.record({
     'join',
     'restart',
     'strategy',
+    'rule',
   ),
   request: fc.nat(15),
   endpoint: fc.nat(5),
@@ -51,6 +52,7 @@ function play(
     if (op === 'leave') placement.leave(endpoint);
     if (op === 'join') placement.upsert(endpointState(endpoint), 1 + (e % 2));
     if (op === 'restart') placement.upsert(endpointState(endpoint, { incarnation: String(number) }));
+    if (op === 'rule') placement.useHealthRule({ minimumRequests: 1, ttftP99Ms: r % 2 ? 100 : null });
     if (op === 'strategy') placement.useStrategy(strategyNames[(r + e) % strategyNames.length]!);
   }
   return lines.map((line) => JSON.parse(line) as PlacementLogEntry);

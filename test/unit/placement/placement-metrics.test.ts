@@ -20,6 +20,7 @@ it('counts outcomes and refusals, shows loads, and drops the series of an endpoi
   expect(page).toContain('infernode_placement_refusals_total{model="m",refusal="at-hard-cap"} 1');
   expect(page).toContain('infernode_placement_queued_tokens{model="m",endpoint="n/a"} 1024');
   expect(page).toContain('infernode_placement_breaker_state{model="m",endpoint="n/a",state="closed"} 1');
+  expect(page).toContain('infernode_placement_health_breach{model="m",endpoint="n/a",breach="errors"} 0');
   expect(page).toContain('infernode_placement_memory_blocks{model="m"} 2');
   expect(page).toContain('infernode_placement_memory_dropped_blocks_total{model="m"} 0');
   placement.leave('n/a');
