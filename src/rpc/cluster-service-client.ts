@@ -1,13 +1,12 @@
 /** The client of a coordinator's ClusterService, for the CLI: domain types out, a deadline on the call. */
-import { status, type ServiceError } from '@grpc/grpc-js';
 import type { ClientTlsConfig } from '../config/tls-config.js';
 import type { ClusterState } from '../domain/cluster-state.js';
-import { InfernodeError } from '../domain/error-codes.js';
 import { clusterFromProto } from './cluster-state-proto.js';
 import { clientCredentials } from './credentials.js';
+import type { Cluster__Output } from './generated/infernode/cluster/v1/Cluster.js';
 import type { ClusterServiceClient as Stub } from './generated/infernode/cluster/v1/ClusterService.js';
-import { reasonOf } from './grpc-status.js';
 import { clusterProto } from './load-proto.js';
+import { unaryCall } from './unary-call.js';
 
 export interface ClusterServiceClientOptions {
   /** `HOST:PORT` of the coordinator's control listener. */
@@ -38,29 +37,15 @@ export class ClusterServiceClient {
   }
 
   /** Throws `node-unreachable` when the coordinator does not answer. */
-  getCluster(): Promise<ClusterState> {
-    return new Promise((resolve, reject) => {
-      this.#stub.getCluster({}, { deadline: Date.now() + this.#deadlineMs }, (error, cluster) => {
-        if (error || !cluster) reject(this.#toError(error));
-        else resolve(clusterFromProto(cluster));
-      });
-    });
+  async getCluster(): Promise<ClusterState> {
+    return clusterFromProto(
+      await unaryCall<Cluster__Output>(this.address, this.#deadlineMs, (options, done) =>
+        this.#stub.getCluster({}, options, done),
+      ),
+    );
   }
 
   close(): void {
     this.#stub.close();
-  }
-
-  #toError(error: ServiceError | null): InfernodeError {
-    const refused =
-      error?.code === status.UNAUTHENTICATED
-        ? 'unauthenticated'
-        : error?.code === status.PERMISSION_DENIED
-          ? 'permission-denied'
-          : 'node-unreachable';
-    const details = error?.details || error?.message || 'no answer';
-    return new InfernodeError((error && reasonOf(error)) ?? refused, `${this.address}: ${details}`, {
-      cause: error,
-    });
   }
 }

@@ -3,19 +3,18 @@
  * call, errors as `InfernodeError` with the agent's own reason code. It does not reconnect a broken watch: only the
  * caller knows what a silent node means and how long to wait.
  */
-import { status, type CallOptions, type ServiceError } from '@grpc/grpc-js';
+import type { ServiceError } from '@grpc/grpc-js';
 import type { ClientTlsConfig } from '../config/tls-config.js';
 import type { DeviceStatus, DriverState } from '../domain/device.js';
 import type { DeathRecord } from '../domain/engine-death.js';
 import type { NodePlan, PlanWish } from '../domain/engine-plan.js';
 import type { EngineStatus } from '../domain/engine.js';
-import { InfernodeError, type ErrorCode } from '../domain/error-codes.js';
+import type { InfernodeError } from '../domain/error-codes.js';
 import type { DeviceExplanation, Incident } from '../domain/history.js';
 import type { NodeState } from '../domain/node-state.js';
 import { clientCredentials } from './credentials.js';
 import { deathRecordFromProto } from './engine-death-proto.js';
 import type { NodeServiceClient as Stub } from './generated/infernode/node/v1/NodeService.js';
-import { reasonOf } from './grpc-status.js';
 import { nodeProto } from './load-proto.js';
 import type { HistoryEntry__Output } from './generated/infernode/node/v1/HistoryEntry.js';
 import type { ListConditionsResponse__Output } from './generated/infernode/node/v1/ListConditionsResponse.js';
@@ -41,6 +40,7 @@ import {
   type WorkReportListener,
   type WorkReportStream,
 } from './node-streams.js';
+import { callError, unaryCall } from './unary-call.js';
 import { workReportToProto } from './work-proto.js';
 
 export interface NodeServiceClientOptions {
@@ -269,38 +269,11 @@ export class NodeServiceClient {
     this.#stub.close();
   }
 
-  #call<T>(
-    invoke: (options: CallOptions, done: (error: ServiceError | null, value?: T) => void) => unknown,
-    deadlineMs = this.#deadlineMs,
-  ): Promise<T> {
-    return new Promise((resolve, reject) => {
-      // gRPC wants wall time here and turns it into a duration at once, before the clock can jump.
-      invoke({ deadline: Date.now() + deadlineMs }, (error, value) => {
-        if (error || value === undefined) reject(this.#toError(error));
-        else resolve(value);
-      });
-    });
+  #call<T>(invoke: Parameters<typeof unaryCall<T>>[2], deadlineMs = this.#deadlineMs): Promise<T> {
+    return unaryCall(this.address, deadlineMs, invoke);
   }
 
-  #toError(error: ServiceError | null): InfernodeError {
-    const code = (error && reasonOf(error)) ?? codeOfStatus(error?.code);
-    const details = error?.details || error?.message || 'no answer';
-    return new InfernodeError(code, `${this.address}: ${details}`, { cause: error });
-  }
-}
-
-/** For errors that the transport made and the agent never saw. */
-function codeOfStatus(code: status | undefined): ErrorCode {
-  switch (code) {
-    case status.UNAVAILABLE:
-    case status.DEADLINE_EXCEEDED:
-    case status.CANCELLED:
-      return 'node-unreachable';
-    case status.UNAUTHENTICATED:
-      return 'unauthenticated';
-    case status.PERMISSION_DENIED:
-      return 'permission-denied';
-    default:
-      return 'internal';
+  #toError(error: ServiceError): InfernodeError {
+    return callError(this.address, error);
   }
 }

@@ -1,15 +1,13 @@
 /** The client of a coordinator's PlacementService, for the CLI and tests: a deadline on the call, errors with their reason. */
-import { status, type CallOptions, type ServiceError } from '@grpc/grpc-js';
 import type { ClientTlsConfig } from '../config/tls-config.js';
-import { InfernodeError } from '../domain/error-codes.js';
 import { clientCredentials } from './credentials.js';
 import type { Explanation__Output } from './generated/infernode/placement/v1/Explanation.js';
 import type { LeaseAnswer__Output } from './generated/infernode/placement/v1/LeaseAnswer.js';
 import type { PlaceRequest } from './generated/infernode/placement/v1/PlaceRequest.js';
 import type { Placement__Output } from './generated/infernode/placement/v1/Placement.js';
 import type { PlacementServiceClient as Stub } from './generated/infernode/placement/v1/PlacementService.js';
-import { reasonOf } from './grpc-status.js';
 import { placementProto } from './load-proto.js';
+import { unaryCall } from './unary-call.js';
 
 export interface PlacementServiceClientOptions {
   /** `HOST:PORT` of the coordinator's control listener. */
@@ -57,27 +55,7 @@ export class PlacementServiceClient {
     this.#stub.close();
   }
 
-  #call<T>(
-    invoke: (options: CallOptions, done: (error: ServiceError | null, value?: T) => void) => unknown,
-  ): Promise<T> {
-    return new Promise((resolve, reject) => {
-      invoke({ deadline: Date.now() + this.#deadlineMs }, (error, value) => {
-        if (error || value === undefined) reject(this.#toError(error));
-        else resolve(value);
-      });
-    });
-  }
-
-  #toError(error: ServiceError | null): InfernodeError {
-    const refused =
-      error?.code === status.UNAUTHENTICATED
-        ? 'unauthenticated'
-        : error?.code === status.PERMISSION_DENIED
-          ? 'permission-denied'
-          : 'node-unreachable';
-    const details = error?.details || error?.message || 'no answer';
-    return new InfernodeError((error && reasonOf(error)) ?? refused, `${this.address}: ${details}`, {
-      cause: error,
-    });
+  #call<T>(invoke: Parameters<typeof unaryCall<T>>[2]): Promise<T> {
+    return unaryCall(this.address, this.#deadlineMs, invoke);
   }
 }

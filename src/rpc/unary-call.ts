@@ -1,0 +1,48 @@
+/** What the clients of our services share: a deadline on each call, and errors with the peer's reason. */
+import { status, type CallOptions, type ServiceError } from '@grpc/grpc-js';
+import { InfernodeError, type ErrorCode } from '../domain/error-codes.js';
+import { reasonOf } from './grpc-status.js';
+
+/** One call and no more; the deadline counts from here. Rejects as `callError` says. */
+export function unaryCall<T>(
+  address: string,
+  deadlineMs: number,
+  invoke: (options: CallOptions, done: (error: ServiceError | null, value?: T) => void) => unknown,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    // gRPC wants wall time here and turns it into a duration at once, before the clock can jump.
+    invoke({ deadline: Date.now() + deadlineMs }, (error, value) => {
+      if (error || value === undefined) reject(callError(address, error));
+      else resolve(value);
+    });
+  });
+}
+
+/** The peer's own reason where it gave one; else what the transport's status amounts to. */
+export function callError(address: string, error: ServiceError | null): InfernodeError {
+  const details = error?.details || error?.message || 'no answer';
+  return new InfernodeError(
+    (error && reasonOf(error)) ?? codeOfStatus(error?.code),
+    `${address}: ${details}`,
+    {
+      cause: error,
+    },
+  );
+}
+
+/** For errors that the transport made and the peer never saw. */
+function codeOfStatus(code: status | undefined): ErrorCode {
+  switch (code) {
+    case undefined:
+    case status.UNAVAILABLE:
+    case status.DEADLINE_EXCEEDED:
+    case status.CANCELLED:
+      return 'node-unreachable';
+    case status.UNAUTHENTICATED:
+      return 'unauthenticated';
+    case status.PERMISSION_DENIED:
+      return 'permission-denied';
+    default:
+      return 'internal';
+  }
+}
