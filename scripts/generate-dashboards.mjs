@@ -192,6 +192,82 @@ const dashboards = {
       ],
     ],
   },
+  'infernode-autoscaling': {
+    title: 'infernode / autoscaling',
+    variables: { model: 'infernode_autoscaling_ready_replicas' },
+    panels: [
+      [
+        'Replicas',
+        'short',
+        [
+          ['max by (model) (infernode_autoscaling_desired_replicas{model=~"$model"})', 'desired {{model}}'],
+          ['max by (model) (infernode_autoscaling_ready_replicas{model=~"$model"})', 'ready {{model}}'],
+          ['max by (model) (infernode_autoscaling_warming_replicas{model=~"$model"})', 'warming {{model}}'],
+          ['max by (model) (infernode_autoscaling_asleep_replicas{model=~"$model"})', 'asleep {{model}}'],
+        ],
+      ],
+      [
+        'Decisions by reason',
+        'short',
+        [
+          [
+            'sum by (direction, reason) (rate(infernode_autoscaling_decisions_total{model=~"$model"}[$__rate_interval]))',
+            '{{direction}} {{reason}}',
+          ],
+        ],
+      ],
+      [
+        'Backlog beside the objective',
+        's',
+        [
+          ['max by (model) (infernode_autoscaling_backlog_seconds{model=~"$model"})', 'backlog {{model}}'],
+          [
+            'max by (model) (infernode_autoscaling_ttft_target_seconds{model=~"$model"})',
+            'objective {{model}}',
+          ],
+        ],
+      ],
+      [
+        'Latency over objective (p90)',
+        'percentunit',
+        [['max by (model) (infernode_autoscaling_slo_ratio{model=~"$model"})', '{{model}}']],
+      ],
+      [
+        'KV cache in use',
+        'percentunit',
+        [
+          [
+            'avg by (model) (infernode_autoscaling_kv_cache_usage_mean_ratio{model=~"$model"})',
+            'mean {{model}}',
+          ],
+          [
+            'max by (model) (infernode_autoscaling_kv_cache_usage_max_ratio{model=~"$model"})',
+            'fullest {{model}}',
+          ],
+        ],
+      ],
+      [
+        'Requests waiting',
+        'short',
+        [['max by (model) (infernode_autoscaling_queued_requests{model=~"$model"})', '{{model}}']],
+      ],
+      [
+        'Requests per second, turned away included',
+        'reqps',
+        [
+          [
+            'sum by (model) (infernode_autoscaling_incoming_requests_per_second{model=~"$model"})',
+            '{{model}}',
+          ],
+        ],
+      ],
+      [
+        'Age of the oldest input',
+        's',
+        [['max by (model) (infernode_autoscaling_input_age_seconds{model=~"$model"})', '{{model}}']],
+      ],
+    ],
+  },
 };
 
 const datasource = { type: 'prometheus', uid: '${datasource}' };

@@ -161,6 +161,7 @@ export class CoordinatorScaling {
           devices?.map(({ reading }) => reading?.gpuUtilizationRatio ?? null) ?? [],
         ),
         inFlight: member.load.requests,
+        gpus: devices?.map(({ identity }) => identity.name) ?? [],
         unprefilledTokens: Math.max(0, remainingTokens(member.load, pace, nowMs)),
         prefillTokensPerSecond: pace === null ? null : pace * 1000,
       };

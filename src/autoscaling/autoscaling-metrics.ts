@@ -52,8 +52,21 @@ const gauges: readonly [string, string, Reading][] = [
     ({ signals }) => signals.incomingPerSecond,
   ],
   ['forecast_replicas', 'Replicas for the load that is foreseen', ({ signals }) => signals.forecastReplicas],
+  ['ttft_target_seconds', 'Objective for the time to first token', ({ slo }) => slo.ttftMs / 1000],
+  ['cost_dollars_per_hour', 'Price of the ready replicas', ({ cost }) => cost?.dollarsPerHour],
+  [
+    'cost_per_request_dollars',
+    'Price of the ready replicas over the requests of the last minute',
+    costPerRequest,
+  ],
   ['input_age_seconds', 'Age of the oldest input', ({ signals }) => signals.inputAgeMs / 1000],
 ];
+
+/** Without requests there is no price of one. */
+function costPerRequest({ cost, signals }: ModelScaling): number | null {
+  const perHour = (signals.incomingPerSecond ?? 0) * 3600;
+  return cost && perHour > 0 ? cost.dollarsPerHour / perHour : null;
+}
 
 export class AutoscalingMetrics {
   readonly #gauges: { gauge: Gauge<'model'>; read: Reading }[];

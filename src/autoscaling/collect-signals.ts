@@ -21,6 +21,8 @@ export interface ReplicaView {
   gpuUtilizationRatio: number | null;
   /** As placement counts them: requests in flight, predicted uncached prompt tokens without a first token. */
   inFlight: number;
+  /** Names of the GPUs that it runs on. */
+  gpus: readonly string[];
   unprefilledTokens: number;
   /** Measured, `null` before any first token. */
   prefillTokensPerSecond: number | null;

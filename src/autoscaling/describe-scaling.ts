@@ -11,9 +11,8 @@ export type ScalingDescription = {
 };
 
 export function describeScaling(
-  { signals, decision, decidedAtMs, undecided }: ModelScaling,
+  { signals, cost, decision, decidedAtMs, undecided }: ModelScaling,
   nowMs: number,
-  costAdvice = '',
 ): ScalingDescription {
   const { ready, warming, asleep } = signals.replicas;
   return {
@@ -41,6 +40,6 @@ export function describeScaling(
     inputAgeMs: Number.isFinite(signals.inputAgeMs) ? signals.inputAgeMs : null,
     decidedMsAgo: decidedAtMs === null ? null : nowMs - decidedAtMs,
     undecided,
-    costAdvice,
+    costAdvice: cost?.advice ?? '',
   };
 }

@@ -10,6 +10,7 @@ import type { GatewayCounts } from '../domain/gateway-counts.js';
 import type { Clock, Timer } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
 import type { AutoscalingMetrics } from './autoscaling-metrics.js';
+import { costOf } from './cost-of-model.js';
 import { collectSignals, type ModelView } from './collect-signals.js';
 import { decideReplicas, ScalingMemory } from './decide-replicas.js';
 import { LoadForecast } from './forecast-load.js';
@@ -31,6 +32,9 @@ export interface SignalSources {
 /** What is known and decided for one model. */
 export interface ModelScaling {
   signals: ModelSignals;
+  slo: ModelView['slo'];
+  /** Dollars per hour of the replicas that run, and what would carry the load for least; `null` without prices for their GPUs. */
+  cost: { dollarsPerHour: number; advice: string } | null;
   /** The last decision; `null` before the first. */
   decision: ScalingDecision | null;
   /** By the monotonic clock. */
@@ -40,7 +44,7 @@ export interface ModelScaling {
 }
 
 export interface ScalingLoopOptions {
-  config: Pick<AutoscalingConfig, 'intervalMs' | 'defaults' | 'models'>;
+  config: Pick<AutoscalingConfig, 'intervalMs' | 'defaults' | 'models' | 'cost'>;
   sources: SignalSources;
   clock: Clock;
   logger: Logger;
@@ -179,16 +183,17 @@ export class ScalingLoop {
     forecast.observe(signals, policy, this.#options.clock.wallMs());
     signals.forecastReplicas = forecast.replicas(policy, this.#options.clock.wallMs());
     const undecided = this.#whyNot(nowMs);
+    const known = { signals, slo: view.slo, cost: costOf(view, signals, this.#config.cost) };
     if (undecided !== '')
       return {
-        signals,
+        ...known,
         decision: before?.decision ?? null,
         decidedAtMs: before?.decidedAtMs ?? null,
         undecided,
       };
     const decision = decideReplicas(signals, policy, memory, nowMs);
     this.#tell(before?.decision ?? null, decision, signals);
-    return { signals, decision, decidedAtMs: nowMs, undecided: '' };
+    return { ...known, decision, decidedAtMs: nowMs, undecided: '' };
   }
 
   /** An agent that has not spoken may hold replicas; without it every count is too small. */

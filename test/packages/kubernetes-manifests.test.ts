@@ -3,7 +3,7 @@
  * configurations inside against our own schema; and the promises that the manifests make.
  */
 import { execFileSync } from 'node:child_process';
-import { readdirSync, existsSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
@@ -77,6 +77,54 @@ describe.each(overlays)('%s', (overlay) => {
     // `agent` alone is a part, without its configuration.
     if (overlay !== 'agent')
       expect(maps.map(({ metadata }) => metadata.name)).toEqual(expect.arrayContaining(used));
+  });
+});
+
+describe('what scales and what is scraped', () => {
+  it('the PrometheusRule is made from the rules that promtool tests', async () => {
+    const { renderPrometheusRule } = (await import(
+      join(repositoryRoot, 'scripts/generate-prometheus-rule.mjs')
+    )) as { renderPrometheusRule: () => string };
+    expect(
+      readFileSync(join(root, 'monitoring/prometheus-rule.yaml'), 'utf8'),
+      'run node scripts/generate-prometheus-rule.mjs',
+    ).toBe(renderPrometheusRule());
+  });
+
+  it('KEDA may reach the port that its trigger names, and a scrape that fails is no 0', () => {
+    const scaled = (overlay: string) =>
+      render(overlay).find(({ kind }) => kind === 'ScaledObject') as Manifest & {
+        spec: { triggers: { metadata: Record<string, string> }[] };
+      };
+    const [service, policy] = ['Service', 'NetworkPolicy'].map((kind) =>
+      render('coordinator').find(
+        (object) => object.kind === kind && object.metadata.name === 'infernode-coordinator',
+      ),
+    );
+    const [{ metadata } = { metadata: {} as Record<string, string> }] = scaled('keda').spec.triggers;
+    const control = { name: 'control', port: 9480, targetPort: 'control' };
+    expect(service).toMatchObject({ spec: { ports: expect.arrayContaining([control]) as unknown } });
+    expect(metadata['scalerAddress']).toBe('infernode-coordinator.infernode.svc:9480');
+    expect(JSON.stringify(policy)).toMatch(/"kubernetes.io\/metadata.name":"keda"/);
+    expect(scaled('keda-prometheus').spec.triggers[0]?.metadata).toMatchObject({
+      ignoreNullValues: 'false',
+      threshold: '1',
+    });
+  });
+
+  it('the name that the HPA asks for is the one that the adapter makes', () => {
+    const objects = render('hpa');
+    const adapter = objects.find(({ kind }) => kind === 'ConfigMap') as Manifest & {
+      data: Record<string, string>;
+    };
+    const { externalRules } = parse(adapter.data['config.yaml'] ?? '') as {
+      externalRules: { seriesQuery: string; name: { as: string } }[];
+    };
+    const recorded = readFileSync(join(repositoryRoot, 'deploy/monitoring/recording-rules.yaml'), 'utf8');
+    expect(recorded).toContain(`record: ${externalRules[0]?.seriesQuery}`);
+    expect(JSON.stringify(objects.find(({ kind }) => kind === 'HorizontalPodAutoscaler'))).toContain(
+      `"name":"${externalRules[0]?.name.as}"`,
+    );
   });
 });
 

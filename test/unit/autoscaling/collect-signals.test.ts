@@ -12,6 +12,7 @@ const replica = (over: Partial<ReplicaView> = {}): ReplicaView => ({
   waiting: 0,
   gpuUtilizationRatio: 1,
   inFlight: 4,
+  gpus: ['NVIDIA A10'],
   unprefilledTokens: 1000,
   prefillTokensPerSecond: 1000,
   ...over,

@@ -25,6 +25,7 @@ const replica = (id: string, over: Partial<ReplicaView> = {}): ReplicaView => ({
   waiting: 0,
   gpuUtilizationRatio: 0.1,
   inFlight: 0,
+  gpus: ['NVIDIA A10'],
   unprefilledTokens: 0,
   prefillTokensPerSecond: null,
   ...over,
