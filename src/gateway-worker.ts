@@ -102,7 +102,7 @@ class GatewayWorker {
         Object.assign(this.#config.gateway.degradation, message.config.gateway.degradation);
         break;
       case 'reload-keys':
-        this.#gateway.reloadKeys();
+        this.#reloadKeys();
         break;
       case 'close':
         void this.#gateway.close().then(() => end(0));
@@ -115,6 +115,15 @@ class GatewayWorker {
         void this.#registry
           .getMetricsAsJSON()
           .then((values) => send({ kind: 'metrics', id: message.id, values }));
+    }
+  }
+
+  /** The parent has read the file a moment ago and found it good; it may have changed since. */
+  #reloadKeys(): void {
+    try {
+      this.#gateway.reloadKeys();
+    } catch (error) {
+      logger.error({ reason: messageOf(error) }, 'keys not reloaded; those before stay');
     }
   }
 

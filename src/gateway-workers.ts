@@ -12,8 +12,10 @@ import type { CoordinatorConfig } from './config/coordinator-config.js';
 import type { ListenAddress } from './config/listen-address.js';
 import { InfernodeError } from './domain/error-codes.js';
 import { priorities } from './domain/priority.js';
+import { ApiKeys } from './gateway/api-keys.js';
 import { GatewayWorkerMetrics } from './gateway/gateway-worker-metrics.js';
 import { WorkGatherer, type FromWorker, type ToWorker, type WorkEvent } from './gateway-worker-channel.js';
+import { LiveLeases } from './live-leases.js';
 import type { ModelPlacement, PlacedLease } from './placement/placement-types.js';
 import { backoffMs } from './runtime/backoff.js';
 import type { Clock } from './runtime/clock.js';
@@ -40,7 +42,7 @@ interface Slot {
   listening: boolean;
   gatherer: WorkGatherer;
   /** Leases of this worker: they end with it. */
-  leases: Map<string, PlacedLease>;
+  leases: LiveLeases;
 }
 
 const restart = { baseMs: 200, capMs: 10_000, jitterRatio: 0.1 };
@@ -54,6 +56,8 @@ export class GatewayWorkers implements Service {
   readonly #options: GatewayWorkersOptions;
   readonly #slots = new Set<Slot>();
   readonly #inFlight = new Map<string, number>();
+  /** Live leases that no worker placed: of other coordinators, and of the placement service. A new worker hears of them. */
+  readonly #elsewhere = new LiveLeases();
   readonly #asked = new Map<number, (values: object[] | null) => void>();
   readonly #metrics: GatewayWorkerMetrics;
   #config: CoordinatorConfig;
@@ -94,6 +98,7 @@ export class GatewayWorkers implements Service {
 
   /** Something was placed, started or ended outside the workers; they should know. */
   push(event: WorkEvent): void {
+    this.#elsewhere.keep(event);
     for (const { gatherer } of this.#slots) gatherer.push(event);
   }
 
@@ -130,7 +135,10 @@ export class GatewayWorkers implements Service {
     this.#tell({ kind: 'reload', config: shareOf(this.#config) });
   }
 
+  /** Throws when the file cannot be read as keys; the workers then keep what they have. */
   reloadKeys(): void {
+    const file = this.#config.gateway.keys?.file;
+    if (file !== undefined) ApiKeys.fromFile(file);
     this.#tell({ kind: 'reload-keys' });
   }
 
@@ -182,7 +190,7 @@ export class GatewayWorkers implements Service {
     const slot: Slot = {
       process: child,
       listening: false,
-      leases: new Map(),
+      leases: new LiveLeases(),
       gatherer: new WorkGatherer(clock, (events) => this.#send(slot, { kind: 'work', events })),
     };
     this.#slots.add(slot);
@@ -210,8 +218,8 @@ export class GatewayWorkers implements Service {
           kind: 'start',
           config: shareOf(this.#config),
           endpoints: [...this.#options.endpoints.all()],
-          work: [...this.#slots].flatMap(({ leases }) =>
-            [...leases.values()].map((lease) => ({ kind: 'placed' as const, lease })),
+          work: [this.#elsewhere, ...[...this.#slots].map(({ leases }) => leases)].flatMap((live) =>
+            live.asEvents(),
           ),
         });
         break;
@@ -235,22 +243,21 @@ export class GatewayWorkers implements Service {
     for (const other of this.#slots) if (other !== slot) other.gatherer.push(event);
     const { placementOf, work, clock } = this.#options;
     const nowMs = clock.monotonicMs();
+    const known = 'id' in event ? slot.leases.get(event.id) : undefined;
+    slot.leases.keep(event);
     if (event.kind === 'placed') {
       const { endpointId, ...lease } = event.lease;
-      slot.leases.set(lease.id, event.lease);
       placementOf(endpointId)?.observe(lease, endpointId, nowMs);
       work.placed(event.lease);
       this.#count(endpointId, 1);
     } else if (event.kind === 'first-token') {
-      const lease = slot.leases.get(event.id);
-      if (lease) placementOf(lease.endpointId)?.firstToken(event.id, nowMs, event.cachedTokens);
+      if (known) placementOf(known.endpointId)?.firstToken(event.id, nowMs, event.cachedTokens);
       work.firstToken(event.id, event.cachedTokens);
     } else if (event.kind === 'released') {
-      const lease = slot.leases.get(event.id);
-      if (!slot.leases.delete(event.id) || !lease) return;
-      placementOf(lease.endpointId)?.done(event.id, nowMs);
+      if (!known) return;
+      placementOf(known.endpointId)?.done(event.id, nowMs);
       work.released(event.id);
-      this.#count(lease.endpointId, -1);
+      this.#count(known.endpointId, -1);
     }
   }
 
@@ -266,7 +273,7 @@ export class GatewayWorkers implements Service {
   #ended(slot: Slot, startedMs: number, how: string): void {
     const { clock, logger } = this.#options;
     this.#slots.delete(slot);
-    for (const id of [...slot.leases.keys()]) this.#carry(slot, { kind: 'released', id });
+    for (const id of slot.leases.ids()) this.#carry(slot, { kind: 'released', id });
     if (this.#stopping) return;
     this.#failures = clock.monotonicMs() - startedMs > steadyMs ? 1 : this.#failures + 1;
     const afterMs = backoffMs(this.#failures - 1, restart);

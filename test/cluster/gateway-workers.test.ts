@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { ClusterServiceClient } from '../../src/rpc/cluster-service-client.js';
+import { PlacementServiceClient } from '../../src/rpc/placement-service-client.js';
 import { FakeAgent } from '../support/fake-agent.js';
 import { aDeviceStatus, anEngineStatus } from '../support/node-fixtures.js';
 import { eventually, mainFile } from '../support/running-up.js';
@@ -38,11 +39,15 @@ interface Running {
   child: ChildProcess;
   exited: Promise<number | null>;
   engine: ScriptedEngine;
+  placement: PlacementServiceClient;
+  log: () => string;
   gateway: string;
   inFlight: () => Promise<number>;
   metric: (name: string) => Promise<number>;
   workers: () => number[];
 }
+
+const keysFile = (): string => join(directory, 'keys.yaml');
 
 async function start(maxConcurrentRequests: number, requestsPerMinute = 1000): Promise<Running> {
   const engine = await ScriptedEngine.start();
@@ -52,8 +57,7 @@ async function start(maxConcurrentRequests: number, requestsPerMinute = 1000): P
     () => engine.close(),
     () => agent.stop(),
   );
-  const keys = join(directory, 'keys.yaml');
-  writeFileSync(keys, JSON.stringify({ keys: [{ id: 'a', sha256, requestsPerMinute }] }));
+  writeFileSync(keysFile(), JSON.stringify({ keys: [{ id: 'a', sha256, requestsPerMinute }] }));
   const file = join(directory, 'coordinator.yaml');
   const any = '127.0.0.1:0';
   writeFileSync(
@@ -61,13 +65,15 @@ async function start(maxConcurrentRequests: number, requestsPerMinute = 1000): P
     JSON.stringify({
       listen: { gateway: any, control: any, probe: any, metrics: any },
       agents: [{ address: agent.address }],
-      gateway: { workers: 2, keys: { file: keys } },
+      gateway: { workers: 2, keys: { file: keysFile() } },
     }),
   );
   const child = spawn(process.execPath, [mainFile, 'coordinator', '--config', file, '--ready-json'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, INFERNODE_LOG_LEVEL: 'fatal' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, INFERNODE_LOG_LEVEL: 'info' },
   });
+  let log = '';
+  child.stderr.on('data', (part: Buffer) => (log += part.toString()));
   const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
   closers.push(async () => {
     child.kill('SIGKILL');
@@ -75,15 +81,21 @@ async function start(maxConcurrentRequests: number, requestsPerMinute = 1000): P
   });
   const line = await new Promise<string>((resolve, reject) => {
     createInterface({ input: child.stdout }).once('line', resolve);
-    void exited.then((code) => reject(new Error(`the coordinator ended with ${code}`)));
+    void exited.then((code) => reject(new Error(`the coordinator ended with ${code}: ${log}`)));
   });
   const { listening } = JSON.parse(line) as { listening: Record<'gateway' | 'control' | 'metrics', string> };
   const client = new ClusterServiceClient({ address: listening.control });
-  closers.push(() => client.close());
+  const placement = new PlacementServiceClient({ address: listening.control });
+  closers.push(
+    () => client.close(),
+    () => placement.close(),
+  );
   return {
     child,
     exited,
     engine,
+    placement,
+    log: () => log,
     gateway: listening.gateway,
     inFlight: async () => (await client.getCluster()).endpoints[0]?.inFlight ?? -1,
     metric: async (name) => {
@@ -96,6 +108,8 @@ async function start(maxConcurrentRequests: number, requestsPerMinute = 1000): P
 
 const childrenOf = (pid: number): number[] =>
   readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
+
+const hello = { model: 'model', stream: true, messages: [{ role: 'user', content: 'Hello' }] };
 
 /** Each agent has connections of its own; whichever worker is awake takes a new one. */
 function chat(address: string, agent: Agent): Promise<{ status: number; text: string }> {
@@ -111,9 +125,7 @@ function chat(address: string, agent: Agent): Promise<{ status: number; text: st
       },
     );
     call.on('error', reject);
-    call.end(
-      JSON.stringify({ model: 'model', stream: true, messages: [{ role: 'user', content: 'Hello' }] }),
-    );
+    call.end(JSON.stringify(hello));
   });
 }
 
@@ -183,6 +195,38 @@ it('a worker that is killed costs its own streams, and another takes its place',
   const after = await Promise.all(Array.from({ length: 4 }, () => chat(gateway, new Agent())));
   expect(after.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
   await eventually('nothing is left', async () => (await inFlight()) === 0);
+}, 30_000);
+
+it('a worker that takes the place of another knows the work that others placed before', async () => {
+  const { gateway, placement, engine, log, metric, workers } = await start(1);
+  const { leaseId } = await placement.place({ model: 'model', requestJson: JSON.stringify(hello) });
+  let listening = 2;
+  for (const pid of workers()) {
+    process.kill(pid, 'SIGKILL');
+    listening += 1;
+    await eventually('it is replaced', () => log().split('gateway listens').length - 1 === listening);
+  }
+  const waiting = chat(gateway, new Agent());
+  await eventually(
+    'the only place is taken',
+    async () => (await metric('infernode_gateway_queued_requests')) === 1,
+  );
+  expect(engine.calls).toHaveLength(0);
+  engine.script = answerStream;
+  await placement.release(leaseId);
+  expect((await waiting).status).toBe(200);
+}, 30_000);
+
+it('a file of keys that is none is refused at a reload, and costs no worker', async () => {
+  const { child, gateway, engine, log, metric, workers } = await start(64);
+  engine.script = answerStream;
+  const before = workers();
+  writeFileSync(keysFile(), 'keys: [{ id: a, sha256: short }]');
+  child.kill('SIGHUP');
+  await eventually('the refusal names file and field', () => log().includes('keys.yaml: keys.0.sha256'));
+  expect((await chat(gateway, new Agent())).status).toBe(200);
+  expect(workers()).toEqual(before);
+  expect(await metric('infernode_gateway_worker_restarts_total')).toBe(0);
 }, 30_000);
 
 it('SIGTERM drains the workers: streams finish, then all of them are gone', async () => {
