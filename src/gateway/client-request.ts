@@ -5,6 +5,7 @@ import type { ApiKey } from './api-keys.js';
 import type { ForwardAttempt } from './forward-attempt.js';
 import { unknownModel } from './gateway-metrics.js';
 import type { RoutableRequest } from './reroute-request.js';
+import type { RequestTrace } from './request-trace.js';
 import type { RouteName } from './request-route.js';
 
 /** One request of one client, from its headers to its end. */
@@ -21,6 +22,8 @@ export class ClientRequest implements RoutableRequest {
   degraded = '';
   /** The last one. */
   attempt: ForwardAttempt | null = null;
+  /** Spans of this request; `null` where nobody traces. */
+  trace: RequestTrace | null = null;
   clientGone = false;
   onClientGone: (() => void) | null = null;
   admission!: Omit<AdmissionRequest, 'exclude'>;

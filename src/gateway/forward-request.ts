@@ -49,12 +49,13 @@ function forward(
   const prefix = pathAt < 0 ? '' : url.slice(pathAt).replace(/\/$/, '');
   const { rawHeaders, headers } = client.request;
   const { model } = client;
+  const trace = client.trace?.attempt(lease.endpointId, attempts);
   const attempt = new ForwardAttempt({
     connection: connections.acquire(origin, { silent: nodeSilent, fresh }),
     endpointId: lease.endpointId,
     method,
     path: prefix + target,
-    headers: upstreamHeaders(rawHeaders, headers.connection, client.id, apiKeyOf(lease)),
+    headers: upstreamHeaders(rawHeaders, headers.connection, client.id, apiKeyOf(lease), trace?.headers),
     body,
     response: client.response,
     extraHeaders: () => {
@@ -81,12 +82,15 @@ function forward(
     clock,
     onFirstToken: () => {
       lease.firstToken();
+      client.trace?.firstToken();
       metrics.ttft.observe(model, (clock.monotonicMs() - client.startedMs) / 1000);
     },
     onMoreTokens: (gapMs) => metrics.interToken.observe(model, gapMs / 1000),
     onPause: () => metrics.pauses.inc(),
     onUnread: (events) => metrics.unreadEvents.inc(events),
   });
+  if (trace !== undefined)
+    void attempt.ended.then((end) => trace.end(end.kind === 'lost' ? end.code : end.kind));
   client.attempt = attempt;
   context.track(attempt);
   return attempt;

@@ -23,6 +23,7 @@ import type { GatewayMetrics } from './gateway-metrics.js';
 import type { GatewayRouting } from './gateway-routing.js';
 import { errorBody } from './openai-error.js';
 import { PrefixHasher } from './prefix-chain.js';
+import { RequestTracing } from './request-trace.js';
 import type { RetryOptions } from './reroute-request.js';
 import { RetryBudget } from './retry-budget.js';
 import type { ServeContext } from './serve-context.js';
@@ -81,6 +82,7 @@ export class Gateway implements Service {
   readonly #context: ServeContext;
   readonly #degradation: Degradation;
   readonly #keys: ClientKeys;
+  #tracing: RequestTracing | null = null;
   #ticker: Timer | null = null;
   #server: Server | null = null;
   #address: ListenAddress;
@@ -126,6 +128,7 @@ export class Gateway implements Service {
       keys: () => this.#keys.current,
       keyUsage: this.#keys.usage,
       degradation: this.#degradation,
+      tracing: () => this.#tracing,
       stopping: () => this.#stopping,
       ended: () => this.#destroyed,
       track: (attempt) => this.#track(attempt),
@@ -153,6 +156,7 @@ export class Gateway implements Service {
   async start(): Promise<void> {
     const { routing, logger, listen } = this.#options;
     await this.#keys.start();
+    this.#tracing = await RequestTracing.load();
     warnOfFewDescriptors(logger);
     const server = this.#createServer();
     await new Promise<void>((resolve, reject) => {

@@ -27,20 +27,21 @@ const neverUpstream = new Set([
 
 const neverDownstream = new Set([...hopByHop, 'x-request-id']);
 
-/** Flat name/value list for the engine. `rawHeaders` keeps duplicates and the client's spelling. */
+/** Flat name/value list for the engine; `trace` goes in the place of the client's own. `rawHeaders` keeps duplicates and the client's spelling. */
 export function upstreamHeaders(
   rawHeaders: readonly string[],
   connection: string | undefined,
   requestId: string,
   apiKey: string | undefined,
+  trace: readonly string[] = [],
 ): string[] {
   const named = namedByConnection(connection);
-  const headers: string[] = ['x-request-id', requestId];
+  const headers: string[] = ['x-request-id', requestId, ...trace];
   if (apiKey !== undefined) headers.push('authorization', `Bearer ${apiKey}`);
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] as string;
     const lower = name.toLowerCase();
-    if (neverUpstream.has(lower) || named?.has(lower)) continue;
+    if (neverUpstream.has(lower) || named?.has(lower) || trace.includes(lower)) continue;
     headers.push(name, rawHeaders[i + 1] as string);
   }
   return headers;

@@ -9,6 +9,7 @@ import type { GatewayMetrics } from './gateway-metrics.js';
 import type { GatewayRouting } from './gateway-routing.js';
 import type { KeyUsage } from './key-usage.js';
 import type { PrefixHasher } from './prefix-chain.js';
+import type { RequestTracing } from './request-trace.js';
 import type { RetryOptions } from './reroute-request.js';
 import type { RetryBudget } from './retry-budget.js';
 
@@ -35,6 +36,8 @@ export interface ServeContext {
   keys: () => ApiKeys | null | 'unavailable';
   keyUsage: KeyUsage;
   degradation: Degradation;
+  /** `null` where OpenTelemetry is not installed. */
+  tracing: () => RequestTracing | null;
   /** No new requests; those in hand go on. */
   stopping: () => boolean;
   /** Nothing goes on. */

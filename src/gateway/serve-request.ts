@@ -23,6 +23,7 @@ export async function serveRequest(
 ): Promise<void> {
   const { clock, metrics, logger } = context;
   const client = new ClientRequest(request, response, clock.monotonicMs());
+  client.trace = context.tracing()?.begin(request.method ?? 'GET', request.headers) ?? null;
   metrics.inFlight.inc();
   try {
     const refusal = await serve(client, context);
@@ -213,6 +214,7 @@ function count(
 ): void {
   const { model = unknownModel, routeName: route } = client;
   metrics.requests.inc({ model, route, status, outcome });
+  client.trace?.end({ model, route, status, outcome });
 }
 
 function isJsonType(contentType: string | undefined): boolean {
