@@ -236,6 +236,73 @@ it('a reload takes agents, models and limits, and names what needs a restart', a
   await eventually('the agent is forgotten', async () => (await client.getCluster()).endpoints.length === 0);
 });
 
+it('a reload swaps policies and touches no ring, load, breaker or stream', async () => {
+  const engine = await new TinyEngine().start();
+  const dead = await new TinyEngine().start();
+  dead.stop();
+  const agent = await startAgent('gpu-a', [
+    anEngineStatus('alive', { url: engine.url, maxConcurrentRequests: 1 }),
+    anEngineStatus('dead', { url: dead.url }),
+  ]);
+  const { coordinator, chat, gateway } = await startCoordinator([agent], {
+    models: { model: { aliases: ['chat'], strategy: 'round-robin' } },
+  });
+  const series = async (): Promise<string[]> =>
+    (await get(coordinator.addresses.metrics, '/metrics')).text
+      .split('\n')
+      .filter((line) =>
+        /^infernode_placement_(breaker_state|requests|context_tokens|memory_blocks)/.test(line),
+      );
+  const long = 'A prompt of several blocks. '.repeat(400);
+  await eventually('the breaker of the dead engine is open', async () => {
+    expect((await chat(long).result).done).toBe(true);
+    return (await series()).some((line) => /"gpu-a\/dead",state="open"} 1/.test(line));
+  });
+  engine.holdAfterFirstEvent = true;
+  const stream = chat(long);
+  await stream.firstByte;
+  const before = await series();
+  expect(before).toContain('infernode_placement_requests{model="model",endpoint="gpu-a/alive"} 1');
+  expect(before.find((line) => line.startsWith('infernode_placement_memory_blocks'))).not.toMatch(/ 0$/);
+
+  const shed = { name: 'shed-low', queueAbove: 1, queueBelow: 1, holdMs: 1000, shed: 'low' };
+  const result = coordinator.reload(
+    config([agent], {
+      models: { model: { aliases: ['chat'], strategy: 'least-outstanding' } },
+      gateway: { degradation: { steps: [shed] }, limits: { priorities: { high: { places: 2 } } } },
+    }),
+  );
+  expect(result).toEqual({
+    applied: ['models', 'gateway.limits', 'gateway.degradation'],
+    needsRestart: [],
+  });
+  expect(await series()).toEqual(before);
+
+  const ask = (priority: string): Promise<Response> =>
+    fetch(`${gateway}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-infernode-priority': priority },
+      body: JSON.stringify({ model: 'chat', messages: [] }),
+    });
+  const waiting = [ask('high'), ask('high')];
+  await eventually('both wait', async () =>
+    (await get(coordinator.addresses.metrics, '/metrics')).text.includes(
+      'infernode_gateway_queued_requests{model="model"} 2',
+    ),
+  );
+  // The new places of a class, and the new steps.
+  expect((await ask('high')).status).toBe(429);
+  const low = await ask('low');
+  expect([low.status, low.headers.get('x-infernode-degraded')]).toEqual([429, 'shed-low']);
+
+  engine.holdAfterFirstEvent = false;
+  engine.held[0]!.end(
+    `${event({ choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] })}data: [DONE]\n\n`,
+  );
+  expect(await stream.result).toMatchObject({ done: true, text: 'hello' });
+  expect((await Promise.all(waiting)).map(({ status }) => status)).toEqual([200, 200]);
+});
+
 it('closing drains: not ready at once, streams finish', async () => {
   const engine = await new TinyEngine().start();
   engine.holdAfterFirstEvent = true;
