@@ -172,4 +172,21 @@ export class GatewayMetrics {
   observeCertificate(expiresAtMs: () => number | null): void {
     this.#expiresAtMs = expiresAtMs;
   }
+
+  /** Models that have series. */
+  async models(): Promise<Set<string>> {
+    return new Set((await this.requests.get()).values.map(({ labels }) => String(labels.model)));
+  }
+
+  /** Removes the series of a model; requests that wait for it keep theirs. */
+  async forget(model: string): Promise<void> {
+    for (const histogram of [this.ttft, this.interToken, this.endToEnd, this.queueWait])
+      histogram.remove(model);
+    const counters = [this.requests, this.promptTokens, this.cachedTokens, this.completionTokens];
+    for (const counter of counters as Counter[])
+      for (const { labels } of (await counter.get()).values)
+        if ('model' in labels && labels['model'] === model) counter.remove(labels);
+    const queued = (await this.queued.get()).values.find(({ labels }) => labels.model === model);
+    if (queued?.value === 0) this.queued.remove({ model });
+  }
 }

@@ -18,6 +18,7 @@ import { ClientKeys, type KeysConfig, type PublishRate, type SharedStoreConfig }
 import { Degradation, type DegradationStep } from './degradation.js';
 import { warnOfFewDescriptors } from './descriptor-limit.js';
 import { EndpointConnections } from './endpoint-connections.js';
+import { ForgetModels } from './forget-models.js';
 import type { ForwardAttempt } from './forward-attempt.js';
 import type { GatewayMetrics } from './gateway-metrics.js';
 import type { GatewayRouting } from './gateway-routing.js';
@@ -83,6 +84,7 @@ export class Gateway implements Service {
   readonly #degradation: Degradation;
   readonly #keys: ClientKeys;
   #tracing: RequestTracing | null = null;
+  #forgetModels: ForgetModels | null = null;
   #ticker: Timer | null = null;
   #server: Server | null = null;
   #address: ListenAddress;
@@ -181,6 +183,7 @@ export class Gateway implements Service {
     if (typeof bound === 'object' && bound !== null) this.#address = { host: listen.host, port: bound.port };
     this.#unsubscribe = routing.onEvict((endpointId, reason) => this.#evict(endpointId, reason));
     this.#ticker = this.#options.clock.every(degradationEveryMs, () => this.#settleDegradation());
+    this.#forgetModels = new ForgetModels(this.#options);
     this.#server = server;
     logger.info({ address: this.url }, 'gateway listens');
   }
@@ -278,6 +281,7 @@ export class Gateway implements Service {
   #endBackground(): void {
     this.#unsubscribe?.();
     this.#ticker?.cancel();
+    this.#forgetModels?.close();
     this.#keys.close();
     this.#connections.destroy();
   }
