@@ -182,7 +182,7 @@ class Agent implements RunningAgent {
   }
 
   async start(): Promise<void> {
-    const { clock, logger } = this.#options;
+    const { logger } = this.#options;
     this.#wire();
     await this.#listeners.open();
     // Before anything can happen that would be numbered.
@@ -198,7 +198,7 @@ class Agent implements RunningAgent {
     await this.#listeners.serve();
     this.#notReady = null;
     logger.info({ node: this.#config.node.name, ...this.addresses }, 'agent is ready');
-    void readHostInventory(clock, logger).then((host) => logger.info(host, 'host'));
+    void readHostInventory(logger).then((host) => logger.info(host, 'host'));
   }
 
   reload(config: AgentConfig): ReloadResult {

@@ -5,6 +5,7 @@
  */
 import type { Condition, Severity } from '../domain/health.js';
 import type { Check, Limit, PartVerdict } from './checks/device-check.js';
+import { limitOf } from './check-limit.js';
 import type { ClassifiedFault } from './classify-fault.js';
 import { clearingXid, clears, quietTimeOf, type Evidence } from './clear-rule.js';
 import { actionOf, checkRow, compareSeverity, type CheckRow } from './health-data.js';
@@ -87,6 +88,8 @@ export class ConditionBook {
       const limit = limitOf(check.id, settings);
       const verdict = check.evaluate(view, limit);
       this.#note(check.id, verdict.state === 'parts' ? worst(verdict.parts) : verdict.state);
+      // Most checks, most of the time: nothing fires, and nothing is there to be cleared.
+      if (verdict.state !== 'firing' && verdict.state !== 'parts' && this.#isEmpty) continue;
       const look = { check, view, limit, readAtMs, at };
       if (verdict.state !== 'parts') {
         // A check that has parts at other times, and none now, has nothing to say of them.
@@ -95,11 +98,16 @@ export class ConditionBook {
         if (condition) fired.push(condition);
       } else
         for (const [part, own] of verdict.parts) {
+          if (own.state !== 'firing' && this.#isEmpty) continue;
           const condition = this.#judge(look, part, own);
           if (condition) fired.push(condition);
         }
     }
     return fired;
+  }
+
+  get #isEmpty(): boolean {
+    return this.#entries.size === 0 && this.#pending.size === 0;
   }
 
   /** Keeps the condition of an event; `info` is a record, not a condition. Repeats keep the first time. */
@@ -302,21 +310,12 @@ interface Look<View> {
 
 /** What is shown of a check with parts: it fires when one does, and is unsupported only when all are. */
 function worst(parts: ReadonlyMap<string, PartVerdict>): CheckState {
-  const states = new Set([...parts.values()].map(({ state }) => state));
-  return (['firing', 'unknown', 'ok'] as const).find((state) => states.has(state)) ?? 'unsupported';
-}
-
-function limitOf(id: string, settings: CheckSettings): Limit {
-  const row = checkRow(id);
-  const value = typeof row.threshold.value === 'number' ? row.threshold.value : Number.NaN;
-  const configured = settings[id]?.threshold ?? null;
-  return {
-    value,
-    criticalAt: row.threshold.critical_at ?? null,
-    configured,
-    level: configured ?? value,
-    row,
-  };
+  let found: CheckState = 'unsupported';
+  for (const { state } of parts.values()) {
+    if (state === 'firing') return state;
+    if (state === 'unknown' || found === 'unsupported') found = state;
+  }
+  return found;
 }
 
 /** A row "by value" always comes with a verdict that names its severity; this is for a future one that forgets. */

@@ -3,9 +3,11 @@
  * package runs commands: nothing from outside reaches it, it has a time limit, and a failure leaves the fields empty.
  * Everything periodic reads /proc, /sys and os instead.
  */
+import { execFile } from 'node:child_process';
+import { createRequire } from 'node:module';
 import { arch, cpus, release, totalmem } from 'node:os';
+import { promisify } from 'node:util';
 import { messageOf } from '../domain/error-codes.js';
-import type { Clock } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
 
 export interface HostInventory {
@@ -20,10 +22,11 @@ export interface HostInventory {
   memoryBytes: number;
 }
 
+const execute = promisify(execFile);
 const timeLimitMs = 5_000;
 
-export async function readHostInventory(clock: Clock, logger: Logger): Promise<HostInventory> {
-  const slow = await withinLimit(clock, readFromSystem()).catch((error: unknown) => {
+export async function readHostInventory(logger: Logger): Promise<HostInventory> {
+  const slow = await readFromSystem().catch((error: unknown) => {
     logger.warn({ reason: messageOf(error) }, 'host inventory is incomplete');
     return { manufacturer: '', model: '', operatingSystem: '' };
   });
@@ -39,21 +42,16 @@ export async function readHostInventory(clock: Clock, logger: Logger): Promise<H
 
 type SlowPart = Pick<HostInventory, 'manufacturer' | 'model' | 'operatingSystem'>;
 
-async function readFromSystem(): Promise<SlowPart> {
-  const { osInfo, system } = (await import('systeminformation')).default;
-  const [machine, os] = await Promise.all([system(), osInfo()]);
-  return {
-    manufacturer: machine.manufacturer,
-    model: machine.model,
-    operatingSystem: `${os.distro} ${os.release}`.trim(),
-  };
-}
+/** Runs in the child: the package by its path, one line of JSON as the answer. */
+const script = `
+const { osInfo, system } = require(process.argv[1]);
+Promise.all([system(), osInfo()]).then(([{ manufacturer, model }, { distro, release }]) =>
+  console.log(JSON.stringify({ manufacturer, model, operatingSystem: (distro + ' ' + release).trim() })));
+`;
 
-function withinLimit<T>(clock: Clock, work: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = clock.after(timeLimitMs, () =>
-      reject(new Error(`expected an answer within ${timeLimitMs} ms`)),
-    );
-    work.then(resolve, reject).finally(() => timer.cancel());
-  });
+/** In a process of its own, because what the package loads would stay in the agent's memory for good. */
+async function readFromSystem(): Promise<SlowPart> {
+  const file = createRequire(import.meta.url).resolve('systeminformation');
+  const { stdout } = await execute(process.execPath, ['--eval', script, file], { timeout: timeLimitMs });
+  return JSON.parse(stdout) as SlowPart;
 }

@@ -45,8 +45,7 @@ export function valueCheck<const Names extends readonly ValueName[]>(
     evaluate(view, limit) {
       if (!view.sample || view.sample.error || view.stuck) return unknown;
       const values = names.map((name) => valueOf(view, name));
-      const missing = names.filter((_, n) => values[n] === null);
-      if (missing.length > 0) return absence(view, ...missing);
+      if (values.includes(null)) return absence(view, ...names.filter((_, n) => values[n] === null));
       return verdictOf(judge(values as { [K in keyof Names]: number }, view, limit));
     },
     ...more,
