@@ -30,7 +30,8 @@ export class EngineNews {
     this.#states.set(id, state);
     if (before === undefined || before === state) return;
     const said = `engine ${id} is ${state}, was ${before}${reason ? `: ${reason}` : ''}`;
-    for (const device of deviceUuids.length > 0 ? deviceUuids : [null])
-      this.#history.add({ kind: 'engine', source: 'agent', device, engine: id, reason: said });
+    // Once, however many devices it has: `explain` finds it by the engine.
+    const device = deviceUuids.length === 1 ? (deviceUuids[0] ?? null) : null;
+    this.#history.add({ kind: 'engine', source: 'agent', device, engine: id, reason: said });
   }
 }

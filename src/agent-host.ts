@@ -76,7 +76,7 @@ export class HostWatch {
       const command = await readCommand(pid);
       if (command !== null) commands.set(pid, command);
     }
-    return { engines, commands, probes: probes(), seesHostPids: this.#seesHostPids };
+    return { engines, commands, lookedUp: new Set(pids), probes: probes(), seesHostPids: this.#seesHostPids };
   }
 
   #workOf(

@@ -113,12 +113,17 @@ function deskOf({ health, history, fleet }: AgentRecoveryOptions, actions: Devic
     explain: (ref) => {
       const device = health.deviceOf(ref);
       const { uuid } = device.identity;
-      const past = history.of(uuid, explainedEntries);
+      const engines = fleet.list().filter(({ deviceUuids }) => deviceUuids.includes(uuid));
+      const past = history.of(
+        uuid,
+        explainedEntries,
+        engines.map(({ id }) => id),
+      );
       return {
         device,
         conditions: explainConditions(device, past),
         history: past,
-        engines: fleet.list().filter(({ deviceUuids }) => deviceUuids.includes(uuid)),
+        engines,
         plan: actions.plan(device),
       };
     },

@@ -126,6 +126,8 @@ class Agent implements RunningAgent {
       metrics: new HealthMetrics(registry, config.node.name),
       history: this.#history,
       sampleIntervalMs: config.nvml.sampleIntervalMs,
+      callDeadlineMs: config.nvml.callDeadlineMs,
+      drill: config.nvml.drill,
       settings: config.health.checks,
       restored: this.#store.health,
       host: { bridgesOf, engineOf: (pid) => this.#fleet.engineOf(pid) },

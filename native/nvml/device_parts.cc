@@ -89,6 +89,7 @@ void DeviceReader::ReadMigs() {
 /// Both directions of a pair are asked by the one and the other device's own thread.
 void DeviceReader::ReadPeers() {
   row_.peer_count = -1;
+  row_.slow_reads++;
   if (!peers_ || !ReadsOn()) return;
   std::fill(std::begin(row_.peers), std::end(row_.peers), std::nan(""));
   row_.peer_count = 0;

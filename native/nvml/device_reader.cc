@@ -59,6 +59,7 @@ void DeviceReader::Read(ReadPlan plan) {
   }
   for (const ReadClass c : {ReadClass::kFast, ReadClass::kNormal, ReadClass::kSlow, ReadClass::kOnDemand})
     if (plan.Holds(c) && ReadsOn() && (plan.at_once || !IsPutOff(c))) ReadClassOf(c);
+  if (plan.peers || plan.on_demand) ReadPeers();
   if (plan.processes) ReadProcesses();
   CheckHandle();
   if (row_.error_code == kGpuIsLost) Blank();
@@ -79,10 +80,6 @@ void DeviceReader::ReadClassOf(ReadClass read_class) {
   if (read_class == ReadClass::kSlow) {
     ReadLinks();
     ReadMigs();
-    row_.slow_reads++;
-  }
-  if (read_class == ReadClass::kOnDemand) {
-    ReadPeers();
     row_.slow_reads++;
   }
   const uint64_t took = MonotonicNs() - began;

@@ -19,6 +19,8 @@ struct ReadPlan {
   bool normal = false;
   bool slow = false;
   bool on_demand = false;
+  /// Pairs of devices: with what is read on demand, and when asked for alone.
+  bool peers = false;
   /// Process lists: with the slow class, and when somebody asks for a sample.
   bool processes = false;
   /// The caller decides how often: nothing is put off.

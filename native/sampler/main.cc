@@ -90,9 +90,10 @@ bool Obey(Sampler& sampler, const std::string& command) {
   if (command == "quit") return false;
   if (command == "sample") sampler.AnswerSample();
   else if (command == "inspect") sampler.Inspect();
+  else if (command == "peers") sampler.AskPeers();
   else if (command == "release") sampler.Release();
   else if (command == "acquire") sampler.Acquire();
-  else std::fprintf(stderr, "expected release, acquire, sample, inspect or quit on stdin\n");
+  else std::fprintf(stderr, "expected release, acquire, sample, inspect, peers or quit on stdin\n");
   return true;
 }
 

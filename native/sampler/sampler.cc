@@ -52,6 +52,13 @@ void Sampler::Inspect() {
   wake_.notify_all();
 }
 
+void Sampler::AskPeers() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  ask_peers_ = true;
+  sample_now_ = true;
+  wake_.notify_all();
+}
+
 void Sampler::Release() {
   const std::lock_guard<std::mutex> lock(mutex_);
   release_ = true;
@@ -185,7 +192,8 @@ bool Sampler::BeginRound(nvml::ReadPlan plan) {
   if (plan.normal) class_round_.normal = round_;
   if (plan.slow) class_round_.slow = class_round_.processes = round_;
   if (inspect_) class_round_.on_demand = round_;
-  inspect_ = false;
+  if (ask_peers_) class_round_.peers = round_;
+  inspect_ = ask_peers_ = false;
   if (asked_ > asked_in_round_) {
     asked_in_round_ = asked_;
     answer_round_ = class_round_.processes = round_;
@@ -230,6 +238,7 @@ void Sampler::RunDevice(const nvml::Library& library, uint32_t index, int driver
       plan.normal = class_round_.normal > before;
       plan.slow = class_round_.slow > before;
       plan.on_demand = class_round_.on_demand > before;
+      plan.peers = class_round_.peers > before;
       plan.processes = class_round_.processes > before;
     }
     reader.Read(plan);

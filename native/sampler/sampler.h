@@ -40,6 +40,8 @@ class Sampler {
   void AnswerSample();
   /// The next round also reads what is read on demand only.
   void Inspect();
+  /// Reads whether devices reach each other, with the next round.
+  void AskPeers();
   void Release();
   void Acquire();
   void Quit();
@@ -89,9 +91,10 @@ class Sampler {
   uint64_t round_ = 0;
   /// Newest round that was to read each class beside the fast one: a thread that missed some rounds still reads it.
   struct {
-    uint64_t normal = 0, slow = 0, on_demand = 0, processes = 0;
+    uint64_t normal = 0, slow = 0, on_demand = 0, peers = 0, processes = 0;
   } class_round_;
   bool inspect_ = false;
+  bool ask_peers_ = false;
   /// Last finished round by device thread.
   std::vector<uint64_t> finished_rounds_;
   std::vector<NewDevice> new_devices_;

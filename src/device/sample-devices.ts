@@ -61,6 +61,10 @@ const closeTimeoutMs = 2000;
 /** An answer to `acquire` or `sampleNow`; opening a driver without persistence mode takes seconds per GPU. */
 const answerTimeoutMs = 10_000;
 const inspectEachMs = 24 * 3600_000;
+/** The data's interval for peer access; a link that fails is asked for at once. */
+const peersEachMs = 300_000;
+/** NVLink errors up to Hopper, and since Blackwell. */
+const linkXids: ReadonlySet<number> = new Set([74, 144, 145, 146, 147, 148, 149, 150]);
 /** How often hung calls are looked for, as a part of the deadline. */
 const looksPerDeadline = 4;
 
@@ -80,6 +84,7 @@ export class DeviceSampler implements Service {
   #roundAtMs = Number.NEGATIVE_INFINITY;
   #timer: Timer | null = null;
   #inspectedAtMs = Number.NEGATIVE_INFINITY;
+  #askedPeersAtMs = Number.NEGATIVE_INFINITY;
   #released = false;
   #closed = false;
 
@@ -275,6 +280,7 @@ export class DeviceSampler implements Service {
     if (this.#closed || !speaks || !this.#heard.isNews(sampler, event)) return;
     this.#options.metrics.countEvent(event.kind);
     this.#options.metrics.noteXid(event);
+    if (event.kind === 'xid' && linkXids.has(event.code)) this.#askPeers();
     this.#tell(this.#eventListeners, { ...event, drill: event.drill || this.#options.drill === true });
   }
 
@@ -321,8 +327,14 @@ export class DeviceSampler implements Service {
 
   /** Has the sampler read what is read on demand only: the checksums of the InfoROM, and whether peers reach each other. */
   inspect(): void {
-    this.#inspectedAtMs = this.#options.clock.monotonicMs();
+    this.#inspectedAtMs = this.#askedPeersAtMs = this.#options.clock.monotonicMs();
     this.#lineup.current?.command('inspect');
+  }
+
+  /** Whether devices reach each other. */
+  #askPeers(): void {
+    this.#askedPeersAtMs = this.#options.clock.monotonicMs();
+    this.#lineup.current?.command('peers');
   }
 
   #emit(inputs: SampleInputs): void {
@@ -330,8 +342,11 @@ export class DeviceSampler implements Service {
     const sample = this.#assembler.assemble(inputs);
     metrics.show(sample);
     metrics.showCallTimes(this.#lineup.current);
-    const dueMs = clock.monotonicMs() - this.#inspectedAtMs;
-    if (sample.driver.state === 'ok' && dueMs >= inspectIntervalMs) this.inspect();
+    const nowMs = clock.monotonicMs();
+    if (sample.driver.state === 'ok') {
+      if (nowMs - this.#inspectedAtMs >= inspectIntervalMs) this.inspect();
+      else if (nowMs - this.#askedPeersAtMs >= peersEachMs) this.#askPeers();
+    }
     this.#tell(this.#sampleListeners, sample);
   }
 

@@ -33,7 +33,7 @@ export interface SamplerProcessOptions {
   onExit(reason: string): void;
 }
 
-export type SamplerCommand = 'sample' | 'inspect' | 'release' | 'acquire' | 'quit';
+export type SamplerCommand = 'sample' | 'inspect' | 'peers' | 'release' | 'acquire' | 'quit';
 
 /** Lines of stderr that are logged, per process: a library that prints in a loop must not fill the log. */
 const maxLoggedLines = 100;

@@ -43,12 +43,18 @@ export interface Moment {
 }
 
 export class ConditionBook {
+  readonly #drill: boolean;
   readonly #entries = new Map<string, Entry>();
   /** Since when a check has seen its cause that must last before it fires, by key. */
   readonly #pending = new Map<string, number>();
   readonly #states = new Map<string, CheckState>();
   /** Made of the states when somebody asks; `null` after one has changed. */
   #unsupported: readonly string[] | null = null;
+
+  /** `drill`: what is read here is a rehearsal. */
+  constructor(drill = false) {
+    this.#drill = drill;
+  }
 
   /** Worst first, then by check id: the order that people read. */
   held(): readonly HeldCondition[] {
@@ -249,6 +255,7 @@ export class ConditionBook {
           advice,
           reason: verdict.reason,
           sinceMs: old?.sinceMs ?? at.wallMs,
+          ...(this.#drill ? { drill: true } : {}),
         };
     this.#entries.set(key, {
       condition,

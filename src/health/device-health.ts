@@ -32,6 +32,10 @@ export interface DeviceHealthOptions {
   metrics: HealthMetrics;
   history: HealthHistory;
   sampleIntervalMs: number;
+  /** A driver call that takes longer hangs; default 0, nobody watches. */
+  callDeadlineMs?: number;
+  /** Everything that is read on this node is a rehearsal. */
+  drill?: boolean;
   settings: CheckSettings;
   bootId: string;
   restored: StoredHealth | null;
@@ -68,7 +72,7 @@ export class DeviceHealthTracker {
     this.#settings = options.settings;
     this.#stored = { bootId, devices: [] };
     const sameBoot = restored?.bootId === bootId;
-    this.#roster = new DeviceRoster(restored, sameBoot, this.#now());
+    this.#roster = new DeviceRoster(restored, sameBoot, this.#now(), options.drill ?? false);
     this.#recorder = new FaultRecorder(logger, history);
     this.#host = new HostHealth(restored?.rdmaPorts);
     this.#ear = new FaultEar({
@@ -275,9 +279,17 @@ export class DeviceHealthTracker {
   }
 
   #surroundingsOf(uuid: string): Surroundings | null {
-    const { sampleIntervalMs } = this.#options;
+    const { sampleIntervalMs, callDeadlineMs = 0 } = this.#options;
     const { node } = this.#roster;
-    return node && { node, stuck: this.#roster.stuckOf(uuid), sampleIntervalMs, workload: this.#workload };
+    return (
+      node && {
+        node,
+        stuck: this.#roster.stuckOf(uuid),
+        sampleIntervalMs,
+        callDeadlineMs,
+        workload: this.#workload,
+      }
+    );
   }
 
   /** Statuses first, then faults. A tick that changed nothing but ages says nothing. */
@@ -334,6 +346,7 @@ function faultOfCondition(deviceUuid: string | null, condition: Condition, obser
     action,
     advice,
     drain: healthOfCondition(condition) === 'unhealthy' ? 'drain-now' : 'none',
+    drill: condition.drill === true,
     reason,
     evidence: reason,
     pid: null,

@@ -22,11 +22,12 @@ export interface Surroundings {
   node: NodeSample;
   stuck: DeviceView['stuck'];
   sampleIntervalMs: number;
+  callDeadlineMs: number;
   workload: Readonly<Workload>;
 }
 
 export class DeviceRecord {
-  readonly book = new ConditionBook();
+  readonly book: ConditionBook;
   readonly cordons: DeviceCordons;
   readonly repeats: RepeatMemory;
   #identity: DeviceIdentity;
@@ -45,7 +46,12 @@ export class DeviceRecord {
   #health: DeviceHealth = 'unknown';
   #healthSinceMs: number;
 
-  constructor(identity: DeviceIdentity, wallMs: number, stored?: StoredDevice) {
+  constructor(
+    identity: DeviceIdentity,
+    wallMs: number,
+    { stored, drill = false }: { stored?: StoredDevice; drill?: boolean } = {},
+  ) {
+    this.book = new ConditionBook(drill);
     this.#identity = identity;
     this.#healthSinceMs = wallMs;
     this.cordons = new DeviceCordons(stored?.cordons);
@@ -110,6 +116,7 @@ export class DeviceRecord {
     const { node, ...rest } = around;
     const view: DeviceView = {
       ...rest,
+      identity: this.#identity,
       driver: node.driver,
       sample: this.#sample,
       previous: this.#previous,

@@ -17,15 +17,20 @@ const maxEarlyFaults = 64;
 
 export class DeviceRoster {
   /** Conditions that no single device has. */
-  readonly nodeBook = new ConditionBook();
+  readonly nodeBook: ConditionBook;
   readonly #records = new Map<string, DeviceRecord>();
   readonly #early = new BoundedQueue<ClassifiedFault>(maxEarlyFaults);
   #node: NodeSample | null = null;
 
-  constructor(restored: StoredHealth | null, sameBoot: boolean, now: Moment) {
+  readonly #drill: boolean;
+
+  /** `drill`: what is read here is a rehearsal. */
+  constructor(restored: StoredHealth | null, sameBoot: boolean, now: Moment, drill = false) {
+    this.#drill = drill;
+    this.nodeBook = new ConditionBook(drill);
     this.nodeBook.restore(restored?.node ?? [], sameBoot, now);
     for (const stored of restored?.devices ?? []) {
-      const record = new DeviceRecord(stored.identity, now.wallMs, stored);
+      const record = new DeviceRecord(stored.identity, now.wallMs, { stored, drill });
       record.book.restore(stored.conditions, sameBoot, now);
       if (!sameBoot) record.repeats.noteRepaired();
       this.#records.set(stored.identity.uuid, record);
@@ -49,7 +54,8 @@ export class DeviceRoster {
     this.#node = sample;
     const byUuid = new Map(sample.devices.map((device) => [device.identity.uuid, device]));
     for (const { identity } of sample.devices)
-      if (!this.#records.has(identity.uuid)) this.#add(new DeviceRecord(identity, at.wallMs), at);
+      if (!this.#records.has(identity.uuid))
+        this.#add(new DeviceRecord(identity, at.wallMs, { drill: this.#drill }), at);
     for (const [uuid, record] of this.#records)
       record.update(byUuid.get(uuid) ?? null, sample, this.stuckOf(uuid) !== null, at.wallMs);
   }

@@ -105,7 +105,7 @@ export class DeviceTrends {
       const old = before.links?.[n];
       if (!old || previousAtMs === null) return;
       for (const column of Object.keys(link) as (keyof LinkReading)[]) {
-        const name = linkCounter(`link ${n}`, column);
+        const name = linkCounter(n, column);
         const known = this.history.has(name);
         if (!known && link[column] === old[column]) continue;
         if (!known) this.history.note(name, old[column], previousAtMs);

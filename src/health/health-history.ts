@@ -69,8 +69,13 @@ export class HealthHistory {
     return this.#entries.filter((entry) => entry.seq > seq).slice(0, limit);
   }
 
-  of(device: string | null, limit: number): HistoryEntry[] {
-    return this.#entries.filter((entry) => entry.device === device).slice(-limit);
+  /** Of a device, and of engines that have several devices with it among them; newest last. */
+  of(device: string | null, limit: number, engines: readonly string[] = []): HistoryEntry[] {
+    const isIts = ({ kind, engine }: HistoryEntry): boolean =>
+      kind === 'engine' && engine !== null && engines.includes(engine);
+    return this.#entries
+      .filter((entry) => entry.device === device || (entry.device === null && isIts(entry)))
+      .slice(-limit);
   }
 
   /** `null` when it is not known, or has left the memory. */

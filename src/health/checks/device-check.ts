@@ -3,7 +3,7 @@
  * has lasted, when it goes and what it does to the device's health is kept by `condition-book.ts`. Severity, action and
  * limit come from the data row of the same id; the configuration may change the limit.
  */
-import type { DeviceReading, DeviceSample, DriverState } from '../../domain/device.js';
+import type { DeviceIdentity, DeviceReading, DeviceSample, DriverState } from '../../domain/device.js';
 import type { Action, Severity } from '../../domain/health.js';
 import type { Workload } from '../../domain/workload.js';
 import type { CounterHistory } from '../counter-history.js';
@@ -11,6 +11,8 @@ import type { DeviceInventory } from '../device-inventory.js';
 import type { CheckRow } from '../health-data.js';
 
 export interface DeviceView {
+  /** Who it is, or was when it was seen last. */
+  identity: DeviceIdentity;
   driver: DriverState;
   /** The device in the newest snapshot; `null` when it is not there. */
   sample: DeviceSample | null;
@@ -21,6 +23,8 @@ export interface DeviceView {
   /** Age of the newest complete sample now, ms; `null` before the first. */
   sampleAgeMs: number | null;
   sampleIntervalMs: number;
+  /** A call that takes longer hangs; 0 where nobody watches. */
+  callDeadlineMs: number;
   /** Counters by their names, and what `device-record.ts` counts beside them. */
   history: CounterHistory;
   /** What the device was when it was well. */

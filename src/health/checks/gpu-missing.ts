@@ -6,9 +6,11 @@ import { ok, unknown, type DeviceCheck } from './device-check.js';
  */
 export const gpuMissing: DeviceCheck = {
   id: 'gpu_missing',
-  evaluate({ driver, sample, stuck }) {
+  evaluate({ identity, driver, sample, stuck }) {
     if (sample) return ok;
     if (stuck || (driver.state !== 'ok' && driver.state !== 'no-device')) return unknown;
-    return { state: 'firing', reason: 'the driver no longer lists this device' };
+    const { pciBusId, serial } = identity;
+    const part = serial === null ? '' : `, serial ${serial}`;
+    return { state: 'firing', reason: `the driver no longer lists this device (PCI ${pciBusId}${part})` };
   },
 };

@@ -8,20 +8,33 @@ import { absence, companion, holds, tableValue, valueCheck, valueOf } from './re
 type LinkColumn = keyof LinkReading;
 
 /** A verdict per link; `null` leaves a link out. */
-function byLink(view: DeviceView, judge: (link: LinkReading, name: string) => PartVerdict | null): Verdict {
+function byLink(
+  view: DeviceView,
+  judge: (link: LinkReading, name: string, n: number) => PartVerdict | null,
+): Verdict {
   const { sample, stuck } = view;
   if (!sample || sample.error || stuck) return unknown;
   if (sample.parts.links === null) return absence(view, 'nvlinkCount');
   const parts = new Map<string, PartVerdict>();
   sample.parts.links.forEach((link, n) => {
-    const name = `link ${n}`;
-    const verdict = judge(link, name);
+    const name = linkName(n);
+    const verdict = judge(link, name, n);
     if (verdict) parts.set(name, verdict);
   });
   return parts.size === 0 ? absence(view) : { state: 'parts', parts };
 }
 
-export const linkCounter = (part: string, column: LinkColumn): string => `${part}/${column}`;
+/** Names that are asked for each second, by link. */
+const linkNames: string[] = [];
+const linkName = (n: number): string => (linkNames[n] ??= `link ${n}`);
+const counterNames = new Map<LinkColumn, string[]>();
+
+/** The series of a counter of link `n`. */
+export function linkCounter(n: number, column: LinkColumn): string {
+  const names = counterNames.get(column) ?? [];
+  counterNames.set(column, names);
+  return (names[n] ??= `${linkName(n)}/${column}`);
+}
 
 /** All links of a device with MIG are off by design, as on some virtual machines, which have none in the inventory either. */
 const nvlinkDown: DeviceCheck = {
@@ -52,14 +65,15 @@ interface CounterRule {
 
 /** Fires for each link one of whose counters grew faster than allowed. */
 function counterVerdicts(view: DeviceView, rules: readonly CounterRule[]): Verdict {
-  return byLink(view, (link, part) => {
-    const known = rules.filter(({ column }) => link[column] !== null);
-    if (known.length === 0) return null;
-    const broken = known.find(
-      ({ column, windowMs, limit }) =>
-        (view.history.growth(linkCounter(part, column), windowMs) ?? 0) > limit,
-    );
-    return broken ? { state: 'firing', reason: `NVLink ${part.slice(5)}: ${broken.text}` } : ok;
+  return byLink(view, (link, _name, n) => {
+    let known = false;
+    for (const { column, windowMs, limit, text } of rules) {
+      if (link[column] === null) continue;
+      known = true;
+      if ((view.history.growth(linkCounter(n, column), windowMs) ?? 0) > limit)
+        return { state: 'firing', reason: `NVLink ${n}: ${text}` };
+    }
+    return known ? ok : null;
   });
 }
 

@@ -97,7 +97,8 @@ const foreignProcess: DeviceCheck = {
     if (sample.processes === null) return absence(view);
     if (!workload.seesHostPids) return unknown;
     const own = new Set(workload.engines.flatMap(({ pids }) => pids));
-    const strangers = sample.processes.filter(({ pid }) => !own.has(pid));
+    const { lookedUp } = workload;
+    const strangers = sample.processes.filter(({ pid }) => !own.has(pid) && (lookedUp?.has(pid) ?? true));
     if (strangers.length <= level) return ok;
     const names = strangers
       .slice(0, maxNamed)
