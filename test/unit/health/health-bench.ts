@@ -56,6 +56,8 @@ export class HealthBench {
       restored?: StoredHealth;
       bootId?: string;
       intervalMs?: number;
+      callDeadlineMs?: number;
+      drill?: boolean;
       host?: HostView;
       /** Sequence number of the first line of the kernel log. */
       firstSeq?: number;
@@ -72,6 +74,8 @@ export class HealthBench {
       metrics: new HealthMetrics(this.registry, 'gpu-a'),
       history: this.history,
       sampleIntervalMs: options.intervalMs ?? 1000,
+      callDeadlineMs: options.callDeadlineMs ?? 0,
+      drill: options.drill ?? false,
       settings: options.settings ?? {},
       bootId: options.bootId ?? 'boot-1',
       restored: options.restored ?? null,
