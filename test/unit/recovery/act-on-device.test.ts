@@ -21,7 +21,7 @@ let directory: string;
 let clock: ManualClock;
 let notes: string[];
 let registry: Registry;
-const noted = (length: number): Promise<void> => eventually(`${length} notes`, () => notes.length === length);
+const noted = (length: number) => eventually(`${length} notes`, () => notes.length === length);
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'infernode-recovery-'));
   clock = new ManualClock();
