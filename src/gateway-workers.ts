@@ -107,8 +107,8 @@ export class GatewayWorkers implements Service {
     return {
       observe: (request, endpointId, nowMs) => {
         placement.observe(request, endpointId, nowMs);
-        const { uncachedTokens = request.tokens, requestId = '' } = request;
-        this.push({ kind: 'placed', lease: { ...request, requestId, uncachedTokens, endpointId } });
+        const { uncachedTokens = request.tokens, requestId = '', streams = true } = request;
+        this.push({ kind: 'placed', lease: { ...request, requestId, uncachedTokens, streams, endpointId } });
         if (request.started) this.push({ kind: 'first-token', id: request.id, cachedTokens: undefined });
       },
       firstToken: (id, nowMs, cachedTokens) => {

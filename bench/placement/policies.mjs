@@ -6,17 +6,28 @@ import { createPlacement } from '../../dist/placement/index.js';
  * true replicas, which only the oracle looks at.
  */
 
-/** Ours, through the interface that the built package exports. */
-export function ours(options = {}, { reportCached = true } = {}) {
+/**
+ * Ours, through the interface that the built package exports. `unseenShare`: of the answers that are not streamed, so that
+ * nobody sees their first token; a gateway then hears of it, and of the cached tokens, when the answer is complete.
+ */
+export function ours(options = {}, { reportCached = true, unseenShare = 0 } = {}) {
   return () => {
     const placement = createPlacement(options);
+    const unseen = new Map();
+    const isUnseen = ({ id }) => (Number(id) * 0.618034) % 1 < unseenShare;
     return {
       join: (id, { capacityBlocks, weight }) => placement.join(id, { capacityBlocks, weight }),
       leave: (id) => placement.leave(id),
-      place: (request, nowMs) => placement.place(request, nowMs),
-      firstToken: (request, nowMs, cached) =>
-        placement.firstToken(request.id, nowMs, reportCached ? cached : undefined),
-      done: (request, nowMs) => placement.done(request.id, nowMs),
+      place: (request, nowMs) =>
+        placement.place(isUnseen(request) ? { ...request, streams: false } : request, nowMs),
+      firstToken(request, nowMs, cached) {
+        if (isUnseen(request)) unseen.set(request.id, cached);
+        else placement.firstToken(request.id, nowMs, reportCached ? cached : undefined);
+      },
+      done(request, nowMs) {
+        if (isUnseen(request)) placement.firstToken(request.id, nowMs, unseen.get(request.id));
+        placement.done(request.id, nowMs);
+      },
     };
   };
 }

@@ -3,13 +3,15 @@
  * conversation trace (or a generated workload) and prints the ratios. Needs `npm run build` first. About two minutes.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpus, loadavg } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { loadTrace } from '../trace/read-trace.mjs';
 import { measureDecisions } from './measure-decisions.mjs';
+import { measureHashing } from './measure-hashing.mjs';
 import { coordinators, kubeAi, leastOutstanding, oracle, ours, roundRobin } from './policies.mjs';
-import { mainScenarios, otherScenarios, saturationScenarios } from './scenarios.mjs';
+import { fewScenarios, mainScenarios, otherScenarios, saturationScenarios } from './scenarios.mjs';
 import { simulate } from './simulate.mjs';
 
 const { values: flags } = parseArgs({
@@ -36,6 +38,16 @@ function compare(scenario, chosen = policies) {
   process.stderr.write(`done: ${scenario.name}\n`);
   return { scenario: scenario.name, results };
 }
+
+/** Coordinators, and after how many ms each hears of the others' work. */
+const sharing = [
+  [2, 25],
+  [4, 25],
+  [2, 50],
+  [4, 50],
+  [2, Infinity],
+];
+const unseenShares = [0, 0.2, 0.5, 1];
 
 const ratio = (value, base) => (value / base).toFixed(2);
 const percent = (share) => `${(share * 100).toFixed(1)} %`;
@@ -72,18 +84,22 @@ const { roundRobin: _r, chwblClassic: _c, oracle: _o, ...throughputPolicies } = 
 const saturation = flags.quick
   ? []
   : saturationScenarios(requests).map((s) => compare(s, throughputPolicies));
-const shared = flags.quick
-  ? []
-  : [
-      [1, 0],
-      [2, 50],
-      [4, 50],
-      [2, Infinity],
-    ].map(([count, delayMs]) => ({
-      count,
-      delayMs: delayMs === Infinity ? 'never' : delayMs,
-      ...simulate({ ...mainScenarios(requests)[0], policy: coordinators(count, delayMs) }),
-    }));
+const some = flags.quick ? [] : fewScenarios(requests, Number(flags.seed));
+const shared = some.map((scenario) => ({
+  scenario: scenario.name,
+  meanTtftMs: [[1, 0], ...sharing].map(
+    ([count, delayMs]) => simulate({ ...scenario, policy: coordinators(count, delayMs) }).meanTtftMs,
+  ),
+}));
+const unstreamed = some.map((scenario) => ({
+  scenario: scenario.name,
+  meanTtftMs: unseenShares.map(
+    (unseenShare) => simulate({ ...scenario, policy: ours({}, { unseenShare }) }).meanTtftMs,
+  ),
+  leastOutstandingMs: simulate({ ...scenario, policy: leastOutstanding() }).meanTtftMs,
+}));
+const hashing = measureHashing();
+const machine = { cpus: cpus().length, loadAverage: loadavg()[0] };
 const decisions = measureDecisions(requests, { endpoints: 64 });
 
 const parts = [
@@ -99,18 +115,43 @@ const parts = [
     ]),
   ),
   table(
-    ['coordinators', 'news of the others after', 'mean TTFT, ms', 'to one coordinator'],
-    shared.map((r) => [
-      r.count,
-      r.delayMs === 'never' ? 'never' : `${r.delayMs} ms`,
-      r.meanTtftMs.toFixed(0),
-      ratio(r.meanTtftMs, shared[0].meanTtftMs),
+    [
+      'mean TTFT to that of one coordinator',
+      ...sharing.map(([count, ms]) => `${count}, told ${ms === Infinity ? 'never' : `after ${ms} ms`}`),
+    ],
+    shared.map(({ scenario, meanTtftMs: [one, ...others] }) => [
+      scenario,
+      ...others.map((several) => ratio(several, one)),
     ]),
   ),
   table(
-    ['decision at 64 endpoints', 'p50, us', 'p99, us'],
-    [['chwbl', decisions.p50Us.toFixed(1), decisions.p99Us.toFixed(1)]],
+    [
+      'mean TTFT, ms, by the share of answers that do not stream',
+      ...unseenShares.map((share) => `${share * 100} %`),
+      'LOR',
+    ],
+    unstreamed.map(({ scenario, meanTtftMs, leastOutstandingMs }) => [
+      scenario,
+      ...[...meanTtftMs, leastOutstandingMs].map((ms) => ms.toFixed(0)),
+    ]),
   ),
+  table(
+    ['time, us', 'p50', 'p99'],
+    [
+      [
+        `decision at 64 endpoints, least of ${decisions.rounds} rounds`,
+        decisions.p50Us.toFixed(1),
+        decisions.p99Us.toFixed(1),
+      ],
+      ['decision at 64 endpoints, as it came', decisions.rawP50Us.toFixed(1), decisions.rawP99Us.toFixed(1)],
+      [
+        `rendering and hashing a prompt of 100 kB, as it came`,
+        hashing.p50Us.toFixed(0),
+        hashing.p99Us.toFixed(0),
+      ],
+    ],
+  ),
+  `${machine.cpus} CPUs, load average ${machine.loadAverage.toFixed(1)}; ${decisions.cpuUsPerRequest.toFixed(1)} us of process CPU per request and its end.`,
 ];
 const markdown = parts.filter((part) => part.split('\n').length !== 2).join('\n\n');
 process.stdout.write(`${markdown}\n`);
@@ -118,5 +159,5 @@ mkdirSync(flags.out, { recursive: true });
 writeFileSync(resolve(flags.out, 'placement.md'), `${markdown}\n`);
 writeFileSync(
   resolve(flags.out, 'placement.json'),
-  `${JSON.stringify({ source, main, others, saturation, shared, decisions }, null, 2)}\n`,
+  `${JSON.stringify({ source, main, others, saturation, shared, unstreamed, decisions, hashing, machine }, null, 2)}\n`,
 );

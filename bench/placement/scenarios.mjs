@@ -83,6 +83,12 @@ export function otherScenarios(requests, seed = 1) {
   ];
 }
 
+/** Those on which something is tried in several ways: a main one, hot prefixes, bursts, a slow replica, short prompts. */
+export function fewScenarios(requests, seed = 1) {
+  const others = otherScenarios(requests, seed);
+  return [mainScenarios(requests)[0], ...[1, 3, 4, 7].map((index) => others[index])];
+}
+
 /** Far more than can be served: what counts is the work done per second. */
 export function saturationScenarios(requests) {
   const some = requests.slice(0, 5000);

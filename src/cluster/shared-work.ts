@@ -61,7 +61,7 @@ export class SharedWork {
   // --- what placements here do ---
 
   placed(lease: PlacedLease): void {
-    const { id, requestId, endpointId, tokens, uncachedTokens, chain } = lease;
+    const { id, requestId, endpointId, tokens, uncachedTokens, chain, streams } = lease;
     const endpoint = this.#options.endpoint(endpointId);
     if (!endpoint) return;
     const { node, engineId, incarnation } = endpoint;
@@ -74,6 +74,7 @@ export class SharedWork {
       uncachedTokens,
       chain: packChain(chain),
       started: false,
+      unstreamed: !streams,
     };
     this.#nodeOf.set(id, node);
     mapOf(this.#own, node).set(id, own);
@@ -175,14 +176,15 @@ export class SharedWork {
     nowMs: number,
   ): void {
     const { metrics } = this.#options;
-    const { tokens, uncachedTokens, started } = lease;
+    const { tokens, uncachedTokens, started, unstreamed } = lease;
     if (!usableChain && lease.chain.length > 0 && !known.has(key)) metrics.foreignChains.inc();
     if (known.has(key)) return;
     const endpointId = `${node}/${lease.engineId}`;
     const placement = this.#options.placementOf(endpointId);
     if (!placement || this.#options.endpoint(endpointId)?.incarnation !== lease.incarnation) return;
     const chain = usableChain ? unpackChain(lease.chain) : [];
-    placement.observe({ id: key, tokens, chain, uncachedTokens, started }, endpointId, nowMs);
+    const request = { id: key, tokens, chain, uncachedTokens, started, streams: !unstreamed };
+    placement.observe(request, endpointId, nowMs);
     known.set(key, { endpointId, placement });
   }
 

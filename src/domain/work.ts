@@ -17,6 +17,8 @@ export interface WorkLease {
   chain: Uint8Array;
   /** It had its first token. */
   started: boolean;
+  /** Answered in one piece: its first token is told with the whole answer, if at all. */
+  unstreamed: boolean;
 }
 
 /** `ageMs`: how long ago it happened when it was told. */

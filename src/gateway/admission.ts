@@ -33,6 +33,8 @@ export interface AdmissionRequest {
   deadlineMs?: number | undefined;
   /** The same over all attempts, and no other request's: agents tell by it which one takes engines down. */
   requestId?: string;
+  /** The answer is a stream, or comes when the prompt has been computed. */
+  streams?: boolean;
   /** Endpoints already tried. */
   exclude: ReadonlySet<string>;
 }
@@ -147,12 +149,13 @@ export class Admission {
   #decide(request: AdmissionRequest): Lease | PlacementDecision {
     const { clock, metrics, routing, instance } = this.#options;
     const id = `${instance}-${(this.#leases += 1)}`;
-    const { placement, tokens, chain, sessionKey, requestId, exclude } = request;
+    const { placement, tokens, chain, sessionKey, requestId, exclude, streams = true } = request;
     const asked = {
       id,
       tokens,
       chain,
       exclude,
+      streams,
       servedName: request.model,
       ...(sessionKey === undefined ? {} : { sessionKey }),
       ...(requestId === undefined ? {} : { requestId }),

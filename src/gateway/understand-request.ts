@@ -47,7 +47,13 @@ function understandOpaque(
   const wanted = requestedModel(headers, body, context.routing);
   if ('code' in wanted) return wanted;
   const promptTokens = Math.ceil(body.length / 4);
-  const entered = enter(client, wanted.model, { chain: [], tokens: promptTokens }, terms, context);
+  const entered = enter(
+    client,
+    wanted.model,
+    { chain: [], tokens: promptTokens, streams: false },
+    terms,
+    context,
+  );
   if ('code' in entered) return entered;
   const renamed = wanted.bytes !== null && client.model !== wanted.model;
   const name = wanted.quoted ? JSON.stringify(client.model) : client.model;
@@ -74,7 +80,15 @@ function understandPrompt(
   if ('code' in parsed) return parsed;
   const resolved = routing.resolve(parsed.model);
   const prompt = resolved && hasher.chainOf(renderPrompt(kind, resolved.model, parsed.json));
-  const entered = enter(client, parsed.model, prompt ?? { chain: [], tokens: 0 }, terms, context);
+  // Embeddings have no tokens to generate: their answer is the end of the prefill.
+  const streams = kind === 'embeddings' || parsed.json['stream'] === true;
+  const entered = enter(
+    client,
+    parsed.model,
+    { ...(prompt ?? { chain: [], tokens: 0 }), streams },
+    terms,
+    context,
+  );
   if ('code' in entered) return entered;
   const asked = kind === 'embeddings' ? 0 : limitOf(parsed);
   const cap = kind === 'embeddings' || entered.maxTokens === null ? Infinity : entered.maxTokens;
@@ -91,7 +105,7 @@ function understandPrompt(
 function enter(
   client: ClientRequest,
   requested: string,
-  { chain, tokens }: PromptChain,
+  { chain, tokens, streams }: PromptChain & { streams: boolean },
   { priority, deadlineMs, sessionKey }: RequestTerms,
   { routing, admission, degradation, hasher }: ServeContext,
 ): Degraded | ErrorAnswer {
@@ -106,7 +120,16 @@ function enter(
   const session = sessionKey === undefined ? undefined : hasher.sessionKeyOf(sessionKey);
   // Not the client's own id, which may repeat.
   const requestId = randomUUID();
-  client.admission = { ...resolved, chain, tokens, sessionKey: session, requestId, priority, deadlineMs };
+  client.admission = {
+    ...resolved,
+    chain,
+    tokens,
+    streams,
+    sessionKey: session,
+    requestId,
+    priority,
+    deadlineMs,
+  };
   const degraded = degradation.of(resolved.model, admission.waiting(resolved.placement), priority);
   client.degraded = degraded.names;
   if (degraded.sheds)

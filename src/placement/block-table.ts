@@ -46,6 +46,18 @@ export class BlockTable {
     return this.#holders[entry * 32 + 20 + rank]! - 1;
   }
 
+  /** Rank of the slot among the holders, or the number of holders when it is none of them: they stand without gaps. */
+  rankOf(entry: number, slot: number): number {
+    const holders = entry * 32 + 20;
+    let rank = 0;
+    while (rank < holdersPerBlock) {
+      const holder = this.#holders[holders + rank]!;
+      if (holder === 0 || holder === slot + 1) break;
+      rank += 1;
+    }
+    return rank;
+  }
+
   stamp(entry: number, rank: number): number {
     return this.#stamps[entry * 16 + 2 + rank]!;
   }

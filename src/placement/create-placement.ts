@@ -12,6 +12,8 @@ export interface ReplayRequest {
   tokens: number;
   /** Block keys, integers below 2^53, 512 tokens each. */
   chain: readonly number[];
+  /** `false` where `firstToken` can only be called with the whole answer. */
+  streams?: boolean;
 }
 
 /** Placement without a cluster: for replays, simulators and tests. Decisions are those of the coordinator. */

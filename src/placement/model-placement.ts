@@ -15,6 +15,7 @@ import type {
 } from './placement-types.js';
 import { outcomeOf, refuse, type RefusedMember } from './placement-outcome.js';
 import { PrefixKeyFinder } from './prefix-key.js';
+import { remainingTokens } from './prefill-pace.js';
 import { PrefixMemory } from './prefix-memory.js';
 import type { Selection, SelectionView } from './select-endpoint.js';
 import { hashText } from './stable-hash.js';
@@ -101,6 +102,7 @@ export class InMemoryModelPlacement implements ModelPlacement {
 
   decide(request: PlacementRequest, nowMs: number): PlacementDecision {
     this.#members.review(nowMs);
+    for (const { load } of this.#members.list) if (load.unseen.size > 0) this.#ledger.settle(load, nowMs);
     // A request that comes back under its id has ended where it was.
     this.done(request.id, nowMs);
     const prepared = this.#prepare(request, nowMs);
@@ -156,7 +158,7 @@ export class InMemoryModelPlacement implements ModelPlacement {
     if (!finished) return;
     if (!lease.observed) member.health.firstToken(nowMs, nowMs - lease.placedAtMs);
     const computed = cachedTokens === undefined ? lease.uncachedTokens : lease.tokens - cachedTokens;
-    member.pace.add(Math.max(1, computed), finished.elapsedMs);
+    member.pace.add(Math.max(1, computed + finished.unseenTokens), finished.elapsedMs);
     this.#meanPace = meanPaceOf(this.#members.list);
   }
 
@@ -257,6 +259,7 @@ export class InMemoryModelPlacement implements ModelPlacement {
     { observed, started }: typeof ownLease,
   ): void {
     const tokens = tokensOf(request);
+    const { streams = true } = request;
     this.#ledger.take({
       requestId: request.id,
       endpointId: member.state.id,
@@ -268,10 +271,20 @@ export class InMemoryModelPlacement implements ModelPlacement {
       hasTaught: false,
       observed,
       started,
+      streams,
+      prefillEndMs: streams ? Infinity : this.#prefillEnd(member, uncachedTokens, nowMs),
     });
     if (!observed) {
       const { id, chain, requestId = '' } = request;
-      this.#observer?.placed?.({ id, requestId, endpointId: member.state.id, tokens, uncachedTokens, chain });
+      this.#observer?.placed?.({
+        id,
+        requestId,
+        endpointId: member.state.id,
+        tokens,
+        uncachedTokens,
+        chain,
+        streams,
+      });
     }
     if (request.chain.length > 0) {
       this.#memory.record(member.slot, request.chain, depth);
@@ -282,6 +295,13 @@ export class InMemoryModelPlacement implements ModelPlacement {
     this.#placedRequests += 1;
     this.#placedWork += uncachedTokens + this.#constants.contextWeight * tokens;
     this.#lastPlaced = member.state.id;
+  }
+
+  /** Everything before it, and itself, at the endpoint's pace and a quarter slower. */
+  #prefillEnd({ pace, load, weight }: Member, uncachedTokens: number, nowMs: number): number {
+    const expected = this.#meanPace === null ? this.#constants.assumedTokensPerMs : this.#meanPace * weight;
+    const tokensPerMs = pace.blended(expected, this.#constants.pacePriorTokens, load, nowMs);
+    return nowMs + (1.25 * (remainingTokens(load, tokensPerMs, nowMs) + uncachedTokens)) / tokensPerMs;
   }
 
   /** One block of tolerance: engines cache full blocks only, and the last one of a prompt rarely is. */

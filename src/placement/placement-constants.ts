@@ -26,6 +26,8 @@ export interface PlacementConstants {
   rankCost: number;
   /** Tokens of expected pace that are mixed into an endpoint's measured one. */
   pacePriorTokens: number;
+  /** Prefill pace that is assumed of an endpoint before any was measured, to end the waiting of answers that do not stream. */
+  assumedTokensPerMs: number;
   /** A block belongs to the shared part of prompts above this share, divided by the number of endpoints. */
   sharedPrefixShare: number;
   /** Requests over which shares are counted. */
@@ -55,6 +57,7 @@ export const defaultConstants: Readonly<PlacementConstants> = {
   contextCost: 0.02,
   rankCost: 0.1,
   pacePriorTokens: 50_000,
+  assumedTokensPerMs: 10,
   sharedPrefixShare: 0.5,
   shareWindowRequests: 4096,
   keyDepthBlocks: 64,

@@ -11,6 +11,8 @@ export interface PlacementRequest {
   sessionKey?: string;
   /** Of the client's request, the same over all attempts; agents tell a request that kills engines by it. */
   requestId?: string;
+  /** Its first token will be told when it comes; `false` where the answer comes in one piece, and the telling with it. */
+  streams?: boolean;
   /** Endpoints this request has already tried. */
   exclude?: ReadonlySet<string>;
   /** Model or adapter that the endpoint must list among those it serves; absent asks nothing. */
@@ -34,6 +36,7 @@ export interface PlacedLease {
   tokens: number;
   uncachedTokens: number;
   chain: readonly number[];
+  streams: boolean;
 }
 
 /** Also log field and metric label. */

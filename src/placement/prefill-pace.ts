@@ -33,8 +33,10 @@ export class PrefillPace {
     const tokens = this.#tokens + priorTokens;
     const elapsedMs = this.#elapsedMs + priorTokens / expectedPerMs;
     const seen = tokens / elapsedMs;
-    if (!head || headMs * seen <= head.uncachedTokens) return seen;
-    return (tokens + head.uncachedTokens) / (elapsedMs + headMs);
+    if (!head) return seen;
+    const before = head.uncachedTokens + load.unseenTokens + load.unsampledTokens;
+    if (headMs * seen <= before) return seen;
+    return (tokens + before) / (elapsedMs + headMs);
   }
 }
 

@@ -109,11 +109,10 @@ export class PrefixMemory {
     for (let index = chain.length - 1; index >= 0; index -= 1) {
       const entry = table.find(chain[index]!);
       if (table.isEmpty(entry)) continue;
-      for (let rank = 0; rank < holdersPerBlock; rank += 1) {
-        if (table.holder(entry, rank) !== slot) continue;
-        const age = this.#age(slot, table.stamp(entry, rank));
-        if (this.#isOfThisEngine(slot, age)) return { depth: index + 1, age };
-      }
+      const rank = table.rankOf(entry, slot);
+      if (rank === holdersPerBlock || table.holder(entry, rank) !== slot) continue;
+      const age = this.#age(slot, table.stamp(entry, rank));
+      if (this.#isOfThisEngine(slot, age)) return { depth: index + 1, age };
     }
     return { depth: 0, age: 0 };
   }
@@ -138,7 +137,8 @@ export class PrefixMemory {
       if (table.isEmpty(entry)) continue;
       for (let rank = 0; rank < holdersPerBlock; rank += 1) {
         const slot = table.holder(entry, rank);
-        if (slot !== noHolder && depths[slot] === 0 && this.#holds(slot, table.stamp(entry, rank))) {
+        if (slot === noHolder) break;
+        if (depths[slot] === 0 && this.#holds(slot, table.stamp(entry, rank))) {
           depths[slot] = index + 1;
         }
       }
@@ -181,13 +181,12 @@ export class PrefixMemory {
 
   /** Holders stand in order of writing, newest first: gives the slot's own place, else a lapsed one, else the oldest. */
   #placeToGive(entry: number, slot: number): number {
-    let choice = holdersPerBlock - 1;
-    for (let rank = choice; rank >= 0; rank -= 1) {
-      const holder = this.#table.holder(entry, rank);
-      if (holder === slot) return rank;
-      if (holder === noHolder || !this.#holds(holder, this.#table.stamp(entry, rank))) choice = rank;
-    }
-    return choice;
+    const table = this.#table;
+    const end = table.rankOf(entry, slot);
+    if (end < holdersPerBlock && table.holder(entry, end) === slot) return end;
+    for (let rank = 0; rank < end; rank += 1)
+      if (!this.#holds(table.holder(entry, rank), table.stamp(entry, rank))) return rank;
+    return Math.min(end, holdersPerBlock - 1);
   }
 
   /** Grows at three quarters full; at the bound new blocks are dropped and counted until the sweep has made room. */

@@ -10,6 +10,12 @@ export interface EndpointLoad {
   requests: number;
   /** Leases without a first token, in the order of placing: the first is what the engine is thought to work on. */
   readonly waiting: Set<Lease>;
+  /** The same of answers that come in one piece: nobody sees their first token, so it is inferred. */
+  readonly unseen: Set<Lease>;
+  /** P of those. */
+  unseenTokens: number;
+  /** Prefilled for them since `headSinceMs`: belongs to the next sample of the pace. */
+  unsampledTokens: number;
   /** Since when the engine is thought to work on the first of them, ms. */
   headSinceMs: number;
 }
@@ -27,17 +33,34 @@ export interface Lease {
   hasTaught: boolean;
   /** Placed by another coordinator. */
   readonly observed: boolean;
+  /** Its first token will be told when it comes; otherwise only with the whole answer. */
+  readonly streams: boolean;
+  /** When its prefill is thought to be over; only asked where it does not stream. */
+  readonly prefillEndMs: number;
   /** Was past its first token when it was taken: it waits for nothing. */
   readonly started: boolean;
 }
 
 export function emptyLoad(): EndpointLoad {
-  return { queuedTokens: 0, contextTokens: 0, requests: 0, waiting: new Set(), headSinceMs: 0 };
+  return {
+    queuedTokens: 0,
+    contextTokens: 0,
+    requests: 0,
+    waiting: new Set(),
+    unseen: new Set(),
+    unseenTokens: 0,
+    unsampledTokens: 0,
+    headSinceMs: 0,
+  };
 }
 
-/** A prefill that ended. `elapsedMs` is `null` where it was not the first in line: the time is in the others' samples. */
+/**
+ * A prefill that ended. `elapsedMs` is `null` where it was not the first in line: the time is in the others' samples.
+ * `unseenTokens` were prefilled in the same time for requests whose first token is not seen.
+ */
 export interface FinishedPrefill {
   elapsedMs: number | null;
+  unseenTokens: number;
 }
 
 /**
@@ -64,18 +87,42 @@ export class WorkLedger {
     load.requests += 1;
     load.contextTokens += lease.tokens;
     if (lease.started) return;
-    if (load.waiting.size === 0) load.headSinceMs = lease.placedAtMs;
-    load.waiting.add(lease);
     load.queuedTokens += lease.uncachedTokens;
+    if (!lease.streams) {
+      load.unseen.add(lease);
+      load.unseenTokens += lease.uncachedTokens;
+      return;
+    }
+    if (load.waiting.size === 0) this.#restart(load, lease.placedAtMs);
+    load.waiting.add(lease);
   }
 
-  /** The prefill is over; `null` when the lease is unknown or had its first token already. */
+  /**
+   * The prefill is over; `null` when the lease is unknown, had its first token already, or does not stream: then the time is
+   * that of the whole answer and says nothing of prefill. Engines prefill in order of arrival, so whoever came before and is
+   * not seen is past it as well.
+   */
   firstToken(requestId: string, nowMs: number): FinishedPrefill | null {
     const lease = this.#leases.get(requestId);
-    if (!lease?.load.waiting.has(lease)) return null;
-    const elapsedMs = headOf(lease.load) === lease ? Math.max(0, nowMs - lease.load.headSinceMs) : null;
+    if (!lease) return null;
+    const { load } = lease;
+    if (load.unseen.has(lease)) this.#endUnseen(lease);
+    if (!load.waiting.has(lease)) return null;
+    for (const earlier of load.unseen)
+      if (earlier.placedAtMs < lease.placedAtMs) this.#endUnseen(earlier);
+      else break;
+    const isHead = headOf(load) === lease;
+    const elapsedMs = isHead ? Math.max(0, nowMs - load.headSinceMs) : null;
+    const unseenTokens = isHead ? load.unsampledTokens : 0;
     this.#endWaiting(lease, nowMs);
-    return { elapsedMs };
+    return { elapsedMs, unseenTokens };
+  }
+
+  /** Ends the waiting of those whose prefill must be over by now, as far as one can tell without seeing it. */
+  settle(load: EndpointLoad, nowMs: number): void {
+    for (const lease of load.unseen)
+      if (lease.prefillEndMs <= nowMs) this.#endUnseen(lease);
+      else break;
   }
 
   /** `null` when there is nothing to release (any more). */
@@ -86,14 +133,28 @@ export class WorkLedger {
     lease.load.requests -= 1;
     lease.load.contextTokens -= lease.tokens;
     if (lease.load.waiting.has(lease)) this.#endWaiting(lease, nowMs);
+    else if (lease.load.unseen.has(lease)) this.#endUnseen(lease);
     return lease;
   }
 
   #endWaiting(lease: Lease, nowMs: number): void {
     const { load } = lease;
-    if (headOf(load) === lease) load.headSinceMs = nowMs;
+    if (headOf(load) === lease) this.#restart(load, nowMs);
     load.waiting.delete(lease);
     load.queuedTokens -= lease.uncachedTokens;
+  }
+
+  #endUnseen(lease: Lease): void {
+    const { load, uncachedTokens } = lease;
+    load.unseen.delete(lease);
+    load.queuedTokens -= uncachedTokens;
+    load.unseenTokens -= uncachedTokens;
+    if (load.waiting.size > 0) load.unsampledTokens += uncachedTokens;
+  }
+
+  #restart(load: EndpointLoad, nowMs: number): void {
+    load.headSinceMs = nowMs;
+    load.unsampledTokens = 0;
   }
 }
 

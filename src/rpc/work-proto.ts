@@ -64,7 +64,7 @@ function eventFromProto({ placed, firstToken, done, ageMs }: WorkEvent__Output):
 }
 
 function leaseFromProto(lease: WorkLease__Output): WorkLease {
-  const { id, requestId, engineId, incarnation, tokens, uncachedTokens, chain, started } = lease;
+  const { id, requestId, engineId, incarnation, tokens, uncachedTokens, chain, started, unstreamed } = lease;
   // A copy: a view would keep the whole message in memory as long as the lease lives.
   return {
     id,
@@ -75,5 +75,6 @@ function leaseFromProto(lease: WorkLease__Output): WorkLease {
     uncachedTokens,
     chain: new Uint8Array(chain),
     started,
+    unstreamed,
   };
 }

@@ -69,7 +69,8 @@ test('headers explain the placement where that is enabled, and a session is name
   expect(answer.headers['x-infernode-candidates']).toMatch(
     /^node-0\/engine;cost=\d+;work=0;bound=\d+;uncached=\d+;depth=0;cold;admitted$/,
   );
-  const { sessionKey } = decided.mock.calls[0]![0];
+  const { sessionKey, streams } = decided.mock.calls[0]![0];
+  expect(streams).toBe(false);
   expect(sessionKey).toMatch(/^[\w-]{22}$/);
   expect(sessionKey).not.toContain('alice');
 });

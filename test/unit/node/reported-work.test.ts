@@ -38,6 +38,7 @@ function aLease(id: string, change: Partial<WorkLease> = {}): WorkLease {
     uncachedTokens: 600,
     chain: new Uint8Array(16),
     started: false,
+    unstreamed: false,
     ...change,
   };
 }

@@ -10,6 +10,7 @@ export interface WorkLease {
   'chain'?: (Buffer | Uint8Array | string);
   'started'?: (boolean);
   'requestId'?: (string);
+  'unstreamed'?: (boolean);
 }
 
 export interface WorkLease__Output {
@@ -21,4 +22,5 @@ export interface WorkLease__Output {
   'chain': (Buffer);
   'started': (boolean);
   'requestId': (string);
+  'unstreamed': (boolean);
 }
