@@ -15,6 +15,8 @@ import { addEnginesCommand } from './engines-command.js';
 import { addPlanCommand } from './plan-command.js';
 import { addProbeCommand } from './probe-command.js';
 import { addSimCommand } from './sim-command.js';
+import { addTopCommand } from './top-command.js';
+import { addCompletionCommand } from './completion-command.js';
 import { addStatusCommand } from './status-command.js';
 import { addUpCommand } from './up-command.js';
 
@@ -30,6 +32,7 @@ export function createProgram(): Command {
     .configureHelp({ sortSubcommands: false });
   addUpCommand(program);
   addStatusCommand(program);
+  addTopCommand(program);
   addExplainCommand(program);
   addEventsCommand(program);
   addEnginesCommand(program);
@@ -44,6 +47,7 @@ export function createProgram(): Command {
   addCoordinatorCommand(program);
   addConfigCommand(program);
   addCertsCommand(program);
+  addCompletionCommand(program);
   addSimCommand(program);
   program.addHelpText(
     'after',
