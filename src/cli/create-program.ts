@@ -4,6 +4,7 @@ import { addCertsCommand } from './certs-command.js';
 import { addConfigCommand } from './config-command.js';
 import { addCordonCommands } from './cordon-command.js';
 import { addCoordinatorCommand } from './coordinator-command.js';
+import { addDebugCommand } from './debug-command.js';
 import { addDoctorCommand } from './doctor-command.js';
 import { packageVersion } from './package-version.js';
 import { addDriverCommands } from './driver-command.js';
@@ -39,6 +40,7 @@ export function createProgram(): Command {
   addCordonCommands(program);
   addDriverCommands(program);
   addDoctorCommand(program);
+  addDebugCommand(program);
   addProbeCommand(program);
   addPlacementCommand(program);
   addPlanCommand(program);

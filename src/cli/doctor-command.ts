@@ -31,7 +31,14 @@ export function addDoctorCommand(program: Command): void {
     });
 }
 
-async function examine({ config: file, set }: ConfigOptions): Promise<Finding[]> {
+/** Everything that can be said about this machine, with the configuration of the agent. */
+export async function examine({
+  config: file,
+  set = [],
+}: {
+  config?: string | undefined;
+  set?: string[];
+}): Promise<Finding[]> {
   const { config } = loadConfig(agentSchema, { file, set });
   const coordinator = loadConfig(coordinatorSchema, {}).config;
   return [
