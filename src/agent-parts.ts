@@ -56,7 +56,7 @@ export interface SamplerOptions {
 
 export interface EngineFleetPartOptions extends SamplerOptions {
   bootId: string;
-  sampler: Pick<SamplerPart, 'sampleNow'>;
+  sampler: Pick<SamplerPart, 'sampleNow' | 'latest'>;
   devices: () => readonly DeviceStatus[];
   /** Live leases on an engine, as coordinators report them. */
   workInFlight?: (engineId: string) => WorkInFlight[];
@@ -110,10 +110,17 @@ function createFleet(options: EngineFleetPartOptions): EngineFleetPart {
         .map(({ identity }) => identity.uuid),
     inputs: {
       workOn: (engineId) => workInFlight?.(engineId) ?? [],
+      hasNvlink: (uuid) => hasNvlink(sampler.latest?.() ?? null, uuid),
       heartbeatMissed: (uuid) => heartbeatMissed?.(uuid) ?? null,
     },
     devicesReleased: (uuids, pids) => areDevicesReleased(sampler, uuids, pids),
   });
+}
+
+/** `null` before the links have been read, and for a part that does not tell. */
+export function hasNvlink(sample: NodeSample | null, uuid: string): boolean | null {
+  const links = sample?.devices.find(({ identity }) => identity.uuid === uuid)?.parts.links;
+  return links?.some(({ active }) => active === 1) ?? null;
 }
 
 /** UUID by UUID or index. A missing device keeps its old index, so that one that is listed and well goes first. */

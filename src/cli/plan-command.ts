@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { stringify } from 'yaml';
 import { gpuProfiles, type GpuProfile, type GpuProfileName } from '../domain/gpu-profiles.js';
@@ -8,7 +9,7 @@ import { findModel } from '../engine/plan/model-catalogue.js';
 import type { ModelShape } from '../engine/plan/model-shape.js';
 import { readBatchSizes } from '../engine/batch-sizes.js';
 import { fromNumbers, shapeHelp } from '../engine/plan/from-numbers.js';
-import { planEngine, type EnginePlan } from '../engine/plan/plan-engine.js';
+import { defaultProbeBytes, planEngine, type EnginePlan } from '../engine/plan/plan-engine.js';
 import {
   assumedVllmVersion,
   vllmCommandFor,
@@ -46,7 +47,10 @@ export function addPlanCommand(program: Command): void {
     .description(
       'plan an engine: parallel sizes, KV cache, batch sizes and the exact `vllm serve` line for a model on given GPUs',
     )
-    .option('--model <name|file>', 'catalogue name (llama-3.1-70b), or the path of a config.json')
+    .option(
+      '--model <name|file>',
+      'catalogue name (llama-3.1-70b), or the path of a checkpoint or its config.json',
+    )
     .option('--shape <members>', `a dense model out of numbers instead: ${shapeHelp}`)
     .requiredOption(
       '--gpus <NxGPU>',
@@ -72,7 +76,12 @@ export function addPlanCommand(program: Command): void {
         .choices(['share', 'bytes'])
         .default('share'),
     )
-    .option('--probe-memory <MiB>', "context of infernode's own active probe on each GPU", whole, 512)
+    .option(
+      '--probe-memory <MiB>',
+      "context of infernode's own active probe on each GPU",
+      whole,
+      defaultProbeBytes / 1024 ** 2,
+    )
     .option(
       '--batch-sizes <file>',
       "an engine's batch-sizes.json: CUDA graphs for the sizes that it really ran",
@@ -180,8 +189,10 @@ function loadModel({ model: name, shape }: PlanOptions): ModelShape {
     throw new InfernodeError('argument-invalid', 'expected either --model or --shape');
   if (name === undefined) return fromNumbers(shape ?? '');
   if (!name.endsWith('.json') && !existsSync(name)) return findModel(name);
+  const file = name.endsWith('.json') ? name : join(name, 'config.json');
   try {
-    return fromHfConfig(JSON.parse(readFileSync(name, 'utf8')), name);
+    const config: unknown = JSON.parse(readFileSync(file, 'utf8'));
+    return fromHfConfig(config, servedAs(file, config));
   } catch (error) {
     if (error instanceof InfernodeError) throw error;
     throw new InfernodeError(
@@ -190,6 +201,13 @@ function loadModel({ model: name, shape }: PlanOptions): ModelShape {
       { cause: error },
     );
   }
+}
+
+/** What `vllm serve` takes for the model of a configuration: the directory of a checkpoint, else the name that it tells. */
+function servedAs(file: string, config: unknown): string {
+  if (basename(file) === 'config.json') return dirname(resolve(file));
+  const told = (config as { _name_or_path?: unknown } | null)?._name_or_path;
+  return typeof told === 'string' && told !== '' ? told : basename(file, '.json');
 }
 
 /** The agent's template with everything but model and address in `args`. */

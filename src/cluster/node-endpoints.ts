@@ -36,6 +36,7 @@ export function endpointsOf(state: NodeState, { nodeSilent, sameMachine }: NodeV
       evicting: engine.evicting,
       nodeSilent,
       capacityBlocks: capacityBlocks(engine.load),
+      pressure: engine.pressure ?? [],
       maxConcurrent: engine.maxConcurrentRequests ?? defaultMaxConcurrentRequests,
     };
   });

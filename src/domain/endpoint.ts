@@ -1,5 +1,5 @@
 import type { DeviceHealth } from './health.js';
-import type { EngineState } from './engine.js';
+import type { EngineState, PressureKind } from './engine.js';
 
 /** A routable engine: what cluster knows, and all that placement and gateway need. */
 export interface EndpointState {
@@ -24,6 +24,8 @@ export interface EndpointState {
   nodeSilent: boolean;
   /** KV cache in 512-token blocks, or `null` when not known yet. */
   capacityBlocks: number | null;
+  /** What weighs on the engine, as its agent reports it; absent: nothing. */
+  pressure?: readonly PressureKind[];
   /** Hard cap of concurrent requests. */
   maxConcurrent: number;
 }

@@ -218,7 +218,7 @@ export class EngineFleet implements Service {
     const id = wish.engineId === '' ? null : this.#find(wish.engineId).id;
     const seen = id === null ? null : readBatchSizes(batchSizesFile(this.#restorer.storeOf(id).directory));
     const program = await installedVllm(this.#context.clock);
-    return planForNode(this.#claims.devices, wish, program, seen);
+    return planForNode(this.#claims.devices, wish, program, seen, this.#context.inputs.hasNvlink);
   }
 
   /** Drains by the deadline (`null`: the template's), ends and starts it again. Earlier failures are forgiven. */

@@ -16,6 +16,8 @@ export interface EngineInputs {
   reading(deviceUuid: string): DeviceReading | null;
   /** Product name of a device, `null` before the first reading. */
   deviceName(deviceUuid: string): string | null;
+  /** Has the device an active NVLink? `null`: it does not tell. */
+  hasNvlink(deviceUuid: string): boolean | null;
   /** Did the device miss its heartbeat? `null`: nobody beats. */
   heartbeatMissed(deviceUuid: string): boolean | null;
 }
@@ -24,5 +26,6 @@ export const noInputs: EngineInputs = {
   workOn: () => [],
   reading: () => null,
   deviceName: () => null,
+  hasNvlink: () => null,
   heartbeatMissed: () => null,
 };

@@ -40,6 +40,8 @@ const none: Degraded = { names: '', maxTokens: null, sheds: false };
 
 export class Degradation {
   readonly #standings = new Map<string, Standing>();
+  /** Models with an engine whose own queue is long, by its agent's word: that is the first step's case as well. */
+  #pressed: ReadonlySet<string> = new Set();
 
   constructor(
     /** Asked at each use, so that a reload holds at once. */
@@ -48,8 +50,9 @@ export class Degradation {
   ) {}
 
   /** What holds for a new request of the model while so many of its requests wait. */
-  of(model: string, waiting: number, priority: Priority): Degraded {
+  of(model: string, waitingHere: number, priority: Priority): Degraded {
     const steps = this.steps();
+    const waiting = this.#withPressure(model, waitingHere);
     const standing = this.#standings.get(model);
     if (standing === undefined && (steps.length === 0 || waiting <= (steps[0]?.queueAbove ?? 0))) return none;
     const level = this.#move(model, waiting, steps);
@@ -65,8 +68,16 @@ export class Degradation {
   }
 
   /** A model that nobody asks for comes down as well: called from time to time with the queues as they are. */
-  settle(waiting: (model: string) => number): void {
-    for (const model of [...this.#standings.keys()]) this.#move(model, waiting(model), this.steps());
+  settle(waiting: (model: string) => number, pressed: ReadonlySet<string>): void {
+    this.#pressed = pressed;
+    for (const model of [...this.#standings.keys()])
+      this.#move(model, this.#withPressure(model, waiting(model)), this.steps());
+  }
+
+  /** Requests that wait in an engine count as a queue just long enough for the first step, here and in every worker. */
+  #withPressure(model: string, waiting: number): number {
+    const [first] = this.steps();
+    return first && this.#pressed.has(model) ? Math.max(waiting, first.queueAbove + 1) : waiting;
   }
 
   #move(model: string, waiting: number, steps: readonly DegradationStep[]): number {

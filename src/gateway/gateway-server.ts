@@ -275,7 +275,18 @@ export class Gateway implements Service {
     this.#degradation.settle((model) => {
       const resolved = routing.resolve(model);
       return resolved === null ? 0 : this.#admission.waiting(resolved.placement);
-    });
+    }, this.#pressedModels());
+  }
+
+  #pressedModels(): ReadonlySet<string> {
+    const { routing } = this.#options;
+    const resolved = routing.modelNames().map((name) => routing.resolve(name));
+    const isPressed = (id: string): boolean => routing.endpoint(id)?.pressure?.includes('queue') === true;
+    return new Set(
+      resolved.flatMap((found) =>
+        found && [...found.placement.inFlight().keys()].some(isPressed) ? [found.model] : [],
+      ),
+    );
   }
 
   #endBackground(): void {

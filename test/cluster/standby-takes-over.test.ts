@@ -80,3 +80,35 @@ it('wakes for a lost engine, serves, and rests again', async () => {
   for await (const text of current.fleet.archive.tail(tail, new AbortController().signal)) texts.push(text);
   expect(texts.join('')).toContain('Application startup complete');
 });
+
+it('is started, serves and is stopped again when it is a cold one', async () => {
+  const { templates, engines } = agentSchema.parse({
+    templates: {
+      chat: {
+        model,
+        command: [process.execPath, mainFile, 'sim', 'engine'],
+        env: { INFERNODE_SIM_LOAD_MS: '100' },
+        drainTimeoutMs: 500,
+        stopGraceMs: 3000,
+      },
+    },
+    engines: [
+      { id: 'chat-0', template: 'chat', devices: [0] },
+      { id: 'spare-0', template: 'chat', devices: [1], standby: 'cold' },
+    ],
+  });
+  // The lost engine stays away for as long as the next start waits.
+  const settings = { standbyReturnMs: 50, stableMs: 3_600_000 };
+  current = aFleet({}, { templates, engines, settings });
+  await current.fleet.start();
+  const { pid } = await current.until('ready', ({ id }) => id === 'chat-0');
+  expect(current.status('spare-0')).toMatchObject({ state: 'stopped', incarnation: '0', standby: 'cold' });
+
+  process.kill(pid!, 'SIGKILL');
+  const spare = await current.until('ready', ({ id }) => id === 'spare-0');
+  expect(spare).toMatchObject({ incarnation: '1', standby: 'cold' });
+  expect(spare.pid).toBeGreaterThan(0);
+  await current.until('ready', ({ id, incarnation }) => id === 'chat-0' && incarnation === '2');
+  await current.until('stopped', ({ id, incarnation }) => id === 'spare-0' && incarnation === '1');
+  expect(await current.metric('infernode_engine_promotions_total')).toBe(1);
+});

@@ -27,11 +27,20 @@ const hfConfig = z.looseObject({
   linear_conv_kernel_dim: z.int().positive().nullish(),
   index_head_dim: z.int().positive().nullish(),
   kv_lora_rank: z.int().positive().nullish(),
+  q_lora_rank: z.int().positive().nullish(),
+  qk_nope_head_dim: z.int().positive().nullish(),
   qk_rope_head_dim: z.int().positive().nullish(),
+  v_head_dim: z.int().positive().nullish(),
   num_experts: z.int().positive().optional(),
   num_local_experts: z.int().positive().optional(),
   n_routed_experts: z.int().positive().optional(),
   moe_intermediate_size: z.int().positive().optional(),
+  n_shared_experts: z.int().nonnegative().nullish(),
+  shared_expert_intermediate_size: z.int().nonnegative().nullish(),
+  /** The first so many layers are dense; or every so many layers one has experts, and the others are that wide. */
+  first_k_dense_replace: z.int().nonnegative().nullish(),
+  interleave_moe_layer_step: z.int().positive().nullish(),
+  intermediate_size_mlp: z.int().positive().nullish(),
   quantization_config: z
     .looseObject({ quant_method: z.string().optional(), bits: z.number().optional() })
     .optional(),
@@ -125,19 +134,41 @@ const headDimOf = (config: HfConfig): number =>
 
 /** Embeddings, attention and gated feed-forward; norms and biases are left out, as in the catalogue. */
 function countParameters(config: HfConfig): number {
-  const hidden = config.hidden_size;
-  const kvHeads = config.num_key_value_heads ?? config.num_attention_heads;
-  const attention = 2 * hidden * headDimOf(config) * (config.num_attention_heads + kvHeads);
-  const experts = config.num_experts ?? config.num_local_experts ?? config.n_routed_experts ?? 1;
-  const feedForward =
-    3 *
-    hidden *
-    (experts > 1
-      ? (config.moe_intermediate_size ?? config.intermediate_size ?? 4 * hidden)
-      : (config.intermediate_size ?? 4 * hidden)) *
-    experts;
+  const { hidden_size: hidden, num_hidden_layers: layers } = config;
   const embeddings = config.vocab_size * hidden * (config.tie_word_embeddings ? 1 : 2);
-  return embeddings + config.num_hidden_layers * (attention + feedForward);
+  return embeddings + layers * attentionParameters(config) + feedForwardParameters(config);
+}
+
+function attentionParameters(config: HfConfig): number {
+  const { hidden_size: hidden, num_attention_heads: heads } = config;
+  if (!config.kv_lora_rank)
+    return 2 * hidden * headDimOf(config) * (heads + (config.num_key_value_heads ?? heads));
+  // MLA: queries (through a latent of their own where there is one), the joint latent and its two projections, the output.
+  const rope = config.qk_rope_head_dim ?? 0;
+  const nope = config.qk_nope_head_dim ?? headDimOf(config);
+  const value = config.v_head_dim ?? nope;
+  const wide = heads * (nope + rope);
+  const queries = config.q_lora_rank ? config.q_lora_rank * (hidden + wide) : hidden * wide;
+  const latent = hidden * (config.kv_lora_rank + rope) + config.kv_lora_rank * heads * (nope + value);
+  return queries + latent + heads * value * hidden;
+}
+
+/** Over all layers. A model with experts may have dense layers among them, and experts that every token passes. */
+function feedForwardParameters(config: HfConfig): number {
+  const { hidden_size: hidden, num_hidden_layers: layers, intermediate_size: wide = 4 * hidden } = config;
+  const gated = (width: number): number => 3 * hidden * width;
+  const experts = config.num_experts ?? config.num_local_experts ?? config.n_routed_experts ?? 1;
+  if (experts <= 1) return layers * gated(wide);
+  const step = config.interleave_moe_layer_step ?? 1;
+  const dense =
+    step > 1 ? layers - Math.floor(layers / step) : Math.min(layers, config.first_k_dense_replace ?? 0);
+  const expert = config.moe_intermediate_size ?? wide;
+  // Llama 4 has one shared expert of the routed ones' width and names the width of its dense layers apart.
+  const implied = config.intermediate_size_mlp ? expert : 0;
+  const shared = config.shared_expert_intermediate_size ?? (config.n_shared_experts ?? 0) * expert + implied;
+  const router = hidden * experts;
+  const sparse = experts * gated(expert) + gated(shared) + router;
+  return dense * gated(config.intermediate_size_mlp ?? wide) + (layers - dense) * sparse;
 }
 
 function checkpointBits(config: HfConfig): number {

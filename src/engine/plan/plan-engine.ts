@@ -11,6 +11,9 @@ import {
 } from './memory-budget.js';
 import { usesMla, type ModelShape } from './model-shape.js';
 
+/** A CUDA context takes 300 to 500 MiB by driver and GPU; not measured by us. */
+export const defaultProbeBytes = 512 * 1024 ** 2;
+
 export interface PlanRequest {
   model: ModelShape;
   gpu: GpuProfile;

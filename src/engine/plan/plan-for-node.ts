@@ -5,7 +5,7 @@ import { InfernodeError } from '../../domain/error-codes.js';
 import { gpuProfiles, type GpuProfile } from '../../domain/gpu-profiles.js';
 import type { VllmProgram } from '../vllm-program.js';
 import { findModel } from './model-catalogue.js';
-import { planEngine } from './plan-engine.js';
+import { defaultProbeBytes, planEngine } from './plan-engine.js';
 import { vllmCommandFor } from './vllm-command.js';
 
 const profiles: readonly GpuProfile[] = Object.values(gpuProfiles);
@@ -16,12 +16,17 @@ export function planForNode(
   wish: PlanWish,
   program: VllmProgram,
   batchSizeCounts: readonly number[] | null,
+  hasNvlink: (uuid: string) => boolean | null = () => null,
 ): NodePlan {
-  const { gpu, count } = largestGroup(devices);
+  const { gpu, uuids } = largestGroup(devices);
+  const unlinked = uuids.filter((uuid) => hasNvlink(uuid) === false).length;
   const plan = planEngine({
     model: findModel(wish.model),
     gpu,
-    gpusPerNode: count,
+    gpusPerNode: uuids.length,
+    // NVML tells which GPUs have active links, not whom they reach: GPUs joined in pairs only count as one domain here.
+    ...(gpu.nvlink && unlinked > 0 ? { nvlinkGpus: Math.max(1, uuids.length - unlinked) } : {}),
+    probeBytes: defaultProbeBytes,
     nodes: 1,
     weightBits: wish.weightBits || null,
     kvCacheDtype: wish.kvCacheDtype || null,
@@ -33,12 +38,12 @@ export function planForNode(
   return { ...plan, command: argv, env, notes: [...plan.notes, ...notes] };
 }
 
-function largestGroup(devices: readonly DeviceStatus[]): { gpu: GpuProfile; count: number } {
-  const groups = profiles
-    .map((gpu) => ({ gpu, count: devices.filter(({ identity }) => identity.name === gpu.name).length }))
-    .sort((a, b) => b.count - a.count);
-  const [largest] = groups;
-  if (largest && largest.count > 0) return largest;
+function largestGroup(devices: readonly DeviceStatus[]): { gpu: GpuProfile; uuids: string[] } {
+  const identities = devices.map(({ identity }) => identity);
+  const [largest] = profiles
+    .map((gpu) => ({ gpu, uuids: identities.flatMap(({ name, uuid }) => (name === gpu.name ? [uuid] : [])) }))
+    .sort((a, b) => b.uuids.length - a.uuids.length);
+  if (largest && largest.uuids.length > 0) return largest;
   const names = [...new Set(devices.map(({ identity }) => identity.name))].join(', ');
   throw new InfernodeError(
     'argument-invalid',

@@ -39,11 +39,40 @@ test('steps are climbed with the queue and undone in the opposite order, each af
   clock.advance(1000);
   expect(names(0)).toBe('short-answers');
   expect(await registry.metrics()).toContain('infernode_gateway_degraded{model="m",step="short-answers"} 1');
-  degradation.settle(() => 0);
+  degradation.settle(() => 0, new Set());
   clock.advance(1000);
-  degradation.settle(() => 0);
+  degradation.settle(() => 0, new Set());
   expect(names(0)).toBe('');
   expect(await registry.metrics()).not.toContain('infernode_gateway_degraded{');
+});
+
+test('a queue in an engine, by its agent’s word, is a case for the first step only', () => {
+  const clock = new ManualClock();
+  const metrics = new GatewayMetrics(new Registry());
+  const degradation = new Degradation(() => steps, { clock, logger: silentLogger(), metrics });
+  const names = (model: string): string => degradation.of(model, 0, 'medium').names;
+  degradation.settle(() => 0, new Set(['m']));
+  expect([names('m'), names('other')]).toEqual(['short-answers', '']);
+  clock.advance(60_000);
+  expect(names('m')).toBe('short-answers');
+  degradation.settle(() => 0, new Set());
+  clock.advance(1000);
+  degradation.settle(() => 0, new Set());
+  expect(names('m')).toBe('');
+});
+
+test('an engine under queue pressure shortens the answers of its model', async () => {
+  const engine = await ScriptedEngine.start();
+  const first = { name: 'short', queueAbove: 100, queueBelow: 50, holdMs: 60_000, maxTokens: 512 };
+  const harness = await startGateway([engine], { degradation: { steps: [first] } });
+  open.push(engine, harness);
+  engine.script = (call) => answerJson(call);
+  harness.routing.set(anEndpoint('node-0/engine', engine.url, { pressure: ['queue'] }));
+  const answer = await eventually('it is degraded', async () => {
+    const { headers } = await post(`${harness.url}/v1/chat/completions`);
+    return headers['x-infernode-degraded'] === undefined ? null : headers;
+  });
+  expect(answer['x-infernode-degraded']).toBe('short');
 });
 
 const open: { close(): Promise<void> }[] = [];

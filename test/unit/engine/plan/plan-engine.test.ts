@@ -11,9 +11,16 @@ import {
   kvDtypes,
 } from '../../../../src/engine/plan/kv-size.js';
 import { catalogueModels, findModel, toShape } from '../../../../src/engine/plan/model-catalogue.js';
-import { planEngine, supportedDtypes, type PlanRequest } from '../../../../src/engine/plan/plan-engine.js';
+import {
+  defaultProbeBytes,
+  planEngine,
+  supportedDtypes,
+  type PlanRequest,
+} from '../../../../src/engine/plan/plan-engine.js';
 import { fromNumbers } from '../../../../src/engine/plan/from-numbers.js';
+import { planForNode } from '../../../../src/engine/plan/plan-for-node.js';
 import { vllmCommand, vllmCommandFor } from '../../../../src/engine/plan/vllm-command.js';
+import { aDeviceStatus } from '../../../support/node-fixtures.js';
 
 const kibibyte = 1024;
 
@@ -380,4 +387,73 @@ test('the command is in the words of the program that is installed', () => {
 
 test('every KV dtype states what it does to quality', () => {
   for (const { quality } of kvDtypes) expect(quality.length).toBeGreaterThan(10);
+});
+
+describe('parameters counted from a config.json', () => {
+  // The published totals: deepseek-ai/DeepSeek-V2-Lite 15.7 B, DeepSeek-V3 671 B, meta-llama/Llama-4-Maverick 400 B.
+  const v2Lite = {
+    ...{ hidden_size: 2048, intermediate_size: 10_944, num_attention_heads: 16, num_hidden_layers: 27 },
+    ...{ kv_lora_rank: 512, q_lora_rank: null, qk_nope_head_dim: 128, qk_rope_head_dim: 64, v_head_dim: 128 },
+    ...{ n_routed_experts: 64, n_shared_experts: 2, moe_intermediate_size: 1408, first_k_dense_replace: 1 },
+    ...{ vocab_size: 102_400, max_position_embeddings: 163_840 },
+  };
+  const v3 = {
+    ...{ hidden_size: 7168, intermediate_size: 18_432, num_attention_heads: 128, num_hidden_layers: 61 },
+    ...{ kv_lora_rank: 512, q_lora_rank: 1536, qk_nope_head_dim: 128, qk_rope_head_dim: 64, v_head_dim: 128 },
+    ...{ n_routed_experts: 256, n_shared_experts: 1, moe_intermediate_size: 2048, first_k_dense_replace: 3 },
+    ...{ vocab_size: 129_280, max_position_embeddings: 163_840 },
+  };
+  const maverick = {
+    ...{ hidden_size: 5120, intermediate_size: 8192, num_attention_heads: 40, num_hidden_layers: 48 },
+    ...{ num_key_value_heads: 8, head_dim: 128, num_local_experts: 128, interleave_moe_layer_step: 2 },
+    ...{ intermediate_size_mlp: 16_384, vocab_size: 202_048, max_position_embeddings: 1_048_576 },
+  };
+  const mixtral = {
+    ...{ hidden_size: 4096, intermediate_size: 14_336, num_attention_heads: 32, num_hidden_layers: 32 },
+    ...{ num_key_value_heads: 8, num_local_experts: 8, vocab_size: 32_000, max_position_embeddings: 32_768 },
+  };
+
+  test.each([
+    ['MLA with dense and shared parts', v2Lite, 15.71e9],
+    ['MLA with a latent for the queries', v3, 671.0e9],
+    ['experts in every second layer', maverick, 400.7e9],
+    ['experts in every layer', mixtral, 46.7e9],
+  ])('%s', (_, config, total) => {
+    expect(Math.abs(fromHfConfig(config, 'c').parameters / total - 1)).toBeLessThan(0.005);
+  });
+});
+
+describe('a plan for the devices of a node', () => {
+  const wish = {
+    ...{ model: 'llama-3.1-405b', sequences: 0, contextTokens: 0, weightBits: 8, kvCacheDtype: '' },
+    engineId: '',
+  };
+  const devices = Array.from({ length: 8 }, (_, index) => {
+    const device = aDeviceStatus(index);
+    return { ...device, identity: { ...device.identity, name: 'NVIDIA H100 80GB HBM3' } };
+  });
+  const program = { version: '0.26.0', flags: null, unknown: '' };
+
+  test('takes the context of the probe off the cache', () => {
+    const [node, bare] = [
+      planForNode(devices, wish, program, null),
+      planEngine({ ...request('llama-3.1-405b'), weightBits: 8 }),
+    ];
+    expect(node.kvCacheTokens).toBeLessThan(bare.kvCacheTokens);
+    expect(node.kvCacheTokens).toBe(
+      planEngine({ ...request('llama-3.1-405b'), weightBits: 8, probeBytes: defaultProbeBytes })
+        .kvCacheTokens,
+    );
+  });
+
+  test('keeps tensor parallelism within the GPUs that have an active NVLink', () => {
+    const four = devices.slice(0, 4).map(({ identity }) => identity.uuid);
+    const plan = planForNode(devices, wish, program, null, (uuid) => four.includes(uuid));
+    expect(plan).toMatchObject({ tensorParallelSize: 4, pipelineParallelSize: 2 });
+    expect(plan.notes).toContain('tensor parallelism stays within the 4 GPUs that NVLink joins');
+  });
+
+  test('asks nothing of links that nobody has read', () => {
+    expect(planForNode(devices, wish, program, null, () => null).tensorParallelSize).toBe(8);
+  });
 });
