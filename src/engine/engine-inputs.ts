@@ -17,7 +17,7 @@ export interface EngineInputs {
   /** Product name of a device, `null` before the first reading. */
   deviceName(deviceUuid: string): string | null;
   /** Has the device an active NVLink? `null`: it does not tell. */
-  hasNvlink(deviceUuid: string): boolean | null;
+  readonly hasNvlink: (deviceUuid: string) => boolean | null;
   /** Did the device miss its heartbeat? `null`: nobody beats. */
   heartbeatMissed(deviceUuid: string): boolean | null;
 }

@@ -14,7 +14,7 @@ import { engineEnvironment } from './engine-environment.js';
 import { compareVersions } from './plan/compare-versions.js';
 import { eachSeries, labelOf, valuesOfSeries } from './read-series.js';
 import { mapFlags, valuesOf } from './vllm-flags.js';
-import { VllmPrograms } from './vllm-program.js';
+import { VllmPrograms, type VllmProgram } from './vllm-program.js';
 
 /** Ranks of a connector's side channel start here within the engine's own ports. */
 const sideChannelOffset = 12;
@@ -33,7 +33,8 @@ export class VllmAdapter implements EngineAdapter {
     const { host, port, deviceUuids } = place;
     const asked = engineEnvironment(baseEnv, {}, template, []);
     const program = await this.#programs.of(template.command, asked);
-    const { args, env, notes } = mapFlags([...template.args, ...place.extraArgs], program);
+    const wishes = [...template.args, ...place.extraArgs, ...shutdownTimeout(template, program)];
+    const { args, env, notes } = mapFlags(wishes, program);
     const names =
       template.servedModelNames.length > 0 ? ['--served-model-name', ...template.servedModelNames] : [];
     const address = ['--host', host, '--port', String(port)];
@@ -102,6 +103,18 @@ function valuesBy(page: string, name: string, label: string): number[] {
     if (labels.includes(label)) values.push(value);
   });
   return values;
+}
+
+/** Contract 5.5: vLLM wants 15 s beyond it before anybody sends SIGKILL. */
+const afterShutdownMs = 15_000;
+
+/** What SIGTERM leaves running requests of the grace, where this version has the flag and the template says nothing of it. */
+function shutdownTimeout({ args, stopGraceMs }: TemplateConfig, { flags }: VllmProgram): string[] {
+  const flag = '--shutdown-timeout';
+  const seconds = Math.floor((stopGraceMs - afterShutdownMs) / 1000);
+  return seconds > 0 && flags?.has(flag) === true && valuesOf(args, flag) === null
+    ? [flag, String(seconds)]
+    : [];
 }
 
 /** Contract 1.3 and 2: equal block hashes in every process, parsable logs, ports of its own, patience as long as ours. */

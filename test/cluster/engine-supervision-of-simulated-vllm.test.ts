@@ -3,7 +3,8 @@
  * server killed from outside leaves orphans that hold GPU memory for a while; the next start waits for the proof that it is
  * free. An agent that goes and another that comes cost a running stream nothing.
  */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Registry } from 'prom-client';
@@ -13,7 +14,7 @@ import { createAgentParts, type EngineFleetPart, type SamplerPart } from '../../
 import { agentSchema, type AgentConfig } from '../../src/config/agent-config.js';
 import { emptyReading, type DeviceStatus, type NodeSample } from '../../src/domain/device.js';
 import type { EngineStatus } from '../../src/domain/engine.js';
-import { readBootId } from '../../src/runtime/process-identity.js';
+import { readBootId, startTimeOf } from '../../src/runtime/process-identity.js';
 import { systemClock } from '../../src/runtime/clock.js';
 import { silentLogger } from '../../src/runtime/logger.js';
 import { createSimulatedNode } from '../../src/sim/gpu-scenario.js';
@@ -27,7 +28,7 @@ let gpuDirectory: string;
 let config: AgentConfig;
 let sampler: SamplerPart;
 let fleet: EngineFleetPart;
-let history: EngineStatus[];
+let history: EngineStatus[] = [];
 let latest: NodeSample | null = null;
 
 function devices(): DeviceStatus[] {
@@ -59,6 +60,7 @@ async function nextFleet(args: string[] = []): Promise<void> {
   });
   history = [];
   fleet.onChange(() => history.push(...fleet.list()));
+  fleet.applyDeviceStatus(devices());
   await fleet.start();
 }
 
@@ -117,7 +119,10 @@ beforeAll(async () => {
     logger: silentLogger(),
     registry: new Registry(),
   });
-  sampler.onSample((sample) => (latest = sample));
+  sampler.onSample((sample) => {
+    latest = sample;
+    if (history.length > 0) fleet.applyDeviceStatus(devices());
+  });
   await sampler.start();
   await eventually('the simulated driver lists its GPUs', () => devices().length === 2);
 });
@@ -174,6 +179,58 @@ describe('an agent that goes and another that comes', () => {
     for (let next = await chunks.next(); !next.done; next = await chunks.next()) text += String(next.value);
     expect(text.trimEnd().endsWith('data: [DONE]')).toBe(true);
     expect(text).not.toContain('"error"');
+  });
+});
+
+describe('a process that forks away', () => {
+  it('is ended with its engine, although parent, session and environment are not the run’s', async () => {
+    await nextFleet();
+    const { url } = await until('ready', '1');
+    const raised = await request(`${url}/sim/fault`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ fault: 'fork-away' }),
+    });
+    await raised.body.dump();
+    const log = join(config.stateDir, 'engines', 'chat-0', 'runs', '1', 'engine.log');
+    const stray = await eventually('it tells of the process', () =>
+      Number(/forked away: process (\d+)/.exec(readFileSync(log, 'utf8'))?.[1] ?? 0),
+    );
+    expect(isGone(stray)).toBe(false);
+    await fleet.stopEngine('chat-0');
+    await until('stopped', '1');
+    expect(isGone(stray)).toBe(true);
+  });
+});
+
+describe('memory that somebody else holds on the device', () => {
+  it('keeps the engine waiting, with figures, until it is free', async () => {
+    const stranger = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1e6)'], { stdio: 'ignore' });
+    try {
+      const folder = join(gpuDirectory, 'processes');
+      mkdirSync(folder, { recursive: true });
+      writeFileSync(
+        join(folder, `${stranger.pid}.json`),
+        JSON.stringify({
+          pid: stranger.pid,
+          startTime: startTimeOf(stranger.pid!),
+          name: 'stranger',
+          devices: [{ uuid: devices()[1]!.identity.uuid, bytes: 60 * 1024 ** 3 }],
+          releaseDelayMs: 0,
+        }),
+      );
+      await eventually('the driver shows it', async () => (await driverPids()).includes(stranger.pid!));
+      await nextFleet();
+      const waiting = await eventually('the start waits', () =>
+        fleet.list().find(({ reason }) => reason.startsWith('waiting: device')),
+      );
+      expect(waiting.state).toBe('starting');
+      expect(waiting.pid).toBeNull();
+      expect(waiting.reason).toMatch(/has 1\d\.\d of 79\.\d GiB free, the engine takes 7\d\.\d GiB$/);
+    } finally {
+      stranger.kill('SIGKILL');
+    }
+    await until('ready', '1');
   });
 });
 

@@ -1,10 +1,17 @@
-import type { ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { spawnChild } from './engine-worker.js';
 import { readStartTime, type HeldMemory } from './process-file.js';
 import type { FromChild, ToChild } from './worker-protocol.js';
 
 /** A signal to a process group reaches its members within this. */
 const signalGraceMs = 300;
+
+const forkingAway = `
+  const stray = require('node:child_process').spawn(process.execPath, ['-e', 'setInterval(() => {}, 1e6)'],
+    { detached: true, env: {}, stdio: 'ignore' });
+  stray.unref();
+  console.log('forked away: process ' + stray.pid);
+`;
 
 /** The API server's side of its children. */
 export class EngineProcesses {
@@ -65,6 +72,15 @@ export class EngineProcesses {
   killWorker(rank: number, signal: 'SIGKILL' | 'SIGSEGV' | 'SIGABRT'): void {
     if (this.workerPids.length === 0) this.#core?.kill(signal);
     else this.#tell({ type: 'kill-worker', rank, signal });
+  }
+
+  /** Twice forked, in a session of its own and without our environment: only a subreaper or a cgroup knows whose it is. */
+  forkAway(): void {
+    spawn(process.execPath, ['-e', forkingAway], {
+      detached: true,
+      env: {},
+      stdio: ['ignore', 'inherit', 'ignore'],
+    });
   }
 
   /** Asks the tree to end; after `graceMs` it is killed. Resolves with false when it had to be. */

@@ -57,6 +57,7 @@ export const runningFaults: Readonly<Record<string, Apply>> = {
   crash: (_targets, spec) => {
     process.kill(process.pid, killSignal(word(spec, 'signal', 'SIGKILL')));
   },
+  'fork-away': ({ processes }) => processes.forkAway(),
   exit: ({ exit }, spec) => exit(parameter(spec, 'code', 1)),
   'ignore-sigterm': ({ setIgnoreSignals }, spec) => setIgnoreSignals(spec.parameters['ignore'] !== false),
   'health-delay': ({ serving }, spec) => (serving.healthDelayMs = parameter(spec, 'ms', 10_000)),

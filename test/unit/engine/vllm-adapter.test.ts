@@ -33,6 +33,16 @@ describe('the command', () => {
     expect(adapter.servedModels(aTemplate({}, { model: 'org/model' }))).toEqual(['org/model']);
   });
 
+  it('leaves running requests what of the grace vLLM itself does not need', async () => {
+    const endOf = async (overrides: object): Promise<string[]> =>
+      (await adapter.command(aTemplate({}, overrides), place, process.env)).argv.slice(-2);
+    expect(await endOf({ stopGraceMs: 20_000 })).toEqual(['--shutdown-timeout', '5']);
+    expect(await endOf({ stopGraceMs: 15_999, args: ['--seed', '1'] })).toEqual(['--seed', '1']);
+    expect(await endOf({ stopGraceMs: 60_000, args: ['--shutdown-timeout', '30'] })).toEqual([
+      ...['--shutdown-timeout', '30'],
+    ]);
+  });
+
   it('gives devices by UUID, none as none, and keeps what is the agent’s', async () => {
     const agent = {
       PATH: '/bin',
