@@ -23,6 +23,7 @@ const seconds = Number(values.seconds ?? 60);
 const rounds = Number(values.rounds ?? 50);
 const soakMinutes = Number(values.soak ?? 0);
 const scrapeMs = 15_000;
+const requestsPerSecond = 100;
 /** One that the sampler makes for each device in each round. */
 const fastCall = 'nvmlDeviceGetTemperature';
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -44,7 +45,19 @@ try {
   row('agent RSS', mib(idle.last.agent.rssBytes), 'MiB', null);
   row('sampler RSS', mib(idle.last.sampler.rssBytes), 'MiB', null);
   row('agent and sampler RSS', mib(idle.last.agent.rssBytes + idle.last.sampler.rssBytes), 'MiB', 100);
-  row(`RSS slope over ${Math.round(idle.seconds)} s`, idle.slopeMibPerHour, 'MiB/h', null);
+  // The memory of a process in its first minutes says nothing of its slope.
+  if (idle.seconds >= 300)
+    row(`RSS slope over ${Math.round(idle.seconds / 60)} min`, idle.slopeMibPerHour, 'MiB/h', null);
+  const work = await startWork(requestsPerSecond);
+  const busy = await measureCost(seconds * 1000);
+  work.stop();
+  row(`agent CPU, ${requestsPerSecond} requests/s`, busy.agentCpu, '% of a core', null);
+  row(
+    `agent and sampler RSS, ${requestsPerSecond} requests/s`,
+    mib(busy.last.agent.rssBytes + busy.last.sampler.rssBytes),
+    'MiB',
+    null,
+  );
   for (const source of ['nvml', 'kmsg']) {
     const delays = await measureEvents(source);
     row(`${source} event to cordon on WatchNode, p50`, quantile(delays, 0.5), 'ms', null);
@@ -113,6 +126,55 @@ async function measureCost(forMs) {
   };
 }
 
+/**
+ * As one coordinator reports its leases and hears those of the others: each request is placed, has its first token and is done, told in deltas
+ * each 50 ms. Nothing reaches the engines; the agent does all that it does for real requests.
+ */
+async function startWork(perSecond) {
+  const everyMs = 50;
+  const perStep = (perSecond * everyMs) / 1000;
+  const { state } = await agent.client.getNode();
+  const watch = agent.client.watchNode({ onUpdate: () => undefined, onEnd: () => undefined }, 'other');
+  const stream = agent.client.reportWork({
+    onAck: () => undefined,
+    onDrain: () => undefined,
+    onEnd: () => undefined,
+  });
+  let sequence = 0;
+  let next = 0;
+  stream.write({
+    kind: 'opening',
+    sequence: sequence++,
+    coordinator: 'bench',
+    chainVersion: 'bench',
+    leases: [],
+  });
+  const lives = [];
+  const timer = setInterval(() => {
+    const events = [];
+    for (let i = 0; i < perStep; i++) {
+      const { id: engineId, incarnation } = state.engines[next % engines];
+      const id = String(next++);
+      const lease = { id, requestId: id, engineId, incarnation, tokens: 1000, uncachedTokens: 200 };
+      events.push({ kind: 'placed', lease: { ...lease, chain: new Uint8Array(), started: false }, ageMs: 0 });
+      lives.push(id);
+    }
+    // A request lasts for a second, and its first token comes after half of it.
+    const half = lives.length - perSecond / 2;
+    for (const id of half > 0 ? lives.slice(Math.max(0, half - perStep), half) : [])
+      events.push({ kind: 'first-token', id, cachedTokens: 800, ageMs: 0 });
+    while (lives.length > perSecond) events.push({ kind: 'done', id: lives.shift(), ageMs: 0 });
+    stream.write({ kind: 'delta', sequence: sequence++, events });
+  }, everyMs);
+  return {
+    stop() {
+      clearInterval(timer);
+      stream.cancel();
+      watch.cancel();
+    },
+  };
+}
+
 /** Least squares. */
 function slope(points) {
   const mean = (i) => points.reduce((sum, point) => sum + point[i], 0) / points.length;
@@ -122,7 +184,10 @@ function slope(points) {
   return under === 0 ? 0 : over / under;
 }
 
-/** From the edit of the scenario, or of the log, to the cordon on the stream; devices 4 to 7 have no engines. */
+/**
+ * From the moment in which the scenario, or the line of the log, is in its file to the cordon on the stream; devices 4 to 7 have no engines. An
+ * edit of the scenario is a rename at its end.
+ */
 async function measureEvents(source) {
   const delays = [];
   for (let round = 0; round < rounds; round++) {
@@ -139,9 +204,9 @@ async function measureEvents(source) {
     let line = '';
     if (source === 'kmsg')
       editScenario(agent.gpuDirectory, ({ devices }) => (line = xidLine(devices[position], 79)));
-    startedMs = performance.now();
     if (source === 'kmsg') appendKernelLog(agent.gpuDirectory, line);
     else editScenario(agent.gpuDirectory, (scenario) => addXid(scenario, position, 79));
+    startedMs = performance.now();
     delays.push((await seen.found) - startedMs);
     await agent.client.acknowledgeCondition({ device: uuid, check: 'xid' });
     await agent.client
@@ -218,7 +283,8 @@ function report() {
         `| ${what} | ${value} ${unit} | ${budget === null ? '' : `${budget} ${unit}${value <= budget ? '' : ' (missed)'}`} |`,
     ),
   ].join('\n');
-  const conditions = `${new Date().toISOString().slice(0, 10)}, ${cpus().length} cores shared with other work (load ${load.toFixed(1)} at the start), ${gpus} simulated GPUs, ${engines} simulated engines, one scrape per 15 s`;
+  const [now] = loadavg();
+  const conditions = `${new Date().toISOString().slice(0, 10)}, ${cpus().length} cores shared with other work (load ${load.toFixed(1)} at the start, ${now.toFixed(1)} at the end), ${gpus} simulated GPUs, ${engines} simulated engines, one scrape per 15 s`;
   process.stdout.write(`${conditions}\n\n${table}\n`);
   if (values.json)
     writeFileSync(

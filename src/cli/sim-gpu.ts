@@ -21,20 +21,8 @@ import {
   resetNode,
 } from '../sim/gpu-edits.js';
 import { editScenario, readScenario, scenarioFile, type GpuScenario } from '../sim/gpu-scenario.js';
-import {
-  isNodeSetting,
-  nodeSettingNames,
-  parseValue,
-  setDeviceSetting,
-  setNodeSetting,
-} from '../sim/gpu-set-path.js';
-import {
-  deviceSettingNames,
-  deviceTextNames,
-  gpuEventTypes,
-  linkSettingNames,
-  type GpuEventType,
-} from '../sim/gpu-settings.js';
+import { isNodeSetting, parseValue, setDeviceSetting, setNodeSetting } from '../sim/gpu-set-path.js';
+import { gpuEventTypes, type GpuEventType } from '../sim/gpu-settings.js';
 import { appendKernelLog, xidLine } from '../sim/kernel-log.js';
 import { nvmlReturnCodes } from '../sim/nvml-return-codes.js';
 import {
@@ -45,7 +33,8 @@ import {
   scenarioDirectory,
   wholeNumber,
 } from './sim-gpu-arguments.js';
-import { describeScenario, wrap } from './sim-gpu-show.js';
+import { setHelp, topExamples } from './sim-gpu-help.js';
+import { describeScenario } from './sim-gpu-show.js';
 
 /** Longer than the agent's default sample interval, so that the loss is seen. */
 const resetTakesMs = 1500;
@@ -89,16 +78,6 @@ export function addSimGpuCommands(parent: Command, resolveNodeDir: ResolveNodeDi
   commands.addCalls();
   commands.addSettings();
 }
-
-const topExamples = `
-Examples:
-  infernode sim gpu xid 79 --gpu 0                  an Xid event, as the driver reports it
-  infernode sim gpu xid 79 --gpu 0 --effects        and the GPU is lost, as after a real one
-  infernode sim gpu temp 95 --gpu 1 --node node-1   hot enough to throttle
-  infernode sim gpu hang nvmlDeviceGetMemoryInfo_v2 --gpu 3
-  infernode sim gpu unhang                          lets every hung call go
-  infernode sim gpu reset                           all GPUs as new
-`;
 
 class SimGpuCommands {
   constructor(
@@ -351,22 +330,3 @@ class SimGpuCommands {
     process.stdout.write(`${line}\n`);
   }
 }
-
-const setHelp = `
-Settings of a GPU:
-  ${wrap(deviceSettingNames)}
-Texts of a GPU:
-  ${wrap(deviceTextNames)}
-Settings of one NVLink, as links.3.NAME:
-  ${wrap(linkSettingNames)}
-Settings of the driver, without --gpu:
-  ${wrap(nodeSettingNames)}
-
-Examples:
-  infernode sim gpu set pcieLinkWidth 8 --gpu 0
-  infernode sim gpu set links.3.active false --gpu 0
-  infernode sim gpu set fields.230 2 --gpu 1              any NVML field id
-  infernode sim gpu set rates.eccCorrectedVolatile 5 --gpu 1
-  infernode sim gpu set powerWatts null --gpu 2           the part cannot tell its power
-  infernode sim gpu set globalLock true                   one hung call blocks all
-`;

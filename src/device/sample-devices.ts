@@ -18,8 +18,10 @@ import { SampleAssembler, type SampleInputs } from './assemble-sample.js';
 import type { DeviceMetrics } from './device-metrics.js';
 import { HeardEvents } from './heard-events.js';
 import { KernelLog } from './kernel-log.js';
+import { OnDemandReads } from './on-demand-reads.js';
 import { SamplerLineup } from './sampler-lineup.js';
 import { SamplerProcess, type Sampler } from './sampler-process.js';
+import { SnapshotWaiters } from './snapshot-waiters.js';
 import type { SamplerNote } from './watch-device-events.js';
 
 export interface DeviceSamplerOptions {
@@ -60,11 +62,6 @@ const releaseTimeoutMs = 3000;
 const closeTimeoutMs = 2000;
 /** An answer to `acquire` or `sampleNow`; opening a driver without persistence mode takes seconds per GPU. */
 const answerTimeoutMs = 10_000;
-const inspectEachMs = 24 * 3600_000;
-/** The data's interval for peer access; a link that fails is asked for at once. */
-const peersEachMs = 300_000;
-/** NVLink errors up to Hopper, and since Blackwell. */
-const linkXids: ReadonlySet<number> = new Set([74, 144, 145, 146, 147, 148, 149, 150]);
 /** How often hung calls are looked for, as a part of the deadline. */
 const looksPerDeadline = 4;
 
@@ -77,19 +74,23 @@ export class DeviceSampler implements Service {
   readonly #kernelListeners = new Set<(news: KernelNews) => void>();
   readonly #heard = new HeardEvents<Sampler>();
   readonly #kernelLog: KernelLog<Sampler>;
+  readonly #onDemand: OnDemandReads;
   /** Samplers that are or were the current one. */
   readonly #haveSpoken = new WeakSet<Sampler>();
-  readonly #waiters = new Set<(raw: RawSnapshot | null) => void>();
+  readonly #waiters: SnapshotWaiters;
   #serial = 0;
   #roundAtMs = Number.NEGATIVE_INFINITY;
   #timer: Timer | null = null;
-  #inspectedAtMs = Number.NEGATIVE_INFINITY;
-  #askedPeersAtMs = Number.NEGATIVE_INFINITY;
   #released = false;
   #closed = false;
 
   constructor(options: DeviceSamplerOptions) {
     this.#options = options;
+    this.#waiters = new SnapshotWaiters(options.clock);
+    this.#onDemand = new OnDemandReads({
+      ...options,
+      ask: (command) => this.#lineup.current?.command(command),
+    });
     this.#kernelLog = new KernelLog(options.kmsg?.path ?? null, options.metrics);
     this.#lineup = new SamplerLineup({ ...options, spawn: (skip) => this.#spawn(skip) });
   }
@@ -145,7 +146,7 @@ export class DeviceSampler implements Service {
     const { current } = this.#lineup;
     const number = current?.askForSample() ?? 0;
     if (current)
-      await this.#until((raw) => (raw?.samplesAnswered ?? 0) >= number, this.#options.callDeadlineMs);
+      await this.#waiters.until((raw) => (raw?.samplesAnswered ?? 0) >= number, this.#options.callDeadlineMs);
     const sample = this.latest();
     if (!sample) return null;
     const { devices, takenAtMs } = sample;
@@ -163,10 +164,10 @@ export class DeviceSampler implements Service {
     current?.command('release');
     const gone = (raw: RawSnapshot | null): boolean =>
       raw?.driver?.state === 'released' || current?.ended !== false;
-    if (current && !(await this.#until(gone, releaseTimeoutMs))) {
+    if (current && !(await this.#waiters.until(gone, releaseTimeoutMs))) {
       this.#lineup.close();
       this.#lineup.abandon(current, 'it did not release the driver');
-      if (!(await this.#until(() => current.ended, releaseTimeoutMs)))
+      if (!(await this.#waiters.until(() => current.ended, releaseTimeoutMs)))
         throw new InfernodeError(
           'internal',
           'a driver call is stuck in the kernel; the driver is still held',
@@ -181,7 +182,10 @@ export class DeviceSampler implements Service {
     this.#lineup.open();
     this.#lineup.current?.command('acquire');
     this.#look('timer');
-    await this.#until(() => (this.latest()?.driver.state ?? 'released') !== 'released', answerTimeoutMs);
+    await this.#waiters.until(
+      () => (this.latest()?.driver.state ?? 'released') !== 'released',
+      answerTimeoutMs,
+    );
     return this.latest()?.driver ?? { state: 'init-failed', reason: 'no answer from the driver' };
   }
 
@@ -190,7 +194,7 @@ export class DeviceSampler implements Service {
     const current = this.#end();
     if (!current || current.ended) return;
     current.command('quit');
-    await this.#until(() => current.ended, closeTimeoutMs);
+    await this.#waiters.until(() => current.ended, closeTimeoutMs);
     this.#lineup.abandon(current, 'it did not end when asked');
   }
 
@@ -280,13 +284,13 @@ export class DeviceSampler implements Service {
     if (this.#closed || !speaks || !this.#heard.isNews(sampler, event)) return;
     this.#options.metrics.countEvent(event.kind);
     this.#options.metrics.noteXid(event);
-    if (event.kind === 'xid' && linkXids.has(event.code)) this.#askPeers();
+    this.#onDemand.noteEvent(event);
     this.#tell(this.#eventListeners, { ...event, drill: event.drill || this.#options.drill === true });
   }
 
   #handleExit(sampler: SamplerProcess, reason: string): void {
     this.#lineup.handleExit(sampler, reason);
-    this.#settleWaiters(null);
+    this.#waiters.settle(null);
   }
 
   /** Judges the samplers and passes on what there is: at once when a round is whole, else once per interval. */
@@ -307,7 +311,7 @@ export class DeviceSampler implements Service {
       why === 'whole' || (nowMs - this.#roundAtMs >= 1.5 * intervalMs && sinceMs >= 0.75 * intervalMs);
     const overdue = this.latest() !== null && sinceMs >= Math.max(2 * intervalMs, callDeadlineMs);
     if ((due && this.#assembler.isWhole(inputs)) || overdue) this.#emit(inputs);
-    this.#settleWaiters(raw);
+    this.#waiters.settle(raw);
   }
 
   #driverWithoutSampler(): DriverState | null {
@@ -327,26 +331,15 @@ export class DeviceSampler implements Service {
 
   /** Has the sampler read what is read on demand only: the checksums of the InfoROM, and whether peers reach each other. */
   inspect(): void {
-    this.#inspectedAtMs = this.#askedPeersAtMs = this.#options.clock.monotonicMs();
-    this.#lineup.current?.command('inspect');
-  }
-
-  /** Whether devices reach each other. */
-  #askPeers(): void {
-    this.#askedPeersAtMs = this.#options.clock.monotonicMs();
-    this.#lineup.current?.command('peers');
+    this.#onDemand.inspect();
   }
 
   #emit(inputs: SampleInputs): void {
-    const { metrics, clock, inspectIntervalMs = inspectEachMs } = this.#options;
+    const { metrics } = this.#options;
     const sample = this.#assembler.assemble(inputs);
     metrics.show(sample);
     metrics.showCallTimes(this.#lineup.current);
-    const nowMs = clock.monotonicMs();
-    if (sample.driver.state === 'ok') {
-      if (nowMs - this.#inspectedAtMs >= inspectIntervalMs) this.inspect();
-      else if (nowMs - this.#askedPeersAtMs >= peersEachMs) this.#askPeers();
-    }
+    if (sample.driver.state === 'ok') this.#onDemand.askWhatIsDue();
     this.#tell(this.#sampleListeners, sample);
   }
 
@@ -358,29 +351,6 @@ export class DeviceSampler implements Service {
       } catch (error) {
         this.#options.logger.error({ err: error }, 'a listener of the device sampler failed');
       }
-  }
-
-  #settleWaiters(raw: RawSnapshot | null): void {
-    for (const waiter of [...this.#waiters]) waiter(raw);
-  }
-
-  /** False after the time-out. */
-  #until(holds: (raw: RawSnapshot | null) => boolean, timeoutMs: number): Promise<boolean> {
-    return new Promise((resolve) => {
-      const finish = (held: boolean): void => {
-        this.#waiters.delete(waiter);
-        timer.cancel();
-        clearTimeout(keepAlive);
-        resolve(held);
-      };
-      const waiter = (raw: RawSnapshot | null): void => {
-        if (holds(raw)) finish(true);
-      };
-      const timer = this.#options.clock.after(timeoutMs, () => finish(false));
-      // All else here lets the process end; while somebody waits for an answer it must not.
-      const keepAlive = setTimeout(() => undefined, timeoutMs);
-      this.#waiters.add(waiter);
-    });
   }
 
   /** Of an agent that was killed before its sampler had come up. */
