@@ -5,29 +5,14 @@ import { GatewayMetrics } from '../../dist/gateway/gateway-metrics.js';
 import { InMemoryModelPlacement } from '../../dist/placement/index.js';
 import { systemClock } from '../../dist/runtime/clock.js';
 import { silentLogger } from '../../dist/runtime/logger.js';
+import { benchEndpoint } from './bench-endpoint.mjs';
 
 const placement = new InMemoryModelPlacement({});
 const endpoints = new Map();
 for (const port of process.argv[2].split(',')) {
-  const id = `node/${port}`;
-  endpoints.set(id, {
-    id,
-    node: 'node',
-    engineId: port,
-    incarnation: '1',
-    url: `http://127.0.0.1:${port}`,
-    servedModels: ['bench'],
-    engineState: 'ready',
-    engineReason: '',
-    cordonHolders: [],
-    deviceHealth: 'healthy',
-    deviceReason: '',
-    evicting: false,
-    nodeSilent: false,
-    capacityBlocks: 4096,
-    maxConcurrent: 1_000_000,
-  });
-  placement.upsert(endpoints.get(id));
+  const endpoint = benchEndpoint(port);
+  endpoints.set(endpoint.id, endpoint);
+  placement.upsert(endpoint);
 }
 const routing = {
   modelNames: () => ['bench'],

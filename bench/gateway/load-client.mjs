@@ -36,6 +36,8 @@ let measuring = false;
 let stopping = false;
 /** Connections without a request, when a rate is given. */
 const free = [];
+/** Connections whose answer has begun and that are still there. */
+const begun = new Set();
 
 function open(session) {
   const bytes = requestBytes(session);
@@ -63,11 +65,13 @@ function open(session) {
   socket.on('connect', () => (rate > 0 ? free.push(state) : send()));
   socket.on('error', () => (result.errors += stopping ? 0 : 1));
   socket.on('close', () => {
+    begun.delete(state);
     if (!stopping) setTimeout(() => open(session), 50);
   });
   socket.on('data', (data) => {
     if (state.firstMs === 0) {
       state.firstMs = performance.now();
+      begun.add(state);
       if (hold && measuring) firstBytes.push(state.firstMs - state.startedMs);
       const text = data.toString('latin1');
       state.ok = text.startsWith('HTTP/1.1 200');
@@ -115,6 +119,7 @@ setTimeout(
     console.log(
       JSON.stringify({
         ...result,
+        open: begun.size,
         p50Ms: quantile(latencies, 0.5),
         p99Ms: quantile(latencies, 0.99),
         firstByteP50Ms: quantile(firstBytes, 0.5),

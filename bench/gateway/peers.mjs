@@ -55,6 +55,15 @@ export const peers = {
     return { port, pid: child.pid, stop: () => child.kill() };
   },
 
+  async workers(ports, workers) {
+    const { child, port } = await start(
+      process.execPath,
+      [join(here, 'infernode-workers.mjs'), ports.join(','), String(workers)],
+      { cpu: proxyCpu, json: true },
+    );
+    return { port, pid: child.pid, stop: () => child.kill() };
+  },
+
   async haproxy(ports) {
     if (spawnSync('haproxy', ['-v']).error) return null;
     const directory = mkdtempSync(join(tmpdir(), 'bench-haproxy-'));
@@ -142,12 +151,17 @@ ${ports.map((p) => `    server 127.0.0.1:${p};`).join('\n')}
   },
 };
 
-/** CPU time of a process, seconds, all threads: nanoseconds from the scheduler, where /proc/PID/stat has hundredths. */
+/** CPU time of a process and its children, seconds, all threads: nanoseconds from the scheduler, where /proc/PID/stat has hundredths. */
 export function cpuSeconds(pid) {
   const nanoseconds = readdirSync(`/proc/${pid}/task`).map((task) =>
     Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0]),
   );
-  return nanoseconds.reduce((sum, ns) => sum + ns, 0) / 1e9;
+  const own = nanoseconds.reduce((sum, ns) => sum + ns, 0) / 1e9;
+  return childrenOf(pid).reduce((sum, child) => sum + cpuSeconds(child), own);
+}
+
+function childrenOf(pid) {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean);
 }
 
 export function rssKib(pid) {
