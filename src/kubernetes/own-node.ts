@@ -110,7 +110,7 @@ export class OwnNode {
           { reason: messageOf(error) },
           'the node condition could not be written; tried again with the next change or heartbeat',
         );
-        return;
+        if (!this.#again) return;
       }
     }
   }
