@@ -79,6 +79,8 @@ const channelOptions = {
   'grpc.max_reconnect_backoff_ms': 2_000,
   'grpc.use_local_subchannel_pool': 1,
   'grpc.max_receive_message_length': 16 * 1024 * 1024,
+  // Nobody asks for these traces; a coordinator before a thousand agents would keep a thousand of them.
+  'grpc.enable_channelz': 0,
 };
 
 export class NodeServiceClient {

@@ -55,10 +55,10 @@ beforeEach(async () => {
           devices: { cordonDevice: unknown, uncordonDevice: unknown },
           faults: {
             acknowledge: never,
-            incident: never,
+            incident: () => null,
             explain: never,
-            entriesAfter: never,
-            onEntry: never,
+            entriesAfter: () => [],
+            onEntry: () => () => undefined,
           },
           driver: { releaseDriver: never, acquireDriver: never },
           work,
@@ -88,9 +88,19 @@ const refusal = (error: ServiceError | null): Refused => {
   if (!error) throw new Error('expected a refusal, got an answer');
   return [error.code, error.metadata.get('infernode-reason')[0]?.toString(), error.details];
 };
-type Method = 'startEngine' | 'stopEngine' | 'drainEngine' | 'cordonDevice' | 'uncordonDevice';
+type Method =
+  | 'startEngine'
+  | 'stopEngine'
+  | 'drainEngine'
+  | 'cordonDevice'
+  | 'uncordonDevice'
+  | 'plan'
+  | 'acknowledgeCondition'
+  | 'getIncident'
+  | 'releaseDriver'
+  | 'acquireDriver';
 const call = async (method: Method, request: object): Promise<Refused> => {
-  // One signature for the five: they differ in their messages only.
+  // One signature for all: they differ in their messages only.
   const unary = stub[method].bind(stub) as (
     request: object,
     metadata: Metadata,
@@ -124,6 +134,9 @@ describe('a caller that speaks to an agent process that is gone', () => {
     ['drainEngine', { engineId: 'chat-0' }],
     ['cordonDevice', { device: '0' }],
     ['uncordonDevice', { device: '0' }],
+    ['acknowledgeCondition', { device: 'GPU-0', check: 'xid' }],
+    ['releaseDriver', {}],
+    ['acquireDriver', {}],
   ] as const)('%s is refused before anything is done', async (method, request) => {
     await test.until('ready');
     expect(await call(method, { ...request, expectedEpoch: 'e1' })).toEqual([
@@ -181,4 +194,32 @@ describe('a report of work in flight', () => {
     const nameless = await report({ sequence: 1, opening: { ...opening, coordinator: '' } });
     expect(nameless.slice(0, 2)).toEqual([status.INVALID_ARGUMENT, 'argument-invalid']);
   });
+});
+
+it.each([
+  ['plan', { model: '' }, /expected model to name one of the catalogue/],
+  ['acknowledgeCondition', { device: 'GPU-0', check: '' }, /expected check to name a condition/],
+  [
+    'acknowledgeCondition',
+    { device: 'GPU-0', check: 'xid', holder: 'me' },
+    /expected holder to be operator:<name>/,
+  ],
+  ['getIncident', { id: 'x'.repeat(200) }, /expected the id of an incident that is remembered, got "x{80}"/],
+  ['cordonDevice', { device: '0', holder: 'health:xid' }, /not the agent's own health/],
+] as const)('%s %j is refused with what was expected', async (method, request, words) => {
+  const [code, reason, details] = await call(method, request);
+  expect([code, reason]).toEqual([status.INVALID_ARGUMENT, 'argument-invalid']);
+  expect(details).toMatch(words);
+});
+
+it('one more reader of events than there is room for is told so', async () => {
+  const streams = Array.from({ length: 65 }, () => stub.watchEvents({ follow: true }));
+  const refused = await Promise.race(
+    streams.map(
+      (stream) =>
+        new Promise<Refused>((resolve) => stream.on('error', (e) => resolve(refusal(e as ServiceError)))),
+    ),
+  );
+  expect(refused.slice(0, 2)).toEqual([status.RESOURCE_EXHAUSTED, 'queue-full']);
+  for (const stream of streams) stream.cancel();
 });
