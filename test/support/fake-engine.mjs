@@ -16,7 +16,7 @@ if (process.argv.includes('--version')) {
 }
 if (process.argv.includes('--help=all')) {
   console.log(
-    'options:\n  --api-key API_KEY\n  --seed N\n  --served-model-name NAME\n  --shutdown-timeout N\n  --enforce-eager, --no-enforce-eager',
+    'options:\n  --api-key API_KEY\n  --seed N\n  --max-num-seqs N\n  --cudagraph-capture-sizes N\n  --compilation-config JSON\n  --gpu-memory-utilization N\n  --served-model-name NAME\n  --shutdown-timeout N\n  --enforce-eager, --no-enforce-eager',
   );
   process.exit(0);
 }

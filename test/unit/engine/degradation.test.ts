@@ -1,6 +1,6 @@
 // Pressure of one engine and what it gives up for it: limits with hysteresis, steps in the template's order that hold from
 // the next start on, taken back in the opposite order, kept on disk.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Registry } from 'prom-client';
@@ -15,7 +15,9 @@ import { EngineView, statusOfRecord } from '../../../src/engine/engine-view.js';
 import { KeptRecord } from '../../../src/engine/kept-record.js';
 import type { MetricsAnswer } from '../../../src/engine/probe-engine.js';
 import { emptyRecord } from '../../../src/engine/restore-record.js';
+import { readBootId } from '../../../src/runtime/process-identity.js';
 import { silentLogger } from '../../../src/runtime/logger.js';
+import { aFleet, aTemplate } from '../../support/engine-fleet.js';
 import { ManualClock } from '../../support/manual-clock.js';
 
 const quiet = { waiting: 0, kvCacheUsageRatio: 0.1, preemptions: 0 };
@@ -135,6 +137,22 @@ describe('degradation', () => {
     const { degradation, looks } = aCase(template({}));
     degradation.takeArgs();
     expect(looks(200, { kvCacheUsageRatio: 1 })).toMatchObject({ pressure: ['kv-cache'], degraded: [] });
+  });
+
+  it('is on the command line of the next start', async () => {
+    const chat = aTemplate({}, { args: ['--max-num-seqs', '64'], degradation: ['fewer-sequences'] });
+    const current = aFleet({}, { templates: { chat } });
+    try {
+      const store = new EngineStore(current.directory, 'chat-0', readBootId(), silentLogger());
+      await store.save({ ...emptyRecord('chat', ['0']), degradeSteps: 1 });
+      await current.fleet.start();
+      const { pid, degraded } = await current.until('ready');
+      expect(degraded).toEqual(['fewer-sequences']);
+      const argv = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+      expect(argv.slice(argv.lastIndexOf('--max-num-seqs')).slice(0, 2)).toEqual(['--max-num-seqs', '32']);
+    } finally {
+      await current.clear();
+    }
   });
 
   it.each([
