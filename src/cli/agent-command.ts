@@ -3,7 +3,7 @@ import { agentSchema, type AgentConfig } from '../config/agent-config.js';
 import { loadConfig } from '../config/load-config.js';
 import { systemClock } from '../runtime/clock.js';
 import { createLogger } from '../runtime/logger.js';
-import { addConfigOptions, type ConfigOptions } from './config-options.js';
+import { addConfigOptions, warnOfUnknownVariables, type ConfigOptions } from './config-options.js';
 import { packageVersion } from './package-version.js';
 
 export interface ProcessOptions extends ConfigOptions {
@@ -28,6 +28,7 @@ export function addAgentCommand(program: Command): void {
     .action(async ({ config: file, set, readyJson, withParent }: ProcessOptions) => {
       const load = (): AgentConfig => loadConfig(agentSchema, { file, set }).config;
       load();
+      warnOfUnknownVariables();
       const { runAgentProcess } = await import('../agent-process.js');
       await runAgentProcess({
         loadConfig: load,

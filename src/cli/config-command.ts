@@ -4,7 +4,7 @@ import { coordinatorSchema } from '../config/coordinator-config.js';
 import { loadConfig } from '../config/load-config.js';
 import { effectiveValues } from '../config/print-config.js';
 import { InfernodeError } from '../domain/error-codes.js';
-import { addConfigOptions, type ConfigOptions } from './config-options.js';
+import { addConfigOptions, warnOfUnknownVariables, type ConfigOptions } from './config-options.js';
 
 const schemas = { agent: agentSchema, coordinator: coordinatorSchema };
 
@@ -22,6 +22,7 @@ export function addConfigCommand(program: Command): void {
     .description('validate the configuration of "agent" or "coordinator"; exit code 2 when it is wrong')
     .action((process_: string, options: ConfigOptions) => {
       load(process_, options);
+      warnOfUnknownVariables();
       process.stdout.write(`${options.config ?? 'configuration'}: valid for the ${process_}\n`);
     });
   addConfigOptions(config.command('print <process>'))

@@ -1,4 +1,7 @@
 import type { Command } from 'commander';
+import { agentSchema } from '../config/agent-config.js';
+import { coordinatorSchema } from '../config/coordinator-config.js';
+import { unknownVariables } from '../config/unknown-variables.js';
 
 export interface ConfigOptions {
   config?: string;
@@ -15,6 +18,12 @@ export function addConfigOptions(command: Command): Command {
       collect,
       [],
     );
+}
+
+/** Says on stderr which variables look like configuration and are none; once, where a process starts or a check is asked for. */
+export function warnOfUnknownVariables(env: NodeJS.ProcessEnv = process.env): void {
+  for (const line of unknownVariables([agentSchema, coordinatorSchema], env))
+    process.stderr.write(`infernode: ${line}\n`);
 }
 
 function collect(value: string, before: string[]): string[] {

@@ -4,6 +4,7 @@ import { loadConfig } from '../config/load-config.js';
 import { systemClock } from '../runtime/clock.js';
 import { createLogger } from '../runtime/logger.js';
 import { addProcessOptions, type ProcessOptions } from './agent-command.js';
+import { warnOfUnknownVariables } from './config-options.js';
 import { packageVersion } from './package-version.js';
 
 export function addCoordinatorCommand(program: Command): void {
@@ -16,6 +17,7 @@ export function addCoordinatorCommand(program: Command): void {
     .action(async ({ config: file, set, readyJson, withParent }: ProcessOptions) => {
       const load = (): CoordinatorConfig => loadConfig(coordinatorSchema, { file, set }).config;
       load();
+      warnOfUnknownVariables();
       const { runCoordinatorProcess } = await import('../coordinator-process.js');
       await runCoordinatorProcess({
         loadConfig: load,

@@ -2,10 +2,12 @@ import type { Command } from 'commander';
 import { agentSchema } from '../config/agent-config.js';
 import { coordinatorSchema } from '../config/coordinator-config.js';
 import { loadConfig } from '../config/load-config.js';
+import { unknownVariables } from '../config/unknown-variables.js';
 import { addConfigOptions, type ConfigOptions } from './config-options.js';
 import { checkDriver, checkNativeBuild, checkDeviceFiles } from './doctor/gpu-checks.js';
-import type { Finding } from './doctor/finding.js';
+import { warn, type Finding } from './doctor/finding.js';
 import {
+  checkCertificate,
   checkCgroup,
   checkDescriptors,
   checkKernelLog,
@@ -56,6 +58,10 @@ export async function examine({
     await checkPort('probe', config.listen.probe),
     await checkPort('metrics', config.listen.metrics),
     await checkPort('gateway', coordinator.listen.gateway),
+    ...checkCertificate('agent', config.tls, Date.now()),
+    ...unknownVariables([agentSchema, coordinatorSchema], process.env).map((line) =>
+      warn('environment', line, 'correct the name, or unset it'),
+    ),
   ];
 }
 

@@ -81,11 +81,15 @@ function readEnvironment(schema: z.ZodType, env: NodeJS.ProcessEnv): Raw {
   const raw: Raw = {};
   for (const [name, value] of Object.entries(env)) {
     if (!name.startsWith('INFERNODE_') || value === undefined) continue;
-    const path = name.slice('INFERNODE_'.length).split('__').map(toCamelCase);
+    const path = variablePath(name);
     if (known.has(path[0] ?? '')) assign(raw, path, parseScalar(value));
   }
   return raw;
 }
+
+/** `INFERNODE_GATEWAY__MAX_X` -> `['gateway', 'maxX']`. */
+export const variablePath = (name: string): string[] =>
+  name.slice('INFERNODE_'.length).split('__').map(toCamelCase);
 
 function readFlags(pairs: readonly string[]): Raw {
   const raw: Raw = {};

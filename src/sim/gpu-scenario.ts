@@ -6,6 +6,8 @@
 import { createHash } from 'node:crypto';
 import {
   closeSync,
+  copyFileSync,
+  existsSync,
   mkdirSync,
   openSync,
   readFileSync,
@@ -48,6 +50,8 @@ export interface SimulatedNodeOptions {
 }
 
 export const scenarioFile = 'scenario.json';
+/** A copy of each scenario that was put in place. */
+const lastGoodFile = 'scenario.good.json';
 const maxGpus = 64;
 
 /** Makes the directory and what is in it; throws InfernodeError `argument-invalid` for bad options. */
@@ -105,6 +109,12 @@ function identityOf(seed: number, index: number): { uuid: string; serial: string
   return { uuid, serial, pciBusId };
 }
 
+/** What brings a node back whose file was broken by hand; empty where nothing was ever in order. */
+function remedyFor(directory: string): string {
+  const [good, broken] = [join(directory, lastGoodFile), join(directory, scenarioFile)];
+  return existsSync(good) ? `; mend it, or take the last good one: cp ${good} ${broken}` : '';
+}
+
 /** Throws InfernodeError `argument-invalid` when there is no scenario in the directory, or none that can be used. */
 export function readScenario(directory: string): GpuScenario {
   const path = join(directory, scenarioFile);
@@ -112,12 +122,14 @@ export function readScenario(directory: string): GpuScenario {
   try {
     raw = JSON.parse(readFileSync(path, 'utf8'));
   } catch (error) {
-    throw invalid(`expected a scenario in ${path}: ${messageOf(error)}`, error);
+    throw invalid(`expected a scenario in ${path}: ${messageOf(error)}${remedyFor(directory)}`, error);
   }
   const parsed = gpuScenarioSchema.safeParse(raw);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  throw invalid(`${path}: ${issue ? `${issue.path.join('.')}: ${issue.message}` : 'not a scenario'}`);
+  throw invalid(
+    `${path}: ${issue ? `${issue.path.join('.')}: ${issue.message}` : 'not a scenario'}${remedyFor(directory)}`,
+  );
 }
 
 /**
@@ -150,6 +162,8 @@ function writeScenario(directory: string, scenario: GpuScenario): void {
   const temporary = `${path}.${process.pid}.tmp`;
   writeFileSync(temporary, `${JSON.stringify(scenario, null, 2)}\n`);
   renameSync(temporary, path);
+  // For people who edit the file by hand: what was last in order.
+  copyFileSync(path, join(directory, lastGoodFile));
 }
 
 /** An edit takes about a millisecond; a lock this old belongs to an editor that was killed. */

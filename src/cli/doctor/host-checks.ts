@@ -3,7 +3,9 @@ import { accessSync, constants, existsSync, readFileSync, statfsSync } from 'nod
 import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { formatAddress, type ListenAddress } from '../../config/listen-address.js';
+import type { TlsConfig } from '../../config/tls-config.js';
 import { messageOf } from '../../domain/error-codes.js';
+import { TlsFiles } from '../../rpc/tls-files.js';
 import { findOnPath } from '../up/plan-cluster.js';
 import { fail, info, ok, warn, type Finding } from './finding.js';
 
@@ -11,6 +13,9 @@ import { fail, info, ok, warn, type Finding } from './finding.js';
 const wantedDescriptors = 65_536;
 /** NCCL and vLLM's shared-memory broadcast want more than a container's 64 MiB default. */
 const wantedShmBytes = 1024 ** 3;
+
+/** As the alert InfernodeCertificateExpiresSoon. */
+const expiresSoonDays = 14;
 
 const can = (path: string, mode: number): boolean => {
   try {
@@ -34,14 +39,14 @@ export function checkKernelLog(): Finding {
     return warn(
       'kernel log',
       '/dev/kmsg is absent',
-      "in a container mount the host's /dev/kmsg; it is not read yet: NVML events alone are used",
+      "in a container mount the host's /dev/kmsg; NVML events alone are used meanwhile",
     );
   return can('/dev/kmsg', constants.R_OK)
     ? ok('kernel log', '/dev/kmsg can be read')
     : warn(
         'kernel log',
         '/dev/kmsg cannot be read',
-        'grant CAP_SYSLOG or run as root; it is not read yet: NVML events alone are used',
+        'grant CAP_SYSLOG (the systemd unit does) or run as root; NVML events alone are used meanwhile',
       );
 }
 
@@ -114,6 +119,25 @@ export function checkSharedMemory(): Finding {
         `${mebibytes} MiB`,
         'tensor-parallel engines need 1 GiB or more: mount a larger /dev/shm (emptyDir with medium: Memory in Kubernetes)',
       );
+}
+
+/** Of a listener's `tls`: readable, fitting its key, and not about to expire. */
+export function checkCertificate(name: string, tls: TlsConfig | undefined, nowMs: number): Finding[] {
+  if (tls === undefined) return [];
+  const check = `certificate ${name}`;
+  try {
+    const { certificate, key, clientCa } = tls;
+    const expiresAtMs = new TlsFiles({ certificate, key, ca: clientCa }).expiresAtMs ?? Infinity;
+    const days = Math.floor((expiresAtMs - nowMs) / 86_400_000);
+    const remedy = `replace ${certificate} and ${key}: they are read again without a restart (a lab: infernode certs init)`;
+    if (days < 0) return [fail(check, `${certificate} expired ${-days} days ago`, remedy)];
+    const found = `${certificate} is valid for ${days} days`;
+    return [days < expiresSoonDays ? warn(check, found, remedy) : ok(check, found)];
+  } catch (error) {
+    return [
+      fail(check, messageOf(error), 'name PEM files that fit each other in tls.certificate and tls.key'),
+    ];
+  }
 }
 
 export async function checkPort(name: string, address: ListenAddress): Promise<Finding> {

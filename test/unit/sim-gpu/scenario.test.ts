@@ -31,7 +31,13 @@ test('the same seed gives the same devices, another one others', () => {
 test('the node is complete: library, scenario, place for processes', () => {
   const { libraryPath } = createSimulatedNode(directory, { gpus: 1, profile: 'L4', seed: 1 });
   expect(libraryPath).toBe(join(directory, 'libnvidia-ml.so.1'));
-  expect(readdirSync(directory).sort()).toEqual(['kmsg', 'libnvidia-ml.so.1', 'processes', 'scenario.json']);
+  expect(readdirSync(directory).sort()).toEqual([
+    'kmsg',
+    'libnvidia-ml.so.1',
+    'processes',
+    'scenario.good.json',
+    'scenario.json',
+  ]);
 });
 
 test.each([
