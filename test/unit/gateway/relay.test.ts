@@ -75,6 +75,16 @@ test('headers explain the placement where that is enabled, and a session is name
   expect(sessionKey).not.toContain('alice');
 });
 
+test('an API key is no affinity key: prompts alone decide, whoever sends them', async () => {
+  const { harness } = await setUp(answerJson);
+  const decided = vi.spyOn(harness.routing.placement, 'decide');
+  for (const key of ['Bearer one', 'Bearer two'])
+    await post(`${harness.url}/v1/chat/completions`, chatBody, { authorization: key });
+  const [one, two] = decided.mock.calls.map(([asked]) => asked);
+  expect(two!.chain).toEqual(one!.chain);
+  expect([one!.sessionKey, two!.sessionKey]).toEqual([undefined, undefined]);
+});
+
 test('the body reaches the engine byte for byte: big integers, duplicates, -0, white space, escapes', async () => {
   const { engine, harness } = await setUp(answerJson);
   const body = Buffer.from(
