@@ -2,12 +2,16 @@
  * Autoscaling of a coordinator, put together: what cluster, placement and gateway know becomes signals, the loop decides, and gauges, KEDA's
  * scaler, the API and the own actuator show or do it.
  */
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
 import type { Registry } from 'prom-client';
 import { AutoscalingMetrics } from './autoscaling/autoscaling-metrics.js';
 import { createAutoscalingService } from './autoscaling/autoscaling-service.js';
 import type { ModelView, ReplicaView } from './autoscaling/collect-signals.js';
 import { describeScaling, type ScalingDescription } from './autoscaling/describe-scaling.js';
 import { ExternalScaler } from './autoscaling/external-scaler.js';
+import type { ActorView } from './autoscaling/plan-acts.js';
+import { ScalingActuator } from './autoscaling/scaling-actuator.js';
 import { ScalingLoop, type ModelScaling } from './autoscaling/scaling-loop.js';
 import type { EndpointRegistry } from './cluster/endpoint-registry.js';
 import type { DirectoryEntry, ModelDirectory } from './cluster/model-directory.js';
@@ -15,8 +19,12 @@ import type { AgentWatchers } from './cluster/watch-agents.js';
 import type { CoordinatorConfig } from './config/coordinator-config.js';
 import type { ClusterNode } from './domain/cluster-state.js';
 import { errorCodes, InfernodeError } from './domain/error-codes.js';
+import type { LeaderElection } from './domain/leader-election.js';
 import { countedSeries, countRequests } from './gateway/count-requests.js';
 import type { GatewayWorkers } from './gateway-workers.js';
+import { KubeClient } from './kubernetes/kube-client.js';
+import type { KubernetesMetrics } from './kubernetes/kubernetes-metrics.js';
+import { LeaseElection } from './kubernetes/lease-election.js';
 import { jsonAnswer, type HttpAnswer } from './metrics/http-listener.js';
 import type { InMemoryModelPlacement } from './placement/model-placement.js';
 import { remainingTokens } from './placement/prefill-pace.js';
@@ -27,6 +35,7 @@ import {
   externalScalerPackage,
   externalScalerProto,
 } from './rpc/load-proto.js';
+import { NodeServiceClient, type EngineCall } from './rpc/node-service-client.js';
 import type { Clock } from './runtime/clock.js';
 import type { Logger } from './runtime/logger.js';
 
@@ -36,6 +45,7 @@ export interface CoordinatorScalingOptions {
   watchers: Pick<AgentWatchers, 'all'>;
   registry: EndpointRegistry;
   directory: () => ModelDirectory;
+  kubernetesMetrics: KubernetesMetrics;
   /** Where the gateway has processes of its own; `null` where it runs in this one. */
   workers: () => Pick<GatewayWorkers, 'workerSeries'> | null;
   clock: Clock;
@@ -49,6 +59,8 @@ export class CoordinatorScaling {
   readonly #metrics: AutoscalingMetrics;
   readonly #loop: ScalingLoop;
   readonly #scaler: ExternalScaler;
+  readonly #actuator: ScalingActuator;
+  readonly #kube: KubeClient | null = null;
 
   constructor(options: CoordinatorScalingOptions) {
     const { config, clock, logger, prometheus } = options;
@@ -67,6 +79,30 @@ export class CoordinatorScaling {
       metrics,
     });
     this.#scaler = new ExternalScaler({ loop: this.#loop, metrics });
+    const { lease, actuator: mode } = config;
+    let election: LeaderElection | null = null;
+    if (lease && mode !== 'off') {
+      const { namespace, name, ...access } = lease;
+      this.#kube = KubeClient.from(access);
+      const identity = `${hostname()}-${randomUUID()}`;
+      const kube = { client: this.#kube, metrics: options.kubernetesMetrics };
+      election = new LeaseElection({ ...kube, namespace, name, identity, clock, logger });
+    }
+    this.#actuator = new ScalingActuator({
+      mode,
+      loop: this.#loop,
+      engines: (model) => this.#actorsOf(model),
+      acts: {
+        wake: (id) => this.#ask(id, (client, call) => client.wakeEngine(call)),
+        start: (id) => this.#ask(id, (client, call) => client.startEngine(call)),
+        sleep: (id) => this.#ask(id, (client, call) => client.sleepEngine(call)),
+        drain: (id) => this.#ask(id, (client, call) => client.drainEngine(call)),
+      },
+      election,
+      clock,
+      logger,
+      metrics,
+    });
   }
 
   get services(): RpcServerOptions['services'] {
@@ -102,12 +138,19 @@ export class CoordinatorScaling {
     this.#loop.start();
   }
 
+  /** Requests wait for a model that sleeps; true while an engine of it is on its way. */
+  wake(model: string): boolean {
+    return this.#actuator.wake(model);
+  }
+
   reconfigure(config: CoordinatorConfig['autoscaling']): void {
     this.#loop.reconfigure(config);
   }
 
   async close(): Promise<void> {
     this.#scaler.close();
+    await this.#actuator.close();
+    await this.#kube?.close();
     await this.#loop.close();
   }
 
@@ -183,11 +226,61 @@ export class CoordinatorScaling {
     };
   }
 
-  /** The model whose engines serve the name: an alias and an adapter are scaled with them. */
   #modelOf(name: string): string | undefined {
-    const directory = this.#options.directory();
-    const placement = directory.resolve(name)?.placement;
-    return placement && directory.entries().find((entry) => entry.placement === placement)?.model;
+    return this.#options.directory().modelNamed(name);
+  }
+
+  #actorsOf(model: string): ActorView[] {
+    const { directory, registry } = this.#options;
+    const placement = this.#placements.get(model);
+    const ids =
+      directory()
+        .entries()
+        .find((entry) => entry.model === model)?.endpointIds ?? [];
+    return [...ids].flatMap((id) => {
+      const endpoint = registry.get(id);
+      const node = endpoint && this.#nodeNamed(endpoint.node);
+      const engine = node?.state?.engines.find((one) => one.id === endpoint?.engineId);
+      if (!endpoint || !engine) return [];
+      const load = placement?.members().find((member) => member.state.id === id)?.load;
+      const { cordonHolders, evicting, nodeSilent, deviceHealth } = endpoint;
+      const sound = deviceHealth === 'healthy' || deviceHealth === 'degraded';
+      return {
+        id,
+        state: endpoint.engineState,
+        supervised: engine.origin === 'supervised',
+        free: cordonHolders.length === 0 && !evicting && !nodeSilent && sound && !engine.standby,
+        inFlight: load?.requests ?? 0,
+        unprefilledTokens: load?.queuedTokens ?? 0,
+        cachedBlocks: placement?.heldBlocks(id) ?? 0,
+      };
+    });
+  }
+
+  #nodeNamed(name: string): ClusterNode | undefined {
+    return this.#options.watchers.all
+      .map((watcher) => watcher.describe())
+      .find(({ state }) => state?.node === name);
+  }
+
+  /** On a connection of its own, with the epoch that the decision was made by: an agent that has restarted since refuses. */
+  async #ask(
+    id: string,
+    call: (client: NodeServiceClient, request: EngineCall) => Promise<unknown>,
+  ): Promise<void> {
+    const { watchers, registry } = this.#options;
+    const endpoint = registry.get(id);
+    const watcher = watchers.all.find((one) => one.describe().state?.node === endpoint?.node);
+    const state = watcher?.describe().state;
+    if (!endpoint || !watcher || !state)
+      throw new InfernodeError('engine-unknown', `expected an engine of a watched node, got ${id}`);
+    const { address, tls } = watcher.agent;
+    const client = new NodeServiceClient({ address, ...(tls ? { tls } : {}) });
+    try {
+      await call(client, { engineId: endpoint.engineId, expectedEpoch: state.epoch });
+    } finally {
+      client.close();
+    }
   }
 }
 

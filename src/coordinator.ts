@@ -146,11 +146,12 @@ class Coordinator implements RunningCoordinator {
       logger,
       metrics,
     });
+    const kubernetesMetrics = new KubernetesMetrics(prometheus);
     this.#agents = new CoordinatorAgents({
       watchers: this.#watchers,
       clock,
       logger,
-      metrics: new KubernetesMetrics(prometheus),
+      metrics: kubernetesMetrics,
     });
     const { log } = config.placement;
     this.#recorder = log ? new PlacementRecorder({ ...log, logger }) : null;
@@ -161,6 +162,7 @@ class Coordinator implements RunningCoordinator {
       watchers: this.#watchers,
       registry,
       directory: () => this.#directory,
+      kubernetesMetrics,
       workers: () => (this.#gateway instanceof GatewayWorkers ? this.#gateway : null),
       clock,
       logger,
@@ -169,6 +171,7 @@ class Coordinator implements RunningCoordinator {
       models: config.models,
       unconfigured: defaultModelConfig,
       createPlacement: (model, modelConfig) => this.#createPlacement(model, modelConfig),
+      wake: (model) => this.#scaling.wake(model),
       registry,
       logger,
     });
@@ -318,6 +321,7 @@ class Coordinator implements RunningCoordinator {
       config: this.#config,
       endpoints: registry,
       placementOf: (id) => this.#directory.placementOf(id),
+      wake: (model) => void this.#scaling.wake(model),
       work: this.#work,
       registry: prometheus,
       clock: this.#options.clock,

@@ -31,7 +31,9 @@ export type FromWorker =
   | { kind: 'listening'; host: string; port: number }
   | { kind: 'failed'; message: string }
   | { kind: 'work'; events: WorkEvent[] }
-  | { kind: 'metrics'; id: number; values: object[] };
+  | { kind: 'metrics'; id: number; values: object[] }
+  /** Requests wait for a model that sleeps. */
+  | { kind: 'wake'; model: string };
 
 /** The first event after a pause waits so long for others to travel with, ms. */
 const gatherMs = 1;

@@ -48,6 +48,8 @@ class GatewayWorker {
   /** Leases placed elsewhere, and where. */
   readonly #foreign = new Map<string, string>();
   readonly #config: CoordinatorConfig;
+  /** Models that the parent was asked to wake. */
+  readonly #woken = new Set<string>();
 
   constructor(config: CoordinatorConfig, endpoints: EndpointState[], work: WorkEvent[]) {
     this.#config = config;
@@ -56,6 +58,7 @@ class GatewayWorker {
       models: config.models,
       unconfigured: defaultModelConfig,
       registry: this.#endpoints,
+      wake: (model) => this.#wake(model),
       createPlacement: (_, { strategy, healthRule }) =>
         new InMemoryModelPlacement({
           strategy,
@@ -125,6 +128,18 @@ class GatewayWorker {
     } catch (error) {
       logger.error({ reason: messageOf(error) }, 'keys not reloaded; those before stay');
     }
+  }
+
+  /** The parent chooses the engine and asks once; here it only matters whether waiting makes sense. */
+  #wake(model: string): boolean {
+    const ids = this.#directory.entries().find((entry) => entry.model === model)?.endpointIds ?? [];
+    const states = new Set([...ids].map((id) => this.#endpoints.get(id)?.engineState));
+    if (states.has('asleep')) {
+      send({ kind: 'wake', model });
+      this.#woken.add(model);
+      return true;
+    }
+    return this.#woken.has(model) && states.has('starting');
   }
 
   #observer(): ConstructorParameters<typeof InMemoryModelPlacement>[0] extends

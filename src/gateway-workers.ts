@@ -26,6 +26,8 @@ export interface GatewayWorkersOptions {
   config: CoordinatorConfig;
   endpoints: Pick<EndpointRegistry, 'all' | 'get' | 'onNews'>;
   placementOf: (endpointId: string) => ModelPlacement | undefined;
+  /** Requests of a worker wait for a model that sleeps. */
+  wake: (model: string) => void;
   /** What the workers place, for the agents. */
   work: {
     placed(lease: PlacedLease): void;
@@ -232,6 +234,9 @@ export class GatewayWorkers implements Service {
         break;
       case 'metrics':
         this.#asked.get(message.id)?.(message.values);
+        break;
+      case 'wake':
+        this.#options.wake(message.model);
         break;
       case 'failed':
         this.#options.logger.error({ reason: message.message }, 'gateway worker could not start');

@@ -14,12 +14,21 @@ import type {
 export class ScalingMemory {
   lastUpAtMs = -Infinity;
   lastDownAtMs = -Infinity;
+  /** Times the downward cool-down: doubled when a replica that went was needed again soon, halved when it was not. */
+  downCaution = 1;
   /** The last `desired`: what fails does not lower it. */
   desired: number | null = null;
   readonly heldSinceMs = new Map<string, number>();
   /** Ready counts of the blast window, oldest first. */
   readonly readyHistory: { atMs: number; ready: number }[] = [];
 }
+
+/**
+ * A step down that is taken back within two of its cool-downs was wrong: latency does not fall in proportion to the load, so the one replica
+ * less can be over the objective. Each such step makes the next wait longer; at the default of 300 s at most 40 minutes.
+ */
+const regretCooldowns = 2;
+const maxCaution = 8;
 
 /** The history is sampled by the decision itself; this bounds it whatever the decision interval. */
 const maxHistory = 256;
@@ -40,6 +49,7 @@ export function decideReplicas(
   const limitedBy: string[] = [];
   const next = wanted.desired > current ? limitUp(wanted.desired) : limitDown(wanted.desired);
   const direction = next > current ? 'up' : next < current ? 'down' : 'hold';
+  if (direction !== 'hold') learnCaution(direction, policy, memory, nowMs);
   if (direction === 'up') memory.lastUpAtMs = nowMs;
   if (direction === 'down') memory.lastDownAtMs = nowMs;
   const desired = keepPromise();
@@ -95,7 +105,8 @@ export function decideReplicas(
     if (vanishedTogether(signals, policy, memory)) return limit('blast-radius', value, current, Math.max);
     if (warming > 0) return limit('warming', value, current, Math.max);
     const sinceMs = nowMs - Math.max(memory.lastDownAtMs, memory.lastUpAtMs);
-    if (sinceMs < policy.cooldownDownMs) return limit('cooldown-down', value, current, Math.max);
+    if (sinceMs < policy.cooldownDownMs * memory.downCaution)
+      return limit('cooldown-down', value, current, Math.max);
     return limit('step-down', value, current - policy.maxStepDown, Math.max);
   }
 }
@@ -200,6 +211,19 @@ function vanishedTogether(
 ): boolean {
   const peak = Math.max(...memory.readyHistory.map(({ ready }) => ready));
   return peak >= 4 && peak - signals.replicas.ready >= peak * blastShare;
+}
+
+function learnCaution(
+  direction: 'up' | 'down',
+  { cooldownDownMs }: ScalingPolicy,
+  memory: ScalingMemory,
+  nowMs: number,
+): void {
+  const soon = nowMs - memory.lastDownAtMs <= regretCooldowns * cooldownDownMs * memory.downCaution;
+  const afterDown = memory.lastDownAtMs > memory.lastUpAtMs;
+  if (direction === 'up' && afterDown && soon)
+    memory.downCaution = Math.min(maxCaution, 2 * memory.downCaution);
+  if (direction === 'down' && afterDown) memory.downCaution = Math.max(1, memory.downCaution / 2);
 }
 
 function explain(

@@ -24,6 +24,8 @@ export interface ModelDirectoryOptions {
   unconfigured: ModelConfig;
   createPlacement: (model: string, config: ModelConfig) => DirectoryPlacement;
   registry: Pick<EndpointRegistry, 'get' | 'onNews'>;
+  /** Wakes an engine of the model if one sleeps; true while one is on its way. Absent: engines that sleep are left alone. */
+  wake?: (model: string) => boolean;
   logger: Logger;
 }
 
@@ -75,6 +77,18 @@ export class ModelDirectory {
 
   endpoint(id: string): EndpointState | undefined {
     return this.#options.registry.get(id);
+  }
+
+  /** A request waits for the name and nobody may take it. */
+  wake(name: string): boolean {
+    const model = this.modelNamed(name);
+    return model !== undefined && (this.#options.wake?.(model) ?? false);
+  }
+
+  /** The model whose engines serve the name: aliases and adapters lead to it. */
+  modelNamed(name: string): string | undefined {
+    const placement = this.resolve(name)?.placement;
+    return placement && [...this.#entries.values()].find((entry) => entry.placement === placement)?.model;
   }
 
   onEvict(listener: (endpointId: string, reason: string) => void): () => void {

@@ -190,6 +190,12 @@ export class InMemoryModelPlacement implements ModelPlacement {
     return this.#members.list;
   }
 
+  /** Blocks that the endpoint's cache is thought to hold; 0 for a stranger. */
+  heldBlocks(endpointId: string): number {
+    const member = this.#members.get(endpointId);
+    return member ? this.#memory.heldBlocks(member.slot) : 0;
+  }
+
   /** Blocks remembered, and those that found no room. */
   memoryUse(): { blocks: number; dropped: number } {
     return { blocks: this.#memory.size, dropped: this.#memory.dropped };

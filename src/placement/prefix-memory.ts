@@ -98,6 +98,12 @@ export class PrefixMemory {
     state.capacity = state.declaredCapacity;
   }
 
+  /** Blocks that the slot has taken in since its engine started, as far as its cache has room for them. */
+  heldBlocks(slot: number): number {
+    const { clock, forgottenAt, capacity } = this.#slots[slot]!;
+    return Math.min(capacity, clock - Math.max(0, forgottenAt));
+  }
+
   /** Blocks that the slot's cache is thought to hold. */
   capacityOf(slot: number): number {
     return this.#slots[slot]!.capacity;

@@ -8,6 +8,10 @@ import { nodeProto } from '../../src/rpc/load-proto.js';
 import { nodeUpdateToProto } from '../../src/rpc/node-state-proto.js';
 
 type WatchCall = ServerWritableStream<WatchNodeRequest__Output, NodeUpdate>;
+type ScalingHandler = (
+  call: { request: { engineId: string; expectedEpoch: string } },
+  callback: (error: null, value: { id: string }) => void,
+) => void;
 type Change = Partial<Pick<NodeStateDelta, 'driver' | 'cordons' | 'devices' | 'engines'>> & {
   removedDevices?: string[];
   removedEngines?: string[];
@@ -35,6 +39,8 @@ export class FakeAgent {
   /** Says nothing to those who watch anew. */
   mute = false;
   address = '';
+  /** Calls that scale, in order; each is answered and changes nothing. */
+  readonly asked: { call: string; engineId: string; expectedEpoch: string }[] = [];
   #server: Server | null = null;
   readonly #calls = new Set<WatchCall>();
   #onWatch: (() => void)[] = [];
@@ -46,10 +52,20 @@ export class FakeAgent {
   /** On the address of before, if it had one. */
   async start(): Promise<this> {
     const server = new Server();
-    const watchOnly = {
+    const noted =
+      (call: string): ScalingHandler =>
+      ({ request: { engineId, expectedEpoch } }, callback) => {
+        this.asked.push({ call, engineId, expectedEpoch });
+        callback(null, { id: engineId });
+      };
+    const handlers = {
       WatchNode: (call: WatchCall) => this.#watch(call),
+      WakeEngine: noted('WakeEngine'),
+      StartEngine: noted('StartEngine'),
+      SleepEngine: noted('SleepEngine'),
+      DrainEngine: noted('DrainEngine'),
     } satisfies Partial<NodeServiceHandlers>;
-    server.addService(nodeProto.NodeService.service, watchOnly);
+    server.addService(nodeProto.NodeService.service, handlers);
     const port = await new Promise<number>((resolve, reject) =>
       server.bindAsync(this.address || '127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
         error ? reject(error) : resolve(bound),
