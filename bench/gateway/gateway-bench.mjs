@@ -154,9 +154,9 @@ async function idleStreams() {
     const startedMs = performance.now();
     await new Promise((resolve) => setTimeout(resolve, 5000));
     const idleCpuShare = (cpuSeconds(proxy.pid) - idleCpu) / ((performance.now() - startedMs) / 1000);
-    const load = { mode: 'idle', connections: streams, hold: true, warmupSeconds: 2 + streams / 2000 };
+    const load = { mode: 'idle', connections: streams, hold: true, warmupSeconds: 5 + streams / 500 };
     const { open, rssKib: after } = await measure('infernode', proxy, load);
-    const kib = (after - before) / streams;
+    const kib = (after - before) / open;
     rows.push({ proxy: 'infernode', mode: 'memory per idle stream', streams, open, kib, idleCpuShare });
     console.log(
       `${open} of ${streams} idle streams open: ${kib.toFixed(1)} KiB each; idle CPU ${(100 * idleCpuShare).toFixed(2)} %`,

@@ -103,7 +103,8 @@ if (rate > 0) {
     }
   }, 1);
 }
-for (let i = 0; i < connections; i++) setTimeout(() => open(i), hold ? i / 10 : 0);
+// Streams to be held come at 500 a second: faster than the upstream accepts, connections would time out instead of opening.
+for (let i = 0; i < connections; i++) setTimeout(() => open(i), hold ? 2 * i : 0);
 
 const quantile = (values, q) => values[Math.min(values.length - 1, Math.floor(values.length * q))] ?? 0;
 setTimeout(() => {
