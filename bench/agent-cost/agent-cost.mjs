@@ -68,25 +68,19 @@ try {
       source === 'nvml' ? 50 : null,
     );
   }
-  const before = await cadence(seconds * 500, gpus);
-  row(
-    'event-loop delay before, p99',
-    1000 * metric(await scrape(), 'nodejs_eventloop_lag_p99_seconds'),
-    'ms',
-    null,
-  );
+  const before = await watchRounds(seconds * 500, gpus);
+  row('event-loop delay before, p99', before.delayMs, 'ms', null);
   editScenario(agent.gpuDirectory, (scenario) => hangCall(scenario, 'nvmlDeviceGetMemoryInfo_v2', 7));
   await untilHung();
-  const after = await cadence(seconds * 500, gpus - 1);
-  const page = await scrape();
+  const after = await watchRounds(seconds * 500, gpus - 1);
   editScenario(agent.gpuDirectory, (scenario) => releaseCalls(scenario));
+  row('event-loop delay with one device hanging, p99', after.delayMs, 'ms', 20);
   row(
-    'event-loop delay with one device hanging, p99',
-    1000 * metric(page, 'nodejs_eventloop_lag_p99_seconds'),
-    'ms',
-    20,
+    'cadence of the other seven beside it',
+    (100 * after.perSecond) / before.perSecond,
+    '% of before',
+    null,
   );
-  row('cadence of the other seven beside it', (100 * after) / before, '% of before', null);
   const reads = await measureSnapshots();
   row('snapshot of 8 GPUs in one crossing, p50', quantile(reads, 0.5), 'ms', 1);
   row('snapshot of 8 GPUs in one crossing, p99', quantile(reads, 0.99), 'ms', null);
@@ -236,14 +230,22 @@ function nextUpdate(fits) {
   return { open, found };
 }
 
-/** Rounds of the fast class a second and device, from the count of one of its calls. */
-async function cadence(forMs, devices) {
-  const count = async () =>
-    metric(await scrape(), `infernode_nvml_call_seconds_count\\{[^}]*call="${fastCall}"[^}]*\\}`);
-  const before = await count();
+/**
+ * Rounds of the fast class a second and device, from the count of one of its calls, and the event-loop delay of the same time: each scrape begins its
+ * histogram anew, so that there is none in between.
+ */
+async function watchRounds(forMs, devices) {
+  const callsOn = (page) =>
+    metric(page, `infernode_nvml_call_seconds_count\\{[^}]*call="${fastCall}"[^}]*\\}`);
+  const first = await scrape();
   const startedMs = performance.now();
   await pause(forMs);
-  return ((await count()) - before) / devices / ((performance.now() - startedMs) / 1000);
+  const last = await scrape();
+  const calls = callsOn(last) - callsOn(first);
+  return {
+    perSecond: calls / devices / ((performance.now() - startedMs) / 1000),
+    delayMs: 1000 * metric(last, 'nodejs_eventloop_lag_p99_seconds'),
+  };
 }
 
 async function untilHung() {
