@@ -110,6 +110,7 @@ function deskOf({ health, history, fleet }: AgentRecoveryOptions, actions: Devic
   return {
     acknowledge: (device, check, by) => health.acknowledge(device, check, by),
     incident: (id) => history.incident(id),
+    unsupportedNodeChecks: () => health.unsupportedNodeChecks,
     explain: (ref) => {
       const device = health.deviceOf(ref);
       const { uuid } = device.identity;

@@ -19,6 +19,8 @@ export interface FaultDesk {
   incident(id: string): Incident | null;
   /** Throws `device-unknown`. */
   explain(device: string): DeviceExplanation;
+  /** Checks of the node as a whole that have no source here: neither good nor bad. */
+  unsupportedNodeChecks(): readonly string[];
   /** Entries after that number, oldest first. */
   entriesAfter(seq: number, limit: number): HistoryEntry[];
   onEntry(listener: () => void): () => void;
@@ -65,7 +67,10 @@ const pageEntries = 256;
 
 export function createHealthCalls(options: HealthCallsOptions): HealthCalls {
   const { publisher, faults, driver, unary, guard, requireHolder } = options;
-  const conditions = () => ({ conditions: conditionsOf(publisher.state) });
+  const conditions = () => ({
+    conditions: conditionsOf(publisher.state),
+    unsupportedNodeChecks: [...faults.unsupportedNodeChecks()],
+  });
   let watchers = 0;
 
   return {

@@ -185,6 +185,14 @@ export class NodeServiceClient {
     return conditionsFromProto(response);
   }
 
+  /** Checks of the node as a whole that have no source on its host. */
+  async unsupportedNodeChecks(): Promise<string[]> {
+    const response = await this.#call<ListConditionsResponse__Output>((options, done) =>
+      this.#stub.listConditions({}, options, done),
+    );
+    return response.unsupportedNodeChecks;
+  }
+
   /** `device`: UUID or index; empty for the node. Answers with what still fires. */
   async acknowledgeCondition(call: DeviceCall & { check: string }): Promise<DeviceCondition[]> {
     const response = await this.#call<ListConditionsResponse__Output>((options, done) =>

@@ -125,6 +125,15 @@ it('an Xid that only the kernel log tells isolates the device, and explain shows
   expect(after.history.filter(({ kind, xid }) => kind === 'fault' && xid === 79)).toHaveLength(1);
   const left = await reader.acknowledgeCondition({ device: '0', check: 'xid', holder: 'operator:test' });
   expect(left).toEqual([]);
+  // What this host has no source for is said on gRPC as in the metrics, whatever host runs the test.
+  await eventually('the same checks of the node are unsupported in both', async () => {
+    const page = await (await fetch(`http://${again.addresses.metrics}/metrics`)).text();
+    const series = page.matchAll(
+      /^infernode_device_check_unsupported\{node="[^"]*",device="",check="(\w+)"\} 1/gm,
+    );
+    const shown = [...series].map(([, check]) => check).sort();
+    return shown.length > 0 && shown.join() === (await reader.unsupportedNodeChecks()).sort().join();
+  });
 });
 
 it('a wanted reset drains, lets go of the driver, runs the command, probes, and the engine is back', async () => {

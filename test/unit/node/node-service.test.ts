@@ -91,6 +91,7 @@ async function setUp() {
     explain: () => {
       throw new InfernodeError('device-unknown', 'no such device');
     },
+    unsupportedNodeChecks: () => [],
     entriesAfter: () => [],
     onEntry: () => () => undefined,
   };

@@ -56,6 +56,7 @@ beforeEach(async () => {
           faults: {
             acknowledge: never,
             incident: () => null,
+            unsupportedNodeChecks: () => [],
             explain: never,
             entriesAfter: () => [],
             onEntry: () => () => undefined,

@@ -55,7 +55,7 @@ beforeEach(() => {
   const calls = createHealthCalls({
     publisher: {} as never,
     faults: {
-      ...{ acknowledge: unused, incident: unused, explain: unused },
+      ...{ acknowledge: unused, incident: unused, explain: unused, unsupportedNodeChecks: unused },
       entriesAfter: (seq, limit) => history.after(seq, limit),
       onEntry: (listener) => history.onNews(listener),
     },

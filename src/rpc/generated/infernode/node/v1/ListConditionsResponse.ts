@@ -4,8 +4,10 @@ import type { DeviceCondition as _infernode_node_v1_DeviceCondition, DeviceCondi
 
 export interface ListConditionsResponse {
   'conditions'?: (_infernode_node_v1_DeviceCondition)[];
+  'unsupportedNodeChecks'?: (string)[];
 }
 
 export interface ListConditionsResponse__Output {
   'conditions': (_infernode_node_v1_DeviceCondition__Output)[];
+  'unsupportedNodeChecks': (string)[];
 }
