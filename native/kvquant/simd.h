@@ -29,7 +29,7 @@ struct SimdKernels {
   /// True when some header is kRedo. While it works it fetches `next` (may be null), which the caller encodes next.
   bool (*encode_head)(const infernode_kv_format& f, const infernode_kv_shape& s, const HeadInput& in, const HeadInput* next,
                       uint8_t* codes, uint32_t* headers);
-  /// False when the codes hold an fp8 NaN or infinity: nothing was written, the reference has to decode this head.
+  /// False when the codes hold an fp8 NaN or infinity, or a header is one that no encoder writes: nothing was written, the reference has to decode this head.
   /// With `stream` the rows (aligned to 64 bytes) go past the caches.
   bool (*decode_head)(const infernode_kv_format& f, const infernode_kv_shape& s, const uint8_t* codes, const uint32_t* headers,
                       const HeadOutput& out, bool stream);
