@@ -17,11 +17,21 @@ const images = {
   // Hardware fp8 conversion; drivers from 530 on (PTX 8.1).
   sm89: { arch: 'compute_89', version: '8.1', targets: [89, 90, 100, 103, 110, 120] },
 };
-/** `<path>.cu` becomes `<path>.<image>.ptx` beside it. */
+/** `<source>.cu`, its entry number `one` or all of them, becomes `<made>.<image>.ptx`. The order is that of kKernelNames. */
+const kv = ['encode_bf16', 'encode_fp16', 'decode_bf16', 'decode_fp16', 'encode_r', 'decode_r'];
 const sources = [
-  { path: 'kvquant/cuda/kv_kernels', of: ['sm80', 'sm89'] },
-  { path: 'probe/kernels', of: ['sm80'] },
-].filter(({ path }) => existsSync(`${native}${path}.cu`));
+  ...kv.map((entry, one) => ({
+    source: 'kvquant/cuda/kv_kernels',
+    made: `kvquant/cuda/ptx/${entry}`,
+    one,
+    // Only encoding has an instruction that newer devices bring (fp8 from f32), and engines on them cache bf16.
+    of: entry === 'encode_bf16' ? ['sm80', 'sm89'] : ['sm80'],
+  })),
+  { source: 'probe/kernels', made: 'probe/kernels', of: ['sm80'] },
+];
+
+/** Short names for nvcc's kinds of register. */
+const registers = { rd: 'd', rs: 'h', r: 'r', f: 'f', fd: 'e', p: 'p' };
 
 const firstTargetOnly = process.argv.includes('--first-target');
 const check = process.argv.includes('--check');
@@ -32,13 +42,13 @@ if (spawnSync(tool('nvcc'), ['--version'], { stdio: 'ignore' }).status !== 0) {
 const scratch = mkdtempSync(join(tmpdir(), 'infernode-ptx-'));
 let wrong = 0;
 try {
-  for (const { path, of } of sources) for (const name of of) generate(path, name, images[name]);
+  for (const source of sources) for (const name of source.of) generate(source, name, images[name]);
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }
 process.exitCode = wrong === 0 ? 0 : 1;
 
-function generate(source, name, { arch, version, targets }) {
+function generate({ source, made: base, one }, name, { arch, version, targets }) {
   const made = join(scratch, 'made.ptx');
   // Exact formats: no contraction, no flush to zero, no approximate division.
   const exact = [
@@ -49,32 +59,43 @@ function generate(source, name, { arch, version, targets }) {
     '-prec-sqrt=true',
   ];
   execFileSync(tool('nvcc'), [
-    '-ptx', `-arch=${arch}`, '-std=c++17', '-O3', ...exact, `-I${native}`, '-o', made, `${native}${source}.cu`,
+    '-ptx', `-arch=${arch}`, '-std=c++17', '-O3', ...exact, ...(one === undefined ? [] : [`-DKV_ONE=${one}`]), `-I${native}`, '-o', made, `${native}${source}.cu`,
   ], { stdio: 'inherit' }); // prettier-ignore
   const text = lower(readFileSync(made, 'utf8'), version);
   writeFileSync(made, text);
   const assembled = firstTargetOnly ? targets.slice(0, 1) : targets;
   if (!assembled.every((target) => assembles(made, `sm_${target}`, join(scratch, 'made.cubin')))) return;
-  const committed = `${native}${source}.${name}.ptx`;
+  const committed = `${native}${base}.${name}.ptx`;
   if (!check) writeFileSync(committed, text);
   else if (!existsSync(committed) || readFileSync(committed, 'utf8') !== text) {
     console.error(`${committed} is not what nvcc makes of ${source}.cu: run node scripts/generate-ptx.mjs`);
     wrong += 1;
   }
   console.log(
-    `${source}.${name}.ptx: PTX ${version}, assembles for ${assembled.map((t) => `sm_${t}`).join(' ')}`,
+    `${base}.${name}.ptx: ${text.length} bytes, PTX ${version}, assembles for ${assembled.map((t) => `sm_${t}`).join(' ')}`,
   );
 }
 
-/** Without what changes from one build of nvcc to the next. */
+/** Without what changes from one build of nvcc to the next, and without comments and blanks: it is embedded, and no one's to read. */
 function lower(text, version) {
   return (
     text
       .replace(/^\.version .*$/m, `.version ${version}`)
-      .replace(/^\/\/.*\n/gm, '')
+      .replace(/\s*\/\/.*$/gm, '')
       // A hint about unread bytes, which PTX before 8.3 does not know.
-      .replace(/^\s*\.pragma "used_bytes_mask [^"]*";\n/gm, '')
-      .replace(/\n{3,}/g, '\n\n')
+      .replace(/^\s*\.pragma "used_bytes_mask [^"]*";$/gm, '')
+      .replace(/^[ \t]+|[ \t]+$/gm, '')
+      .replace(/[ \t]+/g, ' ')
+      .replace(/, /g, ',')
+      .replace(/ ?([{};]) ?/g, '$1')
+      .replace(/\n{2,}/g, '\n')
+      // Register and label names are a third of the text.
+      .replace(/%(rd|rs|r|fd|f|p)(?=[\d<])/g, (_, kind) => registers[kind])
+      .replace(/\$L__BB\d+_/g, 'L')
+      // Names of what is static hold a hash of where this was built.
+      .replace(/\b_ZZN\d+_INTERNAL_\w+?E(\d+)([a-z]\w*)/g, (_, length, tail) => tail.slice(0, Number(length)))
+      .replace(/\b_ZN\d+_INTERNAL_\w*?kv\d+(k[A-Z][a-z]+)E/g, '$1')
+      .replace(/\b\w+_param_(\d+)\b/g, 'P$1')
       .trimStart()
   );
 }

@@ -37,12 +37,10 @@ struct GraphCore {
   }
 
   void Open() {
-    cuda::DriverStatus status;
-    const auto driver = cuda::Driver::Open(library, &status);
-    if (!driver) throw CodedError("INFERNODE_DRIVER_UNAVAILABLE", "", std::string(cuda::DriverStateName(status.state)) + ": " + status.reason);
-    context = cuda::Context::Retain(driver, device);
+    auto session = kv::DeviceSession::Open(library.c_str(), device);
+    context = session->context();
     stream = cuda::NewStream(context);
-    runner.emplace(context, options);
+    runner.emplace(std::move(session), options);
     MoveCaches();
   }
 
@@ -82,6 +80,8 @@ Napi::Value RunOnCore(Napi::Env env, const std::shared_ptr<GraphCore>& core, Wor
           return work(*core);
         } catch (const cuda::CudaError& error) {
           throw CodedError(cuda::ResultName(error.code), error.call, error.what());
+        } catch (const kv::DriverUnavailable& error) {
+          throw CodedError("INFERNODE_DRIVER_UNAVAILABLE", "", std::string(cuda::DriverStateName(error.state)) + ": " + error.what());
         } catch (const kv::GraphArgumentError& error) {
           throw CodedError(infernode_kv_result_name(error.result), "", error.what());
         }

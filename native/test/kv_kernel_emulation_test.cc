@@ -81,7 +81,7 @@ Launch RandomLaunch() {
   if (Below(4) == 0) l.table[Below(records) * pages_per_record] = kNoPage;
   if (Below(8) == 0) l.table[Below(static_cast<uint32_t>(l.table.size()))] = static_cast<int32_t>(pages + Below(3));
   l.cache_elements = static_cast<size_t>((pages - 1) * page_stride + extent);
-  l.p = {0, 0, 0, 0, 2, records, pages, pages_per_record, page_tokens, heads, dim, 0, page_stride, page.token_stride, page.head_stride};
+  l.p = {0, 0, 0, 0, 2, records, pages, pages_per_record, page_tokens, heads, dim, l.fp16, page_stride, page.token_stride, page.head_stride};
   return l;
 }
 
@@ -112,8 +112,8 @@ void RunEmulated(const Launch& l, bool encode, const KernelParams& p) {
     emulation::RunBlock(
         [](const void* argument) {
           const auto& params = *static_cast<const KernelParams*>(argument);
-          if (e) return r ? (fp16 ? infernode_kv_encode_fp16_r(params) : infernode_kv_encode_bf16_r(params)) : fp16 ? infernode_kv_encode_fp16(params) : infernode_kv_encode_bf16(params);
-          return r ? (fp16 ? infernode_kv_decode_fp16_r(params) : infernode_kv_decode_bf16_r(params)) : fp16 ? infernode_kv_decode_fp16(params) : infernode_kv_decode_bf16(params);
+          if (e) return r ? infernode_kv_encode_r(params) : fp16 ? infernode_kv_encode_fp16(params) : infernode_kv_encode_bf16(params);
+          return r ? infernode_kv_decode_r(params) : fp16 ? infernode_kv_decode_fp16(params) : infernode_kv_decode_bf16(params);
         },
         &p);
   }

@@ -2,7 +2,7 @@
 // whole host path (driver, PTX, upload, launch, download) over the simulated libcuda, which runs the reference in the kernels' place; gpu-check
 // over the same. What does not: the PTX itself, and any timing.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -84,13 +84,17 @@ describe('emulated, not on a GPU', () => {
 });
 
 /** `.version` decides which driver loads a file; native/cuda/README.md has the table. */
-test.each([
-  ['sm80', '7.4'],
-  ['sm89', '8.1'],
-])('the committed %s image asks for PTX %s at most', (image, version) => {
-  const ptx = readFileSync(`${root}native/kvquant/cuda/kv_kernels.${image}.ptx`, 'utf8');
-  expect(ptx).toContain(`.version ${version}\n`);
-  expect(ptx).toContain(`.target sm_${image.slice(2)}`);
-  const fp8 = ptx.includes('cvt.rn.satfinite.e4m3x2.f32');
-  expect(fp8).toBe(image === 'sm89');
+const images = readdirSync(`${root}native/kvquant/cuda/ptx`);
+test.each(images)('the committed %s asks for the driver that it says, and holds its one entry', (file) => {
+  const ptx = readFileSync(`${root}native/kvquant/cuda/ptx/${file}`, 'utf8');
+  const [entry, image] = file.split('.');
+  expect(ptx).toContain(`.version ${image === 'sm89' ? '8.1' : '7.4'}\n`);
+  expect(ptx).toContain(`.target sm_${image?.slice(2)}`);
+  expect(ptx.includes('cvt.rn.satfinite.e4m3x2.f32')).toBe(image === 'sm89');
+  expect([...ptx.matchAll(/\.entry (\w+)/g)].map(([, name]) => name)).toEqual([`infernode_kv_${entry}`]);
+});
+
+test('the images together are small enough to live in a repository and in every process', () => {
+  const bytes = images.map((file) => statSync(`${root}native/kvquant/cuda/ptx/${file}`).size);
+  expect(bytes.reduce((sum, n) => sum + n, 0)).toBeLessThan(1_700_000);
 });

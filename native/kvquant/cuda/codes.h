@@ -40,6 +40,13 @@ KV_DEVICE void Unpack(Vector16 v, float* x) {
   for (int i = 0; i < 8; ++i) x[i] = ElementOf<kFp16>(w[i / 2], i % 2);
 }
 
+/// Where it is known only at run time.
+KV_DEVICE float ToFloatAs(bool fp16, uint32_t low16) { return fp16 ? ToFloat<true>(low16) : ToFloat<false>(low16); }
+KV_DEVICE void UnpackAs(bool fp16, Vector16 v, float* x) {
+  if (fp16) Unpack<true>(v, x);
+  else Unpack<false>(v, x);
+}
+
 // --- Extents: keys that compare as unsigned integers --------------------------------------------------------------------
 
 /// Symmetric codes: the bits of |x|. A NaN is above everything.
@@ -206,8 +213,9 @@ KV_DEVICE uint32_t WithQuietNans(uint32_t pair) {
 }
 
 /// One value as the output's 16 bits.
-template <bool kFp16>
-KV_DEVICE uint32_t RoundOne(float x) { return WithQuietNans<kFp16>(RoundPair<kFp16>(x, 0.0f)) & 0xFFFFu; }
+KV_DEVICE uint32_t RoundOneAs(bool fp16, float x) {
+  return (fp16 ? WithQuietNans<true>(RoundPair<true>(x, 0.0f)) : WithQuietNans<false>(RoundPair<false>(x, 0.0f))) & 0xFFFFu;
+}
 
 template <bool kFp16>
 KV_DEVICE Vector16 Pack(const float* x) {

@@ -26,6 +26,8 @@ infernode_kv_result AtEdge(char* message, size_t size, const Body& body) {
     return result == INFERNODE_KV_OK ? result : Fail(result, infernode_kv_message(result), message, size);
   } catch (const cuda::CudaError& e) {
     return Fail(e.code == cuda::kOutOfMemory ? INFERNODE_KV_NO_MEMORY : INFERNODE_KV_DEVICE_ERROR, e.what(), message, size);
+  } catch (const kv::DriverUnavailable& e) {
+    return Fail(INFERNODE_KV_DEVICE_ERROR, (std::string(cuda::DriverStateName(e.state)) + ": " + e.what()).c_str(), message, size);
   } catch (const std::bad_alloc&) {
     return Fail(INFERNODE_KV_NO_MEMORY, infernode_kv_message(INFERNODE_KV_NO_MEMORY), message, size);
   } catch (const std::exception& e) {

@@ -19,12 +19,14 @@ KV_DEVICE void DecodeEight(uint64_t codes, uint32_t header, uint32_t code, float
 }
 
 template <bool kFp16, bool kRotated>
-KV_DEVICE void PutRow(float* x, uint64_t address, uint32_t column, uint32_t lanes, float scale) {
+KV_DEVICE void PutRow(float* x, bool fp16, uint64_t address, uint32_t column, uint32_t lanes, float scale) {
   if constexpr (kRotated) {
     HadamardInLanes(x, lanes, scale);
     FlipSignsOf(x, column);
   }
-  if (address) Store16(reinterpret_cast<void*>(address), Pack<kFp16>(x));
+  if (!address) return;
+  if constexpr (kRotated) Store16(reinterpret_cast<void*>(address), fp16 ? Pack<true>(x) : Pack<false>(x));
+  else Store16(reinterpret_cast<void*>(address), Pack<kFp16>(x));
 }
 
 /// The part of the checksum of codes that are one word, or half of one (even and odd lanes hold neighbours).
@@ -56,15 +58,14 @@ KV_DEVICE uint64_t DecodeRows(const TeamJob& job) {
     }
 #pragma unroll
     for (uint32_t k = 0; k < kAhead; ++k) sum += TermOf(job, nibbles, codes[k], base + step * k + job.t.thread, address[k] != 0);
+    float x[kAhead][8];
     WithCoding(f.code, [&](auto coding) {
 #pragma unroll
-      for (uint32_t k = 0; k < kAhead; ++k) {
-        float x[8];
-        DecodeEight<coding.value>(codes[k], header[k], f.code, x);
-        PutRow<kFp16, kRotated>(x, address[k], column[k], job.split.row_vectors, scale);
-      }
+      for (uint32_t k = 0; k < kAhead; ++k) DecodeEight<coding.value>(codes[k], header[k], f.code, x[k]);
       return uint64_t{0};
     });
+#pragma unroll
+    for (uint32_t k = 0; k < kAhead; ++k) PutRow<kFp16, kRotated>(x[k], job.p.fp16, address[k], column[k], job.split.row_vectors, scale);
   }
   return sum;
 }
@@ -98,19 +99,20 @@ KV_DEVICE uint64_t DecodeChannels(const TeamJob& job) {
         const uint32_t token = tokens_a_word * (base + k * job.split.rows_at_once) + half;
         address[k] = works && token < job.split.tokens ? FastRowAddress(job.p, job.v, job.t, token) + 16 * column : 0;
       }
+      float x[kAhead][8];
       WithCoding(job.v.format.code, [&](auto coding) {
 #pragma unroll
         for (uint32_t k = 0; k < kAhead; ++k) {
-          float x[8];
 #pragma unroll
           for (int i = 0; i < 8; ++i) {
             const uint32_t byte = static_cast<uint32_t>(codes[k] >> 8 * i) & 0xFFu;
-            x[i] = DecodeBits<coding.value>(coding.value == kNibbles ? byte >> 4 * half & 15u : byte, headers[i], job.v.format.code);
+            x[k][i] = DecodeBits<coding.value>(coding.value == kNibbles ? byte >> 4 * half & 15u : byte, headers[i], job.v.format.code);
           }
-          PutRow<kFp16, kRotated>(x, address[k], column, vectors, scale);
         }
         return uint64_t{0};
       });
+#pragma unroll
+      for (uint32_t k = 0; k < kAhead; ++k) PutRow<kFp16, kRotated>(x[k], job.p.fp16, address[k], column, vectors, scale);
     }
   }
   return sum;
@@ -135,18 +137,16 @@ KV_DEVICE uint64_t DecodeTile(const TeamJob& job) {
 }
 
 /// What ParseRecordHead and the comparison with the section would say; the payload's sum is looked at last.
-template <bool kFp16>
-KV_DEVICE infernode_kv_result JudgeRecord(const SectionView& v, const RecordHead& head, uint64_t sum, uint64_t words) {
+KV_DEVICE infernode_kv_result JudgeRecord(const KernelParams& p, const SectionView& v, const RecordHead& head, uint64_t sum, uint64_t words) {
   if (head.magic != kRecordMagic || head.version != kRecordVersion || head.head_bytes != INFERNODE_KV_RECORD_HEAD) return INFERNODE_KV_BAD_RECORD;
   if (head.head_checksum != HeadChecksum(head)) return INFERNODE_KV_BAD_CHECKSUM;
-  const bool same = head.code == static_cast<uint32_t>(v.format.code) && head.grouping == static_cast<uint32_t>(v.format.grouping) && head.dtype == kFp16 && head.rotate == v.format.rotate &&
+  const bool same = head.code == static_cast<uint32_t>(v.format.code) && head.grouping == static_cast<uint32_t>(v.format.grouping) && head.dtype == p.fp16 && head.rotate == v.format.rotate &&
                     head.run == v.format.run && head.tokens == v.shape.tokens && head.heads == v.shape.heads && head.dim == v.shape.dim &&
                     head.static_scale == v.format.static_scale && head.payload_bytes == 8 * words;
   if (!same) return INFERNODE_KV_BAD_RECORD;
   return head.checksum == FinishChecksum(sum, words) ? INFERNODE_KV_OK : INFERNODE_KV_BAD_CHECKSUM;
 }
 
-template <bool kFp16>
 KV_DEVICE void VerifyRecord(const KernelParams& p, const SectionView& v, uint32_t section, uint32_t record) {
   const uint8_t* bytes = RecordOf(v, record);
   const uint64_t words = (v.layout.bytes - INFERNODE_KV_RECORD_HEAD) / 8;
@@ -156,14 +156,14 @@ KV_DEVICE void VerifyRecord(const KernelParams& p, const SectionView& v, uint32_
   const uint64_t sum = Take(&state->sum) + rest;
   state->heads_done = 0;
   const RecordHead head = *reinterpret_cast<const RecordHead*>(bytes);
-  const infernode_kv_result result = JudgeRecord<kFp16>(v, head, sum, words);
+  const infernode_kv_result result = JudgeRecord(p, v, head, sum, words);
   *OutcomeOf(p, section, record) = {result == INFERNODE_KV_OK ? head.nonfinite : 0, static_cast<uint32_t>(result), 0};
 }
 
 template <bool kFp16, bool kRotates>
 KV_DEVICE void DecodeItem(const KernelParams& p, const Split& split, uint32_t item, Shared& shared) {
   const uint32_t section = item / split.items_per_section, first = item % split.items_per_section * split.teams;
-  BeginItem<kFp16>(p, split, section, false, kRotates, shared);
+  BeginItem(p, split, section, false, kRotates, shared);
   const SectionView& v = shared.view;
   const Tile t = TileOf(p, split, section, first, threadIdx.x / (32 * split.team_warps));
   const TeamJob job{p, split, v, t, shared, CodesOf(v, t), FirstWord(v, t)};
@@ -173,14 +173,14 @@ KV_DEVICE void DecodeItem(const KernelParams& p, const Split& split, uint32_t it
     else sum = DecodeTile<kFp16, kRotates>(job);
     AddToTeam(shared, t.team, sum, 0);
   } else {
-  #pragma unroll 1
-  for (uint32_t team = 0; team < split.teams; ++team) {
+#pragma unroll 1
+    for (uint32_t team = 0; team < split.teams; ++team) {
       const Tile tile = TileOf(p, split, section, first, team);
-      if (tile.active) DecodeByRows<kFp16>(p, v, tile, shared);
+      if (tile.active) DecodeByRows(p, v, tile, shared);
     }
   }
   SyncBlock();
-  if (EndsRecord(p, shared, t, StateOf(p, section, t.record))) VerifyRecord<kFp16>(p, v, section, t.record);
+  if (EndsRecord(p, shared, t, StateOf(p, section, t.record))) VerifyRecord(p, v, section, t.record);
 }
 
 }  // namespace infernode::kv

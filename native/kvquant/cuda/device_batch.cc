@@ -29,7 +29,7 @@ DeviceBatch::DeviceBatch(const DeviceSession& session, const infernode_kv_sectio
   session.Fill(outcomes_, 0xA5);
   session.Wait();
   const infernode_kv_shape& page = section.page;
-  params_ = {sections_.get(), table_.get(), states_.get(), outcomes_.get(), 1, records, section.pages, section.pages_per_record, page.tokens, page.heads, page.dim, 0,
+  params_ = {sections_.get(), table_.get(), states_.get(), outcomes_.get(), 1, records, section.pages, section.pages_per_record, page.tokens, page.heads, page.dim, page.dtype == INFERNODE_KV_FP16,
              section.page_stride, page.token_stride, page.head_stride};
 }
 

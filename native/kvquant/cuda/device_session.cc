@@ -1,26 +1,31 @@
 #include "kvquant/cuda/device_session.h"
 
-#include <stdexcept>
-
-#include "kvquant/cuda/kernel_images.h"
+#include <cstring>
 
 namespace infernode::kv {
 
 std::unique_ptr<DeviceSession> DeviceSession::Open(const char* library, int device) {
   cuda::DriverStatus status;
   auto driver = cuda::Driver::Open(library ? library : "libcuda.so.1", &status);
-  if (!driver) throw std::runtime_error(std::string(cuda::DriverStateName(status.state)) + ": " + status.reason);
+  if (!driver) throw DriverUnavailable(status);
   return std::unique_ptr<DeviceSession>(new DeviceSession(cuda::Context::Retain(std::move(driver), device)));
 }
 
 DeviceSession::DeviceSession(cuda::ContextRef context)
     : context_(std::move(context)),
-      module_(cuda::LoadModule(context_, kKernelImages, kKernelImageCount)),
       stream_(cuda::NewStream(context_)),
       multiprocessors_(static_cast<uint32_t>(context_->Attribute(cuda::kAttributeMultiprocessorCount))) {}
 
+const LoadedKernel& DeviceSession::Kernel(bool encode, bool fp16, bool rotates) const {
+  const char* name = KernelName(encode, fp16, rotates);
+  size_t i = 0;
+  while (std::strcmp(kKernelNames[i], name) != 0) ++i;
+  if (!kernels_[i].function) kernels_[i] = LoadKernel(context_, name);
+  return kernels_[i];
+}
+
 void DeviceSession::Launch(bool encode, bool fp16, bool rotates, const KernelParams& params, uint32_t blocks) const {
-  const cuda::CUfunction kernel = cuda::FindKernel(module_.module, KernelName(encode, fp16, rotates));
+  const cuda::CUfunction kernel = Kernel(encode, fp16, rotates).function;
   void* values[] = {const_cast<KernelParams*>(&params)};
   const cuda::Current current(*context_);
   INFERNODE_CUDA(context_->driver(), cuLaunchKernel, kernel, blocks ? blocks : 2 * multiprocessors_, 1, 1, kKernelThreads, 1, 1, 0, stream_.get(), values, nullptr);

@@ -1,21 +1,33 @@
-// The KV kernels on one device: context, module and a stream, and launches into it.
+// The KV kernels on one device: context, kernels and a stream, and launches into it. Everything of the project that runs them on a device
+// (the C API, the graph runner, the check) opens it here.
 #pragma once
 
 #include <memory>
 
-#include "cuda/module.h"
+#include <iterator>
+#include <stdexcept>
+
+#include "cuda/driver.h"
 #include "kvquant/cuda/kernel_abi.h"
+#include "kvquant/cuda/kernel_images.h"
 
 namespace infernode::kv {
 
+/// There is no driver that could be opened.
+struct DriverUnavailable : std::runtime_error {
+  DriverUnavailable(const cuda::DriverStatus& status) : std::runtime_error(status.reason), state(status.state) {}
+  cuda::DriverState state;
+};
+
 class DeviceSession {
  public:
-  /// Throws CudaError, and std::runtime_error with the reason when the driver cannot be opened.
+  /// `library` NULL: libcuda.so.1. Throws CudaError and DriverUnavailable.
   static std::unique_ptr<DeviceSession> Open(const char* library, int device);
 
   const cuda::ContextRef& context() const { return context_; }
   const cuda::Stream& stream() const { return stream_; }
-  const char* image() const { return module_.image; }
+  /// Loaded when it is first asked for, which no capture allows. Not for two threads at a time.
+  const LoadedKernel& Kernel(bool encode, bool fp16, bool rotates) const;
   uint32_t Multiprocessors() const { return multiprocessors_; }
 
   /// Asynchronous. `blocks` 0: two for each multiprocessor, as many as run at a time.
@@ -32,7 +44,7 @@ class DeviceSession {
   DeviceSession(cuda::ContextRef context);
 
   cuda::ContextRef context_;
-  cuda::LoadedModule module_;
+  mutable LoadedKernel kernels_[std::size(kKernelNames)];
   cuda::Stream stream_;
   uint32_t multiprocessors_;
 };

@@ -70,7 +70,6 @@ KV_DEVICE uint64_t PutChannels(const TeamJob& job, const HeldVectors& held, uint
 
 // --- Raw ---------------------------------------------------------------------------------------------------------------------
 
-template <bool kFp16>
 KV_DEVICE uint64_t CopyTile(const TeamJob& job, uint64_t* nonfinite) {
   const uint32_t vectors = job.split.tokens * job.split.row_vectors;
   uint64_t sum = 0;
@@ -81,7 +80,7 @@ KV_DEVICE uint64_t CopyTile(const TeamJob& job, uint64_t* nonfinite) {
     Store16(job.codes + 16 * static_cast<uint64_t>(at), v);
     sum += ChecksumTerm(v.x | static_cast<uint64_t>(v.y) << 32, job.first_word + 2 * at) + ChecksumTerm(v.z | static_cast<uint64_t>(v.w) << 32, job.first_word + 2 * at + 1);
     float x[8];
-    Unpack<kFp16>(v, x);
+    UnpackAs(job.p.fp16, v, x);
 #pragma unroll
     for (int i = 0; i < 8; ++i) *nonfinite += !IsUsable(x[i]);
   }
@@ -122,7 +121,7 @@ KV_DEVICE uint64_t EncodePart(const TeamJob& job, const Course& course, bool* us
     if (k == 0) first_column = column;
   }
   Held<kFp16, kRotated> held;
-  held.Fill(address, first_column, job.split.row_vectors, kRotated ? HadamardScale(job.p.dim) : 0);
+  held.Fill(address, job.p.fp16, first_column, job.split.row_vectors, kRotated ? HadamardScale(job.p.dim) : 0);
   Scale s[kHeld];
   *usable &= IsAsymmetric(job.v.format.code) ? ScaleVectors<true>(job, held, course, first_column, s) : ScaleVectors<false>(job, held, course, first_column, s);
   if (channels) return WithCoding(job.v.format.code, [&](auto coding) { return PutChannels<coding.value>(job, held, first_column, s); });
@@ -162,7 +161,6 @@ KV_DEVICE uint64_t HeadChecksum(const RecordHead& head) {
 }
 
 /// The padding, the sum of what no team has summed, and the head; by one warp.
-template <bool kFp16>
 KV_DEVICE void FinishRecord(const KernelParams& p, const SectionView& v, uint32_t section, uint32_t record) {
   uint8_t *bytes = RecordOf(v, record), *payload = bytes + INFERNODE_KV_RECORD_HEAD;
   ZeroTail(payload, p.heads * v.layout.codes_per_head);
@@ -175,7 +173,7 @@ KV_DEVICE void FinishRecord(const KernelParams& p, const SectionView& v, uint32_
   KernelRecordState* state = StateOf(p, section, record);
   const uint64_t sum = Take(&state->sum) + rest, nonfinite = Take(&state->nonfinite);
   state->heads_done = 0;
-  RecordHead head{kRecordMagic, kRecordVersion, INFERNODE_KV_RECORD_HEAD, static_cast<uint8_t>(v.format.code), static_cast<uint8_t>(v.format.grouping), kFp16,
+  RecordHead head{kRecordMagic, kRecordVersion, INFERNODE_KV_RECORD_HEAD, static_cast<uint8_t>(v.format.code), static_cast<uint8_t>(v.format.grouping), static_cast<uint8_t>(p.fp16),
                   static_cast<uint8_t>(v.format.rotate), v.format.run, v.shape.tokens, v.shape.heads, v.shape.dim, v.format.static_scale, nonfinite, 8 * words, FinishChecksum(sum, words), 0};
   head.head_checksum = HeadChecksum(head);
   *reinterpret_cast<RecordHead*>(bytes) = head;
@@ -185,13 +183,13 @@ KV_DEVICE void FinishRecord(const KernelParams& p, const SectionView& v, uint32_
 template <bool kFp16, bool kRotates>
 KV_DEVICE void EncodeItem(const KernelParams& p, const Split& split, uint32_t item, Shared& shared) {
   const uint32_t section = item / split.items_per_section, first = item % split.items_per_section * split.teams;
-  BeginItem<kFp16>(p, split, section, true, kRotates, shared);
+  BeginItem(p, split, section, true, kRotates, shared);
   const SectionView& v = shared.view;
   const Tile t = TileOf(p, split, section, first, threadIdx.x / (32 * split.team_warps));
   const TeamJob job{p, split, v, t, shared, CodesOf(v, t), FirstWord(v, t)};
   if (v.fast) {
     uint64_t sum = 0, nonfinite = 0;
-    if (v.format.code == INFERNODE_KV_RAW) sum = CopyTile<kFp16>(job, &nonfinite);
+    if (v.format.code == INFERNODE_KV_RAW) sum = CopyTile(job, &nonfinite);
     else sum = EncodeTile<kFp16, kRotates>(job);
     AddToTeam(shared, t.team, sum, nonfinite);
   }
@@ -202,11 +200,11 @@ KV_DEVICE void EncodeItem(const KernelParams& p, const Split& split, uint32_t it
     const Tile again = TileOf(p, split, section, first, team);
     if (!again.active) continue;
     if (threadIdx.x == 0) shared.sum[team] = 0;
-    EncodeByRows<kFp16>(p, v, again, shared);
+    EncodeByRows(p, v, again, shared);
   }
   Fence();
   SyncBlock();
-  if (EndsRecord(p, shared, t, StateOf(p, section, t.record))) FinishRecord<kFp16>(p, v, section, t.record);
+  if (EndsRecord(p, shared, t, StateOf(p, section, t.record))) FinishRecord(p, v, section, t.record);
 }
 
 }  // namespace infernode::kv

@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "kvquant/cuda/kernel_abi.h"
-#include "kvquant/cuda/kernel_images.h"
 
 namespace infernode::kv {
 namespace {
@@ -52,19 +51,18 @@ std::vector<size_t> CheckSections(const GraphOptions& o) {
 
 }  // namespace
 
-GraphRunner::GraphRunner(cuda::ContextRef context, GraphOptions options) : context_(std::move(context)), options_(std::move(options)) {
+GraphRunner::GraphRunner(std::unique_ptr<DeviceSession> session, GraphOptions options)
+    : session_(std::move(session)), context_(session_->context()), options_(std::move(options)) {
   CheckCounts(options_);
   section_record_bytes_ = CheckSections(options_);
   for (const size_t bytes : section_record_bytes_) record_bytes_ += bytes;
   if (record_bytes_ > kMaxBufferBytes / options_.capacity) Refuse(INFERNODE_KV_NO_MEMORY, "capacity: the buffers would pass 64 GiB");
-  module_ = cuda::LoadModule(context_, kKernelImages, kKernelImageCount);
   const bool fp16 = options_.sections[0].page.dtype == INFERNODE_KV_FP16;
   // Either kernel does every format; the one for rotation is faster where most sections rotate.
   const auto rotating = std::count_if(options_.sections.begin(), options_.sections.end(), [](const infernode_kv_section& s) { return s.format.rotate != 0; });
   const bool rotates = 2 * static_cast<size_t>(rotating) > options_.sections.size();
-  kernel_ = cuda::FindKernel(module_.module, KernelName(options_.encode, fp16, rotates));
-  if (options_.thread_blocks == 0) options_.thread_blocks = 2 * static_cast<uint32_t>(context_->Attribute(cuda::kAttributeMultiprocessorCount));
-  stream_ = cuda::NewStream(context_);
+  kernel_ = session_->Kernel(options_.encode, fp16, rotates).function;
+  if (options_.thread_blocks == 0) options_.thread_blocks = 2 * session_->Multiprocessors();
   const size_t bytes = LayoutOf(options_.capacity).end, slots = options_.counts.size() + 1;
   device_ = cuda::DeviceMemory(context_, bytes);
   pinned_ = cuda::PinnedMemory(context_, bytes);
@@ -74,7 +72,7 @@ GraphRunner::GraphRunner(cuda::ContextRef context, GraphOptions options) : conte
   stats_.device_bytes = device_.bytes() + sections_.bytes() + states_.bytes();
   stats_.pinned_bytes = pinned_.bytes() + pinned_sections_.bytes();
   const cuda::Current current(*context_);
-  INFERNODE_CUDA(context_->driver(), cuMemsetD8Async, states_.get(), 0, states_.bytes(), stream_.get());
+  INFERNODE_CUDA(context_->driver(), cuMemsetD8Async, states_.get(), 0, states_.bytes(), session_->stream().get());
   Wait();
 }
 
@@ -107,7 +105,7 @@ void GraphRunner::WriteSections(size_t slot, uint32_t count) {
     records += count * section_record_bytes_[i];
   }
   const cuda::Current current(*context_);
-  INFERNODE_CUDA(context_->driver(), cuMemcpyHtoDAsync_v2, sections_.get() + slot * SectionTableBytes(), table, SectionTableBytes(), stream_.get());
+  INFERNODE_CUDA(context_->driver(), cuMemcpyHtoDAsync_v2, sections_.get() + slot * SectionTableBytes(), table, SectionTableBytes(), session_->stream().get());
 }
 
 /// The chain itself, into the stream or into the capture that the stream is in.
@@ -115,15 +113,15 @@ void GraphRunner::Issue(size_t slot, uint32_t count) {
   const Layout layout = LayoutOf(count);
   const infernode_kv_section& s = options_.sections[0];
   const KernelParams params{sections_.get() + slot * SectionTableBytes(), device_.get(), states_.get(), device_.get() + layout.outcomes,
-                            static_cast<uint32_t>(options_.sections.size()), count, s.pages, s.pages_per_record, s.page.tokens, s.page.heads, s.page.dim, 0,
+                            static_cast<uint32_t>(options_.sections.size()), count, s.pages, s.pages_per_record, s.page.tokens, s.page.heads, s.page.dim, s.page.dtype == INFERNODE_KV_FP16,
                             s.page_stride, s.page.token_stride, s.page.head_stride};
   const cuda::Current current(*context_);
   const cuda::Driver& driver = context_->driver();
   const size_t up = options_.encode ? layout.records : layout.outcomes, down = options_.encode ? layout.records : layout.outcomes;
   void* values[] = {const_cast<KernelParams*>(&params)};
-  INFERNODE_CUDA(driver, cuMemcpyHtoDAsync_v2, device_.get(), pinned_.get(), up, stream_.get());
-  INFERNODE_CUDA(driver, cuLaunchKernel, kernel_, options_.thread_blocks, 1, 1, kKernelThreads, 1, 1, 0, stream_.get(), values, nullptr);
-  INFERNODE_CUDA(driver, cuMemcpyDtoHAsync_v2, pinned_.as<uint8_t>() + down, device_.get() + down, layout.end - down, stream_.get());
+  INFERNODE_CUDA(driver, cuMemcpyHtoDAsync_v2, device_.get(), pinned_.get(), up, session_->stream().get());
+  INFERNODE_CUDA(driver, cuLaunchKernel, kernel_, options_.thread_blocks, 1, 1, kKernelThreads, 1, 1, 0, session_->stream().get(), values, nullptr);
+  INFERNODE_CUDA(driver, cuMemcpyDtoHAsync_v2, pinned_.as<uint8_t>() + down, device_.get() + down, layout.end - down, session_->stream().get());
 }
 
 void GraphRunner::Capture() {
@@ -135,8 +133,8 @@ void GraphRunner::Capture() {
   Wait();
   const size_t free = context_->FreeBytes();
   for (size_t slot = 0; slot < options_.counts.size(); ++slot) {
-    const cuda::Graph graph = cuda::Capture(context_, stream_, [&] { Issue(slot, options_.counts[slot]); });
-    graphs_.push_back({options_.counts[slot], cuda::Instantiate(context_, graph, stream_)});
+    const cuda::Graph graph = cuda::Capture(context_, session_->stream(), [&] { Issue(slot, options_.counts[slot]); });
+    graphs_.push_back({options_.counts[slot], cuda::Instantiate(context_, graph, session_->stream())});
     ++stats_.captures;
   }
   const size_t left = context_->FreeBytes();
@@ -163,7 +161,7 @@ GraphRun GraphRunner::Run(const int32_t* table, uint32_t count, uint8_t* records
     Issue(options_.counts.size(), count);
   } else {
     const cuda::Current current(*context_);
-    INFERNODE_CUDA(context_->driver(), cuGraphLaunch, fitting->exec.get(), stream_.get());
+    INFERNODE_CUDA(context_->driver(), cuGraphLaunch, fitting->exec.get(), session_->stream().get());
   }
   Wait();
   if (options_.encode) CopyRecords(count, launched, records);
@@ -216,7 +214,7 @@ void GraphRunner::ReadOutcomes(uint32_t count, uint32_t launched, GraphRun* run)
 
 void GraphRunner::Wait() {
   const cuda::Current current(*context_);
-  INFERNODE_CUDA(context_->driver(), cuStreamSynchronize, stream_.get());
+  INFERNODE_CUDA(context_->driver(), cuStreamSynchronize, session_->stream().get());
 }
 
 }  // namespace infernode::kv

@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "cuda/module.h"
+#include "kvquant/cuda/device_session.h"
 #include "kvquant/infernode_kv.h"
 
 namespace infernode::kv {
@@ -58,7 +58,7 @@ struct GraphArgumentError : std::invalid_argument {
 class GraphRunner {
  public:
   /// Allocates; captures nothing. Throws CudaError and GraphArgumentError.
-  GraphRunner(cuda::ContextRef context, GraphOptions options);
+  GraphRunner(std::unique_ptr<DeviceSession> session, GraphOptions options);
 
   /// Device addresses of the caches, one for each section, each at least as large as its section says.
   void Bind(const std::vector<uint64_t>& caches);
@@ -94,13 +94,12 @@ class GraphRunner {
   void ReadOutcomes(uint32_t count, uint32_t launched, GraphRun* run) const;
   void Wait();
 
-  cuda::ContextRef context_;
+  std::unique_ptr<DeviceSession> session_;
+  cuda::ContextRef context_;  // the session's
   GraphOptions options_;
   std::vector<size_t> section_record_bytes_;
   size_t record_bytes_ = 0;  // of one record of each section
-  cuda::LoadedModule module_;
   cuda::CUfunction kernel_ = nullptr;
-  cuda::Stream stream_;
   cuda::DeviceMemory device_, sections_, states_;
   cuda::PinnedMemory pinned_, pinned_sections_;
   std::vector<uint64_t> caches_;

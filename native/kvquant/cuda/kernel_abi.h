@@ -13,12 +13,15 @@ namespace infernode::kv {
 
 inline constexpr uint32_t kKernelThreads = 256;
 
-/// Entry names, in both PTX images. Every kernel does every format; those with `_r` are fast for rotated formats and slow for
-/// others, those without the other way round. So a launch of sections with and without rotation is right, but two launches are faster.
-inline constexpr const char* kKernelNames[] = {"infernode_kv_encode_bf16",   "infernode_kv_encode_fp16",   "infernode_kv_decode_bf16",   "infernode_kv_decode_fp16",
-                                               "infernode_kv_encode_bf16_r", "infernode_kv_encode_fp16_r", "infernode_kv_decode_bf16_r", "infernode_kv_decode_fp16_r"};
+/// Entry names; each is a PTX image of its own, so that a driver compiles only what is launched. Every kernel does every format; those with `_r`
+/// are fast for rotated formats and slow for others, those without the other way round. So a launch of sections with and without rotation
+/// is right, but two launches are faster. The kernels with `_r` take both types.
+inline constexpr const char* kKernelNames[] = {"infernode_kv_encode_bf16", "infernode_kv_encode_fp16", "infernode_kv_decode_bf16",
+                                               "infernode_kv_decode_fp16", "infernode_kv_encode_r",    "infernode_kv_decode_r"};
 
-constexpr const char* KernelName(bool encode, bool fp16, bool rotates) { return kKernelNames[(rotates ? 4 : 0) + (encode ? 0 : 2) + (fp16 ? 1 : 0)]; }
+constexpr const char* KernelName(bool encode, bool fp16, bool rotates) {
+  return kKernelNames[rotates ? (encode ? 4 : 5) : (encode ? 0 : 2) + (fp16 ? 1 : 0)];
+}
 
 /// The K or the V of one layer, and where its records go; in device memory. Sections of one launch share shape and block table,
 /// not formats: keys and values of all layers go in one launch.
@@ -62,7 +65,8 @@ struct KernelParams {
   uint64_t outcomes;   ///< KernelOutcome[section_count][records]
   uint32_t section_count, records;
   uint32_t pages, pages_per_record;  ///< entries from 0 to below `pages` are pages; others but kNoPage are BAD_TABLE
-  uint32_t page_tokens, heads, dim, reserved;
+  uint32_t page_tokens, heads, dim;
+  uint32_t fp16;       ///< 1: elements are fp16; 0: bf16
   int64_t page_stride, token_stride, head_stride;  ///< in elements, as in infernode_kv_section
 };
 static_assert(sizeof(KernelParams) == 88, "shared with device code");

@@ -17,17 +17,33 @@ KV_DEVICE void RunItems(const KernelParams& p) {
 
 }  // namespace infernode::kv
 
-// Blocks an SM: three leave 80 registers a thread; the rotated paths hold 64 floats alone.
-#define KV_ENTRY(name, fp16, encode, rotates, blocks)                                                                                \
-  extern "C" __global__ void __launch_bounds__(infernode::kv::kKernelThreads, blocks) name(const infernode::kv::KernelParams p) { \
-    infernode::kv::RunItems<fp16, encode, rotates>(p);                                                                               \
+#define KV_ENTRY(name, fp16, encode, rotates)                                                                                   \
+  extern "C" __global__ void __launch_bounds__(infernode::kv::kKernelThreads, 2) name(const infernode::kv::KernelParams p) { \
+    infernode::kv::RunItems<fp16, encode, rotates>(p);                                                                          \
   }
 
-KV_ENTRY(infernode_kv_encode_bf16, false, true, false, 2)
-KV_ENTRY(infernode_kv_encode_fp16, true, true, false, 2)
-KV_ENTRY(infernode_kv_decode_bf16, false, false, false, 2)
-KV_ENTRY(infernode_kv_decode_fp16, true, false, false, 2)
-KV_ENTRY(infernode_kv_encode_bf16_r, false, true, true, 2)
-KV_ENTRY(infernode_kv_encode_fp16_r, true, true, true, 2)
-KV_ENTRY(infernode_kv_decode_bf16_r, false, false, true, 2)
-KV_ENTRY(infernode_kv_decode_fp16_r, true, false, true, 2)
+// scripts/generate-ptx.mjs makes an image of each entry: KV_ONE is its number in kKernelNames. Others take all of them.
+#ifdef KV_ONE
+#define KV_WANTED(number) KV_ONE == number
+#else
+#define KV_WANTED(number) 1
+#endif
+#if KV_WANTED(0)
+KV_ENTRY(infernode_kv_encode_bf16, false, true, false)
+#endif
+#if KV_WANTED(1)
+KV_ENTRY(infernode_kv_encode_fp16, true, true, false)
+#endif
+#if KV_WANTED(2)
+KV_ENTRY(infernode_kv_decode_bf16, false, false, false)
+#endif
+#if KV_WANTED(3)
+KV_ENTRY(infernode_kv_decode_fp16, true, false, false)
+#endif
+// Their type is a parameter: `fp16` plays no part.
+#if KV_WANTED(4)
+KV_ENTRY(infernode_kv_encode_r, false, true, true)
+#endif
+#if KV_WANTED(5)
+KV_ENTRY(infernode_kv_decode_r, false, false, true)
+#endif

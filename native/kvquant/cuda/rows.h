@@ -28,12 +28,11 @@ KV_DEVICE uint32_t SlotsOf(const SectionView& v) {
   return v.format.grouping == INFERNODE_KV_CHAN ? v.shape.dim : v.format.grouping == INFERNODE_KV_RUN ? static_cast<uint32_t>(RunsPerRow(v.format, v.shape)) : 1;
 }
 
-template <bool kFp16>
 KV_DEVICE void LoadRow(const KernelParams& p, const SectionView& v, const Tile& t, uint32_t token, Shared& shared) {
   const auto* from = reinterpret_cast<const uint16_t*>(RowAddress(p, v, t, token));
 #pragma unroll 1
   for (uint32_t d = threadIdx.x; d < p.dim; d += kKernelThreads) {
-    const float x = ToFloat<kFp16>(from[d]);
+    const float x = ToFloatAs(p.fp16, from[d]);
     shared.row[d] = v.format.rotate ? FromBits(Bits(x) ^ SignBit(d)) : x;
   }
   SyncBlock();
@@ -118,21 +117,19 @@ KV_DEVICE void EncodeRow(const SectionView& v, uint32_t token, uint8_t* codes, S
 }
 
 /// `raw`: the values as they are.
-template <bool kFp16>
 KV_DEVICE uint32_t CopyRowOut(const KernelParams& p, const SectionView& v, const Tile& t, uint32_t token, uint8_t* codes) {
   const auto* from = reinterpret_cast<const uint16_t*>(RowAddress(p, v, t, token));
   auto* to = reinterpret_cast<uint16_t*>(codes) + static_cast<uint64_t>(token) * p.dim;
   uint32_t nonfinite = 0;
 #pragma unroll 1
   for (uint32_t d = threadIdx.x; d < p.dim; d += kKernelThreads) {
-    nonfinite += !IsUsable(ToFloat<kFp16>(from[d]));
+    nonfinite += !IsUsable(ToFloatAs(p.fp16, from[d]));
     to[d] = from[d];
   }
   return nonfinite;
 }
 
 /// The whole block comes here; `t` is the tile that is made, whoever's it was. Adds to its team's sum and count.
-template <bool kFp16>
 KV_DEVICE void EncodeByRows(const KernelParams& p, const SectionView& v, const Tile& t, Shared& shared) {
   uint8_t* codes = CodesOf(v, t);
   uint32_t* headers = HeadersOf(v, t);
@@ -143,7 +140,7 @@ KV_DEVICE void EncodeByRows(const KernelParams& p, const SectionView& v, const T
     ClearSlots(v, shared);
 #pragma unroll 1
     for (uint32_t token = 0; token < v.shape.tokens; ++token) {
-      LoadRow<kFp16>(p, v, t, token, shared);
+      LoadRow(p, v, t, token, shared);
       nonfinite += MeasureRow(v, token, shared);
     }
     MakeScales(v, headers, 0, shared);
@@ -151,10 +148,10 @@ KV_DEVICE void EncodeByRows(const KernelParams& p, const SectionView& v, const T
 #pragma unroll 1
   for (uint32_t token = 0; token < v.shape.tokens; ++token) {
     if (raw) {
-      nonfinite += CopyRowOut<kFp16>(p, v, t, token, codes);
+      nonfinite += CopyRowOut(p, v, t, token, codes);
       continue;
     }
-    LoadRow<kFp16>(p, v, t, token, shared);
+    LoadRow(p, v, t, token, shared);
     if (!spanning) {
       ClearSlots(v, shared);
       nonfinite += MeasureRow(v, token, shared);
@@ -176,7 +173,6 @@ KV_DEVICE float DecodeAny(uint32_t code, uint32_t bits, uint32_t header) {
 }
 
 /// The whole block comes here. Sums nothing: the team that ends the record does.
-template <bool kFp16>
 KV_DEVICE void DecodeByRows(const KernelParams& p, const SectionView& v, const Tile& t, Shared& shared) {
   const uint8_t* codes = CodesOf(v, t);
   const uint32_t* headers = HeadersOf(v, t);
@@ -202,7 +198,7 @@ KV_DEVICE void DecodeByRows(const KernelParams& p, const SectionView& v, const T
     if (v.format.rotate) HadamardInBlock(shared.row, p.dim);
 #pragma unroll 1
     for (uint32_t d = threadIdx.x; d < p.dim; d += kKernelThreads)
-      to[d] = static_cast<uint16_t>(RoundOne<kFp16>(v.format.rotate ? FromBits(Bits(shared.row[d]) ^ SignBit(d)) : shared.row[d]));
+      to[d] = static_cast<uint16_t>(RoundOneAs(p.fp16, v.format.rotate ? FromBits(Bits(shared.row[d]) ^ SignBit(d)) : shared.row[d]));
     SyncBlock();
   }
 }

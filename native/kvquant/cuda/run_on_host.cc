@@ -38,14 +38,16 @@ bool RunKernelOnHost(const char* name, const void* params, size_t bytes) {
   while (kernel < std::size(kKernelNames) && std::strcmp(name, kKernelNames[kernel]) != 0) ++kernel;
   if (kernel == std::size(kKernelNames) || bytes != sizeof p) return false;
   std::memcpy(&p, params, sizeof p);
-  if (p.dim > kKernelMaxDim) return false;
+  // A kernel of one type must not be given the other.
+  if (p.dim > kKernelMaxDim || p.fp16 > 1 || (kernel < 4 && kernel % 2 != p.fp16)) return false;
+  const bool encode = kernel < 2 || kernel == 4;
   for (uint32_t i = 0; i < p.section_count; ++i) {
     const KernelSection& s = At<const KernelSection>(p.sections)[i];
-    const infernode_kv_section section = SectionOf(p, s, kernel % 2 == 0 ? INFERNODE_KV_BF16 : INFERNODE_KV_FP16);
+    const infernode_kv_section section = SectionOf(p, s, p.fp16 ? INFERNODE_KV_FP16 : INFERNODE_KV_BF16);
     size_t record_bytes = 0;
     if (infernode_kv_section_record_bytes(&section, &record_bytes) != INFERNODE_KV_OK || record_bytes != s.record_bytes) return false;
     for (uint32_t r = 0; r < p.records; ++r)
-      At<KernelOutcome>(p.outcomes)[size_t{i} * p.records + r] = RunRecord(kernel % 4 < 2, section, s, At<const int32_t>(p.table) + size_t{r} * p.pages_per_record, r);
+      At<KernelOutcome>(p.outcomes)[size_t{i} * p.records + r] = RunRecord(encode, section, s, At<const int32_t>(p.table) + size_t{r} * p.pages_per_record, r);
   }
   return true;
 }

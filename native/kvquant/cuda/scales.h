@@ -40,9 +40,38 @@ struct Held {
     return e;
   }
 
+  /// Of each of the 8 columns over the vectors that are there; of no meaning where the first is not.
+  template <bool kAsymmetric>
+  KV_MEMBER void ExtentsOfColumns(Extent* e) const {
+    if constexpr (kRotated) {
+#pragma unroll
+      for (uint32_t k = 0; k < kHeld; ++k)
+#pragma unroll
+        for (int i = 0; i < 8; ++i)
+          if (There(k)) Widen<kAsymmetric>(e[i], floats[k][i]);
+    } else {
+      constexpr uint32_t mask = kAsymmetric ? 0xFFFFFFFFu : 0x7FFF7FFFu;
+      uint32_t high[4], low[4];
+#pragma unroll
+      for (uint32_t k = 0; k < kHeld; ++k) {
+        const uint32_t w[4] = {packed[k].x, packed[k].y, packed[k].z, packed[k].w};
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+          if (k == 0) high[i] = w[i] & mask, low[i] = w[i];
+          else if (There(k)) high[i] = MaxPair<kFp16>(high[i], w[i] & mask), low[i] = kAsymmetric ? MinPair<kFp16>(low[i], w[i]) : 0;
+        }
+      }
+#pragma unroll
+      for (int i = 0; i < 8; ++i) {
+        Widen<kAsymmetric>(e[i], ElementOf<kFp16>(high[i / 2], i % 2));
+        if constexpr (kAsymmetric) Widen<true>(e[i], ElementOf<kFp16>(low[i / 2], i % 2));
+      }
+    }
+  }
+
   /// Vectors at the addresses (0: none), all asked for before the first is used. `column` is their place in a row:
   /// one for all, since a rotated row is 1 to 32 vectors, a power of two, and vectors are multiples of 32 or rows apart.
-  KV_MEMBER void Fill(const uint64_t* address, uint32_t column, uint32_t lanes, float scale) {
+  KV_MEMBER void Fill(const uint64_t* address, bool fp16, uint32_t column, uint32_t lanes, float scale) {
     Vector16 v[kHeld];
 #pragma unroll
     for (uint32_t k = 0; k < kHeld; ++k) {
@@ -52,7 +81,7 @@ struct Held {
 #pragma unroll
     for (uint32_t k = 0; k < kHeld; ++k) {
       if constexpr (kRotated) {
-        Unpack<kFp16>(v[k], floats[k]);
+        UnpackAs(fp16, v[k], floats[k]);
         FlipSignsOf(floats[k], column);
         HadamardInLanes(floats[k], lanes, scale);
       } else {
@@ -87,7 +116,8 @@ KV_DEVICE uint64_t VectorAddress(const TeamJob& job, uint32_t at, uint32_t* colu
 
 // --- Rows --------------------------------------------------------------------------------------------------------------------
 
-/// Extents of 8 vectors become those of their groups: a lane is left with those from FirstOwned on, one or 8 / lanes of them.
+/// Extents of 8 vectors become those of their groups, of 4 to 32 lanes: a lane is left with one of them, or with two where groups have
+/// 4 lanes, from FirstOwned on.
 template <bool kAsymmetric>
 KV_DEVICE void ReduceGroups(Extent* e, uint32_t lanes) {
   const auto halve = [&](uint32_t n, uint32_t m) {
@@ -103,8 +133,8 @@ KV_DEVICE void ReduceGroups(Extent* e, uint32_t lanes) {
       e[i] = kept;
     }
   };
-  if (lanes >= 2) halve(8, lanes / 2);
-  if (lanes >= 4) halve(4, lanes / 4);
+  halve(8, lanes / 2);
+  halve(4, lanes / 4);
   if (lanes >= 8) halve(2, lanes / 8);
   for (uint32_t m = lanes / 16; m > 0; m /= 2) {
     Extent other{0, ShuffleXor(e[0].high, m)};
@@ -129,16 +159,16 @@ KV_DEVICE void ShareScales(Scale* s, uint32_t lanes) {
     }
   };
   if (lanes >= 8) widen(1, lanes / 8);
-  if (lanes >= 4) widen(2, lanes / 4);
-  if (lanes >= 2) widen(4, lanes / 2);
+  widen(2, lanes / 4);
+  widen(4, lanes / 2);
 }
 
 /// Which of the 8 vectors' groups is the first that a lane has after ReduceGroups.
 KV_DEVICE uint32_t FirstOwned(uint32_t lanes) {
   const uint32_t lane = threadIdx.x;
   uint32_t first = 0;
-  if (lanes >= 2 && lane & lanes / 2) first += 4;
-  if (lanes >= 4 && lane & lanes / 4) first += 2;
+  if (lane & lanes / 2) first += 4;
+  if (lane & lanes / 4) first += 2;
   if (lanes >= 8 && lane & lanes / 8) first += 1;
   return first;
 }
@@ -157,12 +187,12 @@ KV_DEVICE bool ScaleRows(const TeamJob& job, const HeldVectors& held, const Cour
 #pragma unroll
   for (uint32_t k = 0; k < kHeld; ++k) e[k] = held.template ExtentAt<kAsymmetric>(k);
   ReduceGroups<kAsymmetric>(e, lanes);
-  const uint32_t owned = lanes >= 8 ? 1 : kHeld / lanes, first = FirstOwned(lanes);
+  const uint32_t owned = lanes >= 8 ? 1 : 2, first = FirstOwned(lanes);
   const bool writes = job.t.active && (lanes <= 8 || (threadIdx.x & (lanes / 8 - 1)) == 0);
   uint32_t* headers = HeadersOf(job.v, job.t);
   bool usable = true;
 #pragma unroll
-  for (uint32_t i = 0; i < kHeld; ++i) {
+  for (uint32_t i = 0; i < kHeld / (kLeastRun / 8); ++i) {
     if (i >= owned) continue;
     usable &= IsUsable<kAsymmetric>(e[i]);
     s[i] = ScaleOf<kAsymmetric>(e[i], TopOf(job.v.format.code));
@@ -217,14 +247,7 @@ KV_DEVICE bool ScaleChannels(const TeamJob& job, const HeldVectors& held, uint32
 #pragma unroll 1
   for (uint32_t d = job.t.thread; d < job.p.dim; d += 32 * job.split.team_warps) low[d] = 0xFFFFFFFFu, high[d] = 0;
   Extent e[8];
-#pragma unroll
-  for (uint32_t k = 0; k < kHeld; ++k) {
-    float x[8];
-    held.Get(k, x);
-#pragma unroll
-    for (int i = 0; i < 8; ++i)
-      if (held.There(k)) Widen<kAsymmetric>(e[i], x[i]);
-  }
+  held.template ExtentsOfColumns<kAsymmetric>(e);
   SyncBlock();
   if (held.There(0)) {
 #pragma unroll

@@ -15,6 +15,9 @@ constexpr uint32_t kWarps = kKernelThreads / 32;
 /// 16-byte vectors that a thread holds at a time: 8 KiB of input a warp in flight.
 constexpr uint32_t kHeld = 8;
 
+/// Shortest group along a row that is fast: shorter ones would cost the kernels a scale for each vector, and nobody stores g8 or g16.
+constexpr uint32_t kLeastRun = 32;
+
 /// Exact division by multiplication, for a x n below 2^32.
 struct Divisor {
   uint32_t magic;  ///< 2^32 / n, rounded up; 0 for n = 1
@@ -84,16 +87,15 @@ KV_DEVICE bool TakesVectors(const KernelParams& p, const Split& split, const Sec
   if (rotates && !(IsPowerOfTwo(split.row_vectors) && split.row_vectors <= 32)) return false;
   if (v.format.grouping == INFERNODE_KV_HEAD || v.format.grouping == INFERNODE_KV_CHAN) return split.rows_at_once * (kHeld / 2) >= (split.tokens + 1) / 2;
   const uint32_t run = v.format.grouping == INFERNODE_KV_TOK ? p.dim : v.format.run;
-  return run % 8 == 0 && p.dim % run == 0 && IsPowerOfTwo(run / 8) && run / 8 <= 32;
+  return run % kLeastRun == 0 && p.dim % run == 0 && IsPowerOfTwo(run / 8) && run / 8 <= 32;
 }
 
-template <bool kFp16>
 KV_DEVICE SectionView ViewOf(const KernelParams& p, const Split& split, uint32_t index, bool encode, bool rotates) {
   SectionView v;
   v.section = reinterpret_cast<const KernelSection*>(p.sections)[index];
   const KernelSection& s = v.section;
   v.format = {static_cast<infernode_kv_code>(s.code), static_cast<infernode_kv_grouping>(s.grouping), s.run, s.rotate, s.static_scale};
-  v.shape = {kFp16 ? INFERNODE_KV_FP16 : INFERNODE_KV_BF16, split.tokens, p.heads, p.dim, 0, 0};
+  v.shape = {p.fp16 ? INFERNODE_KV_FP16 : INFERNODE_KV_BF16, split.tokens, p.heads, p.dim, 0, 0};
   v.layout = LayOut(v.format, v.shape);
   v.row = DivisorOf(split.row_vectors ? split.row_vectors : 1), v.page = DivisorOf(p.page_tokens);
   v.whole_words = v.layout.codes_per_head % 8 == 0;
@@ -102,10 +104,9 @@ KV_DEVICE SectionView ViewOf(const KernelParams& p, const Split& split, uint32_t
 }
 
 /// One thread fills it, and the counts of the teams; the whole block comes here.
-template <bool kFp16>
 KV_DEVICE void BeginItem(const KernelParams& p, const Split& split, uint32_t index, bool encode, bool rotates, Shared& shared) {
   SyncBlock();
-  if (threadIdx.x == 0) shared.view = ViewOf<kFp16>(p, split, index, encode, rotates);
+  if (threadIdx.x == 0) shared.view = ViewOf(p, split, index, encode, rotates);
   SyncBlock();
   if (threadIdx.x < kWarps) shared.sum[threadIdx.x] = shared.nonfinite[threadIdx.x] = 0, shared.redo[threadIdx.x] = !shared.view.fast;
   SyncBlock();
