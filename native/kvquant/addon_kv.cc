@@ -1,8 +1,10 @@
 // The Node-API face of libinfernode_kv: typed arrays in and out, nothing computed here.
 #include "kvquant/addon_kv.h"
 
+#include <cmath>
 #include <string>
 
+#include "boundary/js_error.h"
 #include "kvquant/infernode_kv.h"
 
 namespace infernode {
@@ -103,8 +105,8 @@ Napi::Value KvRecordOrder(const Napi::CallbackInfo& info) {
 double NumberOf(const Napi::Object& object, const char* name) {
   const Napi::Value value = object.Get(name);
   const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
-  if (!(number >= 1 && number <= INFERNODE_KV_MAX_ELEMENTS)) Throw(object.Env(), INFERNODE_KV_BAD_SHAPE);
-  return number;
+  if (number >= 1 && number <= INFERNODE_KV_MAX_ELEMENTS && number == std::floor(number)) return number;
+  throw boundary::ToJs(object.Env(), boundary::CodedError(infernode_kv_result_name(INFERNODE_KV_BAD_SHAPE), "", std::string(name) + ": expected a whole number from 1 to 2^30"));
 }
 
 infernode_kv_path PathOf(const Napi::Value& value) {

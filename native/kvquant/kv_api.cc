@@ -68,6 +68,7 @@ infernode_kv_result infernode_kv_record_order(const infernode_kv_format* format,
                                               size_t code_bytes, uint8_t* out) {
   const infernode_kv_result result = CheckBuffers(format, shape, code_bytes, SIZE_MAX);
   if (result != INFERNODE_KV_OK) return result;
+  if (!codes || !out) return INFERNODE_KV_SHORT_BUFFER;
   const size_t per_head = CodeBytesPerHead(*format, *shape);
   if (IsRaw(*format)) {
     std::memcpy(out, codes, per_head * shape->heads);

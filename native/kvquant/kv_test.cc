@@ -10,6 +10,7 @@
 
 #include "kvquant/checksum.h"
 #include "kvquant/infernode_kv.h"
+#include "kvquant/infernode_kv_graph.h"
 
 extern "C" int infernode_kv_test_from_c(void);
 
@@ -258,6 +259,18 @@ void TestRefusals() {
     edit(s);
     return encode(s, 512, table, 2, out.data, 8192);
   };
+  Expect(with([](auto& s) { s.page.dim = 0; }) == INFERNODE_KV_BAD_SHAPE && with([](auto& s) { s.pages = 0; }) == INFERNODE_KV_BAD_SHAPE, "no dim, no pages");
+  Expect(with([](auto& s) { s.pages = 0x80000000u; }) == INFERNODE_KV_SHORT_BUFFER, "2^31 pages in a small cache");
+  Expect(infernode_kv_encode_paged(nullptr, INFERNODE_KV_SIMD, nullptr, cache.data(), 512, table, 2, out.data, 8192, nullptr, nullptr) != INFERNODE_KV_OK &&
+             infernode_kv_encode_paged(nullptr, INFERNODE_KV_SIMD, &good, nullptr, 512, table, 2, out.data, 8192, nullptr, nullptr) == INFERNODE_KV_SHORT_BUFFER &&
+             encode(good, 512, nullptr, 2, out.data, 8192) == INFERNODE_KV_SHORT_BUFFER && encode(good, 512, table, 2, nullptr, 8192) == INFERNODE_KV_SHORT_BUFFER,
+         "pointers that are not there");
+  Expect(infernode_kv_encode_paged(nullptr, static_cast<infernode_kv_path>(7), &good, cache.data(), 512, table, 2, out.data, 8192, nullptr, nullptr) == INFERNODE_KV_NO_PATH, "an unknown path");
+  infernode_kv_graph_error error{};
+  Expect(infernode_kv_graph_capture(nullptr, &error) == INFERNODE_KV_SHORT_BUFFER && std::strstr(error.message, "graph"), "a graph that is not there");
+  Expect(infernode_kv_graph_create(nullptr, 0, nullptr, nullptr, &error) == INFERNODE_KV_SHORT_BUFFER && std::strstr(error.message, "options"), "no options");
+  Expect(infernode_kv_graph_run(nullptr, table, 2, out.data, 8192, nullptr, &error) == INFERNODE_KV_SHORT_BUFFER, "a run without a graph");
+  infernode_kv_graph_destroy(nullptr);
   Expect(with([](auto& s) { s.page_stride = 255; }) == INFERNODE_KV_BAD_STRIDE, "overlapping pages");
   Expect(with([](auto& s) { s.page_stride = INT64_MAX; }) == INFERNODE_KV_BAD_STRIDE, "an enormous page stride");
   Expect(with([](auto& s) { s.page.token_stride = INT64_MAX; }) == INFERNODE_KV_BAD_STRIDE, "an enormous token stride");

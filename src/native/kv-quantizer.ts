@@ -49,7 +49,7 @@ export function encodeRecords(
   table: Int32Array,
   path: KvPath = 'simd',
 ): KvEncodedRecords {
-  refuseLongCalls(section, table);
+  checkSection(section, table, cache);
   return checked(() => loadAddon().kvEncodeRecords(path, section, cache, table));
 }
 
@@ -61,7 +61,10 @@ export function decodeRecords(
   cache: Uint16Array,
   path: KvPath = 'simd',
 ): void {
-  refuseLongCalls(section, table);
+  checkSection(section, table, cache);
+  checkArray('records', records, Uint8Array, 0);
+  const twice = table.findIndex((block, i) => table.indexOf(block) !== i);
+  if (twice >= 0) refuse(`table[${twice}]: block ${table[twice]} is named twice`);
   checked(() => loadAddon().kvDecodeRecords(path, section, records, table, cache));
 }
 
@@ -75,25 +78,71 @@ export function readRecord(bytes: Uint8Array): KvRecordInfo {
   }
 }
 
-function refuseLongCalls({ blockTokens, heads, dim }: KvSection, table: Int32Array): void {
-  const values = blockTokens * heads * dim * table.length;
+function refuse(message: string): never {
+  throw new InfernodeError('argument-invalid', message);
+}
+
+/** A detached array has no elements left, so it is too short here. */
+function checkArray(
+  name: string,
+  array: unknown,
+  type: typeof Uint16Array | typeof Int32Array | typeof Uint8Array,
+  length: number,
+): void {
+  if (!(array instanceof type)) refuse(`${name}: expected a ${type.name}`);
+  const detached = array.byteLength === 0 && length > 0 ? ', or its ArrayBuffer is detached' : '';
+  if (array.length < length)
+    refuse(`${name}: expected at least ${length} elements, got ${array.length}${detached}`);
+}
+
+/** 2^30, the limit of the library on each of them. */
+const maxCount = 2 ** 30;
+
+/** What the library would refuse by its kind, refused by its name. */
+function checkSection(section: KvSection, table: Int32Array, cache: Uint16Array): void {
+  for (const name of ['blockTokens', 'heads', 'dim', 'blocks', 'blocksPerRecord'] as const) {
+    const value = section[name];
+    if (!Number.isInteger(value) || value < 1 || value > maxCount)
+      refuse(`${name}: expected 1 to ${maxCount}, got ${value}`);
+  }
+  if (!['bf16', 'fp16'].includes(section.dtype)) refuse(`dtype: expected bf16 or fp16, got ${section.dtype}`);
+  if (!['nhd', 'hnd'].includes(section.layout)) refuse(`layout: expected nhd or hnd, got ${section.layout}`);
+  const { blockTokens, heads, dim, blocks, blocksPerRecord } = section;
+  const blockValues = blockTokens * heads * dim;
+  checkArray('table', table, Int32Array, 0);
+  if (table.length % blocksPerRecord !== 0)
+    refuse(`table: expected ${blocksPerRecord} entries for each record, got ${table.length}`);
+  const outside = table.findIndex((block) => block < 0 || block >= blocks);
+  if (outside >= 0) refuse(`table[${outside}]: expected 0 to ${blocks - 1}, got ${table[outside]}`);
+  checkArray('cache', cache, Uint16Array, table.length > 0 ? blocks * blockValues : 0);
+  const values = blockValues * table.length;
   if (values > maxValuesPerCall)
-    throw new InfernodeError(
-      'argument-invalid',
-      `table: expected at most ${maxValuesPerCall} values in one call, got ${values}`,
-    );
+    refuse(`table: expected at most ${maxValuesPerCall} values in one call, got ${values}`);
 }
 
 const corruptCodes = new Set(['INFERNODE_KV_BAD_RECORD', 'INFERNODE_KV_BAD_CHECKSUM']);
+
+/** What is left for the library to refuse, by the argument that each result is about. */
+const argumentOf: Record<string, string> = {
+  INFERNODE_KV_BAD_FORMAT: 'format',
+  INFERNODE_KV_BAD_SHAPE: 'shape',
+  INFERNODE_KV_BAD_STRIDE: 'layout',
+  INFERNODE_KV_BAD_TABLE: 'table',
+  INFERNODE_KV_NO_PATH: 'path',
+  INFERNODE_KV_SHORT_BUFFER: 'buffer',
+};
 
 function checked<T>(call: () => T): T {
   try {
     return call();
   } catch (error) {
     if (error instanceof InfernodeError) throw error;
-    const corrupt = corruptCodes.has(String((error as { code?: unknown }).code));
-    throw new InfernodeError(corrupt ? 'record-corrupt' : 'argument-invalid', messageOf(error), {
-      cause: error,
-    });
+    const code = String((error as { code?: unknown }).code);
+    const argument = argumentOf[code];
+    throw new InfernodeError(
+      corruptCodes.has(code) ? 'record-corrupt' : 'argument-invalid',
+      argument ? `${argument}: ${messageOf(error)}` : messageOf(error),
+      { cause: error },
+    );
   }
 }

@@ -12,6 +12,12 @@ const release = `${root}build/Release`;
 const has = (program: string): boolean => spawnSync(program, ['--version'], { stdio: 'ignore' }).status === 0;
 const widths = ['avx512', 'avx2', 'portable'];
 
+function run(program: string, ...options: string[]): string {
+  const env = { ...process.env, ASAN_OPTIONS: 'detect_leaks=0' };
+  const { status, stdout, stderr } = spawnSync(program, options, { encoding: 'utf8', timeout: 180_000, env });
+  return status === 0 ? stdout : `status ${status}\n${stdout}\n${stderr}`;
+}
+
 function runKvTest(program: string, width: string, rounds: number): string {
   const { status, stdout, stderr } = spawnSync(program, ['11', String(rounds)], {
     encoding: 'utf8',
@@ -35,7 +41,12 @@ describe('as built', () => {
 describe.runIf(canSanitize)('with sanitizers (needs CMake)', () => {
   const build = `${root}build/sanitize`;
 
-  test('builds', () => void buildWithSanitizers('kv_test'), 600_000);
+  // One build for all that is tested here, the kernels' emulation included.
+  test(
+    'builds',
+    () => void buildWithSanitizers('kv_test', 'kv_record_fuzz', 'kv_kernel_emulation_test'),
+    600_000,
+  );
 
   test.each(widths)(
     '%s',
@@ -44,7 +55,22 @@ describe.runIf(canSanitize)('with sanitizers (needs CMake)', () => {
     },
     200_000,
   );
+
+  test('any bytes as a record', () => {
+    expect(run(`${build}/Release/infernode-kv-record-fuzz`, '3', '20000')).toMatch(/ 0 broken\n$/);
+  }, 200_000);
+
+  test('the emulated kernels', () => {
+    const output = run(`${build}/Release/infernode-kv-kernel-emulation-test`, '2', '8');
+    expect(output).toMatch(/8 rounds, 0 failures\n$/);
+  }, 200_000);
 });
+
+test(
+  'what the record parser lets through, mutated at random, decodes to the same bits on both paths',
+  () => expect(run(`${release}/infernode-kv-record-fuzz`, '7', '100000')).toMatch(/ 0 broken\n$/),
+  120_000,
+);
 
 test.runIf(has('nm'))('the shared library exports its headers and nothing else', () => {
   const header = ['infernode_kv.h', 'infernode_kv_graph.h']
