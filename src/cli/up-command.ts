@@ -13,7 +13,7 @@ export function addUpCommand(program: Command): void {
       '127.0.0.1:8080',
     )
     .option('--nodes <n>', 'simulated nodes (with real GPUs there is one)', count, 2)
-    .option('--gpus <n>', 'GPUs per node', count, 4)
+    .option('--gpus <n>', 'GPUs per node (default: 4 simulated ones, or those that the driver lists)', count)
     .option('--engines <n>', 'engines per node, sharing its GPUs evenly', count, 2)
     .option('--model <name>', 'model to serve; required for vLLM on real GPUs')
     .addOption(
@@ -37,9 +37,10 @@ Examples:
   infernode up --json --gateway 127.0.0.1:0  for scripts
   infernode up --model meta-llama/Llama-3.1-8B-Instruct --gpus 1 --engines 1`,
     )
-    .action(async (options: RunUpOptions) => {
+    .action(async (options: Omit<RunUpOptions, 'gpus'> & { gpus?: number }) => {
       const { runUp } = await import('./up/run-up.js');
-      await runUp(options);
+      const { gpusPerNode } = await import('./up/plan-cluster.js');
+      await runUp({ ...options, gpus: options.gpus ?? gpusPerNode(options) });
     });
 }
 

@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { stringify } from 'yaml';
 import { createSimulatedNode } from '../../sim/gpu-scenario.js';
@@ -30,6 +30,15 @@ export const defaultModel = 'meta-llama/Llama-3.1-8B-Instruct';
 /** The driver's own marks; NVML itself is opened by the agent, never here. */
 export function hasNvidiaDriver(): boolean {
   return existsSync('/proc/driver/nvidia/version') || existsSync('/dev/nvidiactl');
+}
+
+/** GPUs of a simulated node that is not told otherwise. */
+const simulatedGpus = 4;
+
+/** How many GPUs a node has when nobody says: on real ones what the driver lists, at least one. */
+export function gpusPerNode({ simulate }: { simulate: boolean }, proc = '/proc/driver/nvidia/gpus'): number {
+  if (simulate || !hasNvidiaDriver()) return simulatedGpus;
+  return Math.max(1, existsSync(proc) ? readdirSync(proc).length : 1);
 }
 
 export function findOnPath(program: string, path = process.env['PATH'] ?? ''): string | null {
