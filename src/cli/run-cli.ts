@@ -6,6 +6,10 @@ import { createProgram } from './create-program.js';
 const exitUsage = 2;
 
 export async function runCli(argv: readonly string[]): Promise<void> {
+  // A reader that has seen enough, such as `head`, is no failure of ours. Long-running processes outlive it: they have a handler too.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
   try {
     await createProgram().parseAsync(argv);
   } catch (error) {
