@@ -168,6 +168,9 @@ void Call::ObeyDelays() {
 }
 
 bool Call::Hangs() const {
+  // The lock is the driver's: a process that was killed in the call leaves it taken, so that the next process waits as well.
+  const bool waits_for_events = function_ == Function::nvmlEventSetWait_v2;
+  if (scenario_->global_lock && !scenario_->hangs.empty() && !waits_for_events) return true;
   const auto matches = [&](const Rule& rule) { return rule.Matches(function_, position_); };
   return std::any_of(scenario_->hangs.begin(), scenario_->hangs.end(), matches);
 }

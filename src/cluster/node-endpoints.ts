@@ -28,6 +28,7 @@ export function endpointsOf(state: NodeState, { nodeSilent, sameMachine }: NodeV
       engineId: engine.id,
       incarnation: engine.incarnation,
       url: engine.url,
+      ...(engine.apiKey === undefined ? {} : { apiKey: engine.apiKey }),
       servedModels: engine.servedModels,
       engineState: unusable === null ? engine.state : 'failed',
       engineReason: unusable ?? engine.reason,

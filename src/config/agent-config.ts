@@ -22,6 +22,10 @@ function whyNotDegradable({ adapter, args, degradation }: z.infer<typeof templat
     : null;
 }
 
+const hostName = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9.:-]*$|^::$/, 'expected an address or a host name without a port');
+
 /** How an engine is started: chosen by name from anywhere, written only here, on the node. */
 const templateFields = z.strictObject({
   /** What speaks on the other side: vLLM, or another OpenAI-compatible server (`engine/openai-servers.ts`). */
@@ -36,6 +40,12 @@ const templateFields = z.strictObject({
   /** `seen`: CUDA graphs for the batch sizes that this engine really ran; `engine`: for those that vLLM chooses. */
   captureSizes: z.enum(['engine', 'seen']).default('engine'),
   gpus: z.int().min(0).max(64).default(1),
+  /**
+   * Address that the engine binds so that coordinators on other machines reach it; absent: loopback. The agent then makes a key for each
+   * start and hands it to coordinators only (design decision 11). `advertise`: what they call, where it is not the address bound.
+   */
+  listen: hostName.optional(),
+  advertise: hostName.optional(),
   maxConcurrentRequests: z.int().min(1).max(65536).default(256),
   /** Without any progress in the engine's log; every step forward renews it. */
   startTimeoutMs: z
@@ -71,10 +81,39 @@ const defaultCommands = {
   'llama.cpp': ['llama-server'],
 } as const;
 
+/** An engine beyond loopback answers to its key only, and only vLLM takes one that no process list shows. */
+function whyNotReachable({
+  adapter,
+  listen,
+  advertise,
+  env,
+}: z.infer<typeof templateFields>): { path: string[]; message: string }[] {
+  if (listen === undefined)
+    return advertise === undefined ? [] : [{ path: ['advertise'], message: 'needs listen beside it' }];
+  const anyAddress = ['0.0.0.0', '::'].includes(listen) && advertise === undefined;
+  return [
+    ...(adapter === 'vllm'
+      ? []
+      : [
+          {
+            path: ['listen'],
+            message: `only adapter vllm takes a key; put a front before ${adapter} and attach that`,
+          },
+        ]),
+    ...(anyAddress
+      ? [{ path: ['advertise'], message: `listen ${listen} needs the address that coordinators call` }]
+      : []),
+    ...('VLLM_API_KEY' in env
+      ? [{ path: ['env'], message: 'VLLM_API_KEY is made for each start where listen is set; leave it out' }]
+      : []),
+  ];
+}
+
 export const templateSchema = templateFields
   .superRefine((template, context) => {
     const message = whyNotDegradable(template);
     if (message !== null) context.addIssue({ code: 'custom', path: ['degradation'], message });
+    for (const issue of whyNotReachable(template)) context.addIssue({ code: 'custom', ...issue });
   })
   .transform((template) => ({
     ...template,

@@ -9,6 +9,8 @@ export interface EndpointState {
   engineId: string;
   incarnation: string;
   url: string;
+  /** Shown to the engine in place of the client's own; absent: none is wanted. */
+  apiKey?: string;
   servedModels: readonly string[];
   engineState: EngineState;
   /** Reason of the engine's state, for errors and logs. */

@@ -70,6 +70,8 @@ export interface EngineStatus {
   servedModels: string[];
   /** Base URL, such as `http://127.0.0.1:8001`. */
   url: string;
+  /** That it wants to be shown; absent on loopback. Told to coordinators only, and never logged. */
+  apiKey?: string | undefined;
   deviceUuids: string[];
   /** Start counter kept on disk, as a string; a new one clears what is remembered of the engine. */
   incarnation: string;

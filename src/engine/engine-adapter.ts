@@ -15,6 +15,8 @@ export interface EngineCommand {
 export interface EnginePlace {
   host: string;
   port: number;
+  /** That clients must show; `null` on loopback. Never on a command line. */
+  apiKey: string | null;
   /** First of the ports that are the engine's own for talking to its workers. */
   internalPort: number;
   deviceUuids: readonly string[];

@@ -35,6 +35,8 @@ export interface RunFacts {
   incarnation: number;
   port: number;
   url: string;
+  /** Of an engine beyond loopback; the file is its owner's alone. */
+  apiKey?: string;
   deviceUuids: string[];
   argvHash: string;
   /** Boot under which it was launched; in another boot it does not exist. */

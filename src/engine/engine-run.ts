@@ -20,6 +20,7 @@ export interface EngineRunOptions {
   incarnation: number;
   runDir: string;
   url: string;
+  apiKey: string | undefined;
   port: number;
   deviceUuids: readonly string[];
   record: KeeperRecord;
@@ -38,6 +39,8 @@ export class EngineRun {
   readonly incarnation: number;
   readonly runDir: string;
   readonly url: string;
+  /** Of an engine beyond loopback. */
+  readonly apiKey: string | undefined;
   readonly port: number;
   readonly deviceUuids: readonly string[];
   readonly startedAtMs: number;
@@ -68,6 +71,7 @@ export class EngineRun {
     this.incarnation = options.incarnation;
     this.runDir = options.runDir;
     this.url = options.url;
+    this.apiKey = options.apiKey;
     this.port = options.port;
     this.deviceUuids = options.deviceUuids;
     this.startedAtMs = options.startedAtMs;

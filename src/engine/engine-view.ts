@@ -45,8 +45,8 @@ export class EngineView {
   }
 
   /** A run is there, launched or taken over, and is not known to serve yet. */
-  runs({ url, leaderPid: pid, incarnation, deviceUuids }: EngineRun, reason: string): void {
-    const changes = { url, pid, deviceUuids: [...deviceUuids], incarnation: String(incarnation) };
+  runs({ url, apiKey, leaderPid: pid, incarnation, deviceUuids }: EngineRun, reason: string): void {
+    const changes = { url, apiKey, pid, deviceUuids: [...deviceUuids], incarnation: String(incarnation) };
     this.show('starting', reason, { ...changes, evicting: false });
   }
 

@@ -53,7 +53,7 @@ export class LiveRun {
     this.#engineId = engineId;
     this.run = run;
     this.#context = context;
-    this.probe = new EngineProbe({ url: run.url, adapter });
+    this.probe = new EngineProbe({ url: run.url, adapter, apiKey: run.apiKey });
     this.#progress = new ProgressWatch({
       engineId,
       run: { deviceUuids: () => run.deviceUuids, leaderPid: run.leaderPid, runDir: run.runDir },

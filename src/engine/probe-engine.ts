@@ -23,6 +23,7 @@ export interface MetricsAnswer {
 export interface EngineProbeOptions {
   url: string;
   adapter: EngineAdapter;
+  apiKey?: string | undefined;
   timeoutMs?: number;
 }
 
@@ -34,13 +35,15 @@ export class EngineProbe {
   readonly #url: string;
   readonly #adapter: EngineAdapter;
   readonly #timeoutMs: number;
+  readonly #headers: Record<string, string>;
   /** vLLM closes idle connections after 5 s, so ours go sooner. */
   readonly #agent = new Agent({ connections: 4, keepAliveTimeout: 3000, keepAliveMaxTimeout: 4000 });
 
-  constructor({ url, adapter, timeoutMs = defaultTimeoutMs }: EngineProbeOptions) {
+  constructor({ url, adapter, apiKey, timeoutMs = defaultTimeoutMs }: EngineProbeOptions) {
     this.#url = url.replace(/\/$/, '');
     this.#adapter = adapter;
     this.#timeoutMs = timeoutMs;
+    this.#headers = apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
   }
 
   async health(): Promise<HealthAnswer> {
@@ -94,7 +97,7 @@ export class EngineProbe {
     try {
       const response = await request(`${this.#url}/v1/completions`, {
         method: 'POST',
-        headers: { 'content-type': 'application/json' },
+        headers: { ...this.#headers, 'content-type': 'application/json' },
         body: JSON.stringify({ model, prompt: 'a', max_tokens: 1 }),
         dispatcher: this.#agent,
         headersTimeout: 0,
@@ -113,7 +116,8 @@ export class EngineProbe {
     try {
       const response = await request(this.#url + path, {
         method: 'POST',
-        ...(body ? { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } } : {}),
+        headers: { ...this.#headers, ...(body ? { 'content-type': 'application/json' } : {}) },
+        ...(body ? { body: JSON.stringify(body) } : {}),
         dispatcher: this.#agent,
         headersTimeout: limitMs,
         signal: AbortSignal.timeout(limitMs),
@@ -131,6 +135,7 @@ export class EngineProbe {
 
   async #get(path: string): Promise<{ status: number; body: string }> {
     const response = await request(this.#url + path, {
+      headers: this.#headers,
       dispatcher: this.#agent,
       signal: AbortSignal.timeout(this.#timeoutMs),
     });

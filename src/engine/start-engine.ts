@@ -1,6 +1,7 @@
 /** One start: a port, the record on disk, the keeper with the engine under it, and the connection to the keeper. */
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import type { TemplateConfig } from '../config/agent-config.js';
+import { formatAddress } from '../config/listen-address.js';
 import { maskArguments } from '../config/secret-values.js';
 import type { EngineCommand } from './engine-adapter.js';
 import { adapterOf } from './engine-adapters.js';
@@ -23,17 +24,19 @@ export interface StartRequest {
   means: Pick<StartMeans, 'compileCacheDir' | 'extraArgs'>;
 }
 
-/** Engines listen on loopback only (design decision 11). */
-const host = '127.0.0.1';
+/** Where an engine listens unless its template says otherwise (design decision 11). */
+const loopback = '127.0.0.1';
+/** 256 bits, as much as anybody can guess. */
+const keyBytes = 32;
 /** Other agents of this machine may hold names of ports that look free. */
 const maxPortTries = 20;
 
 /** Rejects with one sentence; nothing runs then. */
 export async function startEngine(request: StartRequest): Promise<EngineRun> {
-  const { context, store, record } = request;
+  const { context, store, record, template } = request;
   let preferred = record.run?.port ?? null;
   for (let tries = 1; ; tries++) {
-    const port = await context.ports.claim(host, preferred);
+    const port = await context.ports.claim(template.listen ?? loopback, preferred);
     try {
       return await launchOn(port, request);
     } catch (error) {
@@ -47,12 +50,15 @@ export async function startEngine(request: StartRequest): Promise<EngineRun> {
 }
 
 async function launchOn(port: number, request: StartRequest): Promise<EngineRun> {
-  const { context, store, record, deviceUuids } = request;
-  const { argv, env } = await commandOn(port, request);
+  const { context, store, record, template, deviceUuids } = request;
+  const { listen, advertise = listen ?? loopback } = template;
+  const apiKey = listen === undefined ? null : randomBytes(keyBytes).toString('base64url');
+  const { argv, env } = await commandOn(port, apiKey, request);
   const facts: RunFacts = {
     incarnation: record.incarnation,
     port,
-    url: `http://${host}:${port}`,
+    url: `http://${formatAddress({ host: advertise, port })}`,
+    ...(apiKey === null ? {} : { apiKey }),
     deviceUuids,
     argvHash: createHash('sha256').update(argv.join('\0')).digest('hex'),
     bootId: store.bootId,
@@ -78,11 +84,18 @@ async function launchOn(port: number, request: StartRequest): Promise<EngineRun>
 }
 
 /** For the program that is installed; the whole line is in the log, for a person to try by hand. */
-async function commandOn(port: number, request: StartRequest): Promise<EngineCommand> {
+async function commandOn(port: number, apiKey: string | null, request: StartRequest): Promise<EngineCommand> {
   const { context, record, template, deviceUuids, means } = request;
   const command = await adapterOf(template).command(
     template,
-    { host, port, internalPort: internalPortOf(port), deviceUuids, ...means },
+    {
+      host: template.listen ?? loopback,
+      port,
+      apiKey,
+      internalPort: internalPortOf(port),
+      deviceUuids,
+      ...means,
+    },
     process.env,
   );
   const { argv, version, notes } = command;
@@ -107,6 +120,7 @@ export async function connectRun(
     incarnation: facts.incarnation,
     runDir,
     url: facts.url,
+    apiKey: facts.apiKey,
     port: facts.port,
     deviceUuids: facts.deviceUuids,
     record: keeper,

@@ -120,13 +120,14 @@ function shutdownTimeout({ args, stopGraceMs }: TemplateConfig, { flags }: VllmP
 /** Contract 1.3 and 2: equal block hashes in every process, parsable logs, ports of its own, patience as long as ours. */
 function ownVariables(
   { args, startTimeoutMs }: TemplateConfig,
-  { internalPort, compileCacheDir }: EnginePlace,
+  { internalPort, compileCacheDir, apiKey }: EnginePlace,
 ): Record<string, string> {
   return {
     PYTHONHASHSEED: '0',
     NO_COLOR: '1',
     VLLM_PORT: String(internalPort),
     VLLM_ENGINE_READY_TIMEOUT_S: String(Math.ceil(startTimeoutMs / 1000)),
+    ...(apiKey === null ? {} : { VLLM_API_KEY: apiKey }),
     ...(compileCacheDir === null ? {} : { VLLM_CACHE_ROOT: compileCacheDir }),
     ...(valuesOf(args, '--kv-transfer-config')
       ? { VLLM_NIXL_SIDE_CHANNEL_PORT: String(internalPort + sideChannelOffset) }

@@ -98,5 +98,5 @@ function forward(
 
 /** A key per start that the agent hands to coordinators; the client's own never goes to an engine. */
 function apiKeyOf({ endpoint }: Lease): string | undefined {
-  return (endpoint as { apiKey?: string } | undefined)?.apiKey;
+  return endpoint?.apiKey;
 }

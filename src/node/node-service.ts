@@ -10,6 +10,7 @@ import type { NodeServiceHandlers } from '../rpc/generated/infernode/node/v1/Nod
 import type { NodeUpdate } from '../rpc/generated/infernode/node/v1/NodeUpdate.js';
 import type { WatchNodeRequest__Output } from '../rpc/generated/infernode/node/v1/WatchNodeRequest.js';
 import { reasonOf, toServiceError } from '../rpc/grpc-status.js';
+import { roleOf } from '../rpc/authorize-calls.js';
 import { deviceToProto, engineToProto, nodeToProto, nodeUpdateToProto } from '../rpc/node-state-proto.js';
 import type { Logger } from '../runtime/logger.js';
 import { engineCalls, type EngineControl } from './engine-calls.js';
@@ -135,9 +136,11 @@ function watchWith({
       stop();
     });
     call.on('drain', () => subscription?.drained());
+    // Whoever may only look gets no key of an engine.
+    const withKeys = roleOf(call.metadata) !== 'viewer';
     try {
       subscription = publisher.subscribe(
-        { write: (update) => call.write(nodeUpdateToProto(update)), end: () => call.end() },
+        { write: (update) => call.write(nodeUpdateToProto(update, { withKeys })), end: () => call.end() },
         call.request.coordinator,
       );
     } catch (thrown) {

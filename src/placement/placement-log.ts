@@ -42,7 +42,10 @@ export class RecordedPlacement extends InMemoryModelPlacement {
   }
 
   override upsert(state: EndpointState, weight = 1): void {
-    this.#write({ op: 'upsert', state, weight });
+    // The log is for people to pass around.
+    const shown = { ...state };
+    delete shown.apiKey;
+    this.#write({ op: 'upsert', state: shown, weight });
     super.upsert(state, weight);
   }
 

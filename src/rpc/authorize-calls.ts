@@ -5,7 +5,7 @@
 import { ServerInterceptingCall, status, type Metadata, type ServerInterceptor } from '@grpc/grpc-js';
 import type { PeerCertificate } from 'node:tls';
 import type { TlsConfig } from '../config/tls-config.js';
-import { mayCall, requiredRole, type Caller } from '../domain/access.js';
+import { mayCall, requiredRole, roles, type Caller, type Role } from '../domain/access.js';
 import { InfernodeError } from '../domain/error-codes.js';
 import type { Logger } from '../runtime/logger.js';
 import { TokenVerifier } from './credentials.js';
@@ -14,6 +14,14 @@ import { toServiceError } from './grpc-status.js';
 /** Streams that change only the view of load: too many to write each down. */
 const notAudited = new Set(['ReportWork', 'Place', 'Release', 'FirstToken']);
 const maxLoggedRequest = 1_000;
+/** Where handlers find the role of their caller. */
+const roleKey = 'infernode-caller-role';
+
+/** Of the caller of a call that was let through; `viewer`, the least, where the listener did not say. */
+export function roleOf(metadata: Metadata): Role {
+  const [role] = metadata.get(roleKey);
+  return roles.find((one) => one === role) ?? 'viewer';
+}
 
 export function authorizeCalls(tls: TlsConfig | undefined, logger: Logger): ServerInterceptor {
   const tokens = tls?.tokenFile ? new TokenVerifier(tls.tokenFile) : null;
@@ -35,6 +43,8 @@ export function authorizeCalls(tls: TlsConfig | undefined, logger: Logger): Serv
               call.sendStatus(statusOf(error));
               return;
             }
+            // In place of whatever the caller wrote there.
+            metadata.set(roleKey, caller.role);
             nextMetadata(metadata);
           },
           onReceiveMessage: (message, nextMessage) => {

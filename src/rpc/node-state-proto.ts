@@ -53,7 +53,14 @@ const driverFailures = [
 
 // --- writing ---
 
-export function nodeToProto(state: NodeState, agentVersion: string): Node {
+/** Writes one engine; which one decides whether the key goes along. */
+type EngineWriter = (engine: EngineStatus) => Engine;
+
+export function nodeToProto(
+  state: NodeState,
+  agentVersion: string,
+  writeEngine: EngineWriter = engineToProto,
+): Node {
   return {
     name: state.node,
     machineId: state.machineId,
@@ -63,12 +70,15 @@ export function nodeToProto(state: NodeState, agentVersion: string): Node {
     cordons: state.cordons.map(cordonToProto),
     conditions: state.conditions.map(conditionToProto),
     devices: state.devices.map(deviceToProto),
-    engines: state.engines.map(engineToProto),
+    engines: state.engines.map(writeEngine),
     agentVersion,
   };
 }
 
-export function nodeDeltaToProto(delta: NodeStateDelta): NodeDelta {
+export function nodeDeltaToProto(
+  delta: NodeStateDelta,
+  writeEngine: EngineWriter = engineToProto,
+): NodeDelta {
   return {
     epoch: delta.epoch,
     baseRevision: String(delta.baseRevision),
@@ -78,17 +88,21 @@ export function nodeDeltaToProto(delta: NodeStateDelta): NodeDelta {
     conditions: delta.conditions && { conditions: delta.conditions.map(conditionToProto) },
     devices: delta.devices.map(deviceToProto),
     removedDevices: delta.removedDevices,
-    engines: delta.engines.map(engineToProto),
+    engines: delta.engines.map(writeEngine),
     removedEngines: delta.removedEngines,
   };
 }
 
-export function nodeUpdateToProto(update: NodeStateUpdate): NodeUpdate {
+/** `withKeys`: for a reader who may send requests to the engines. */
+export function nodeUpdateToProto(update: NodeStateUpdate, { withKeys = false } = {}): NodeUpdate {
+  const writeEngine: EngineWriter = withKeys
+    ? (engine) => ({ ...engineToProto(engine), apiKey: engine.apiKey })
+    : engineToProto;
   switch (update.kind) {
     case 'snapshot':
-      return { snapshot: nodeToProto(update.state, update.agentVersion) };
+      return { snapshot: nodeToProto(update.state, update.agentVersion, writeEngine) };
     case 'delta':
-      return { delta: nodeDeltaToProto(update.delta) };
+      return { delta: nodeDeltaToProto(update.delta, writeEngine) };
     case 'heartbeat':
       return { heartbeat: { epoch: update.epoch, revision: String(update.revision) } };
     case 'work':
@@ -256,6 +270,7 @@ export function engineFromProto(engine: Engine__Output): EngineStatus {
     stateSinceMs: engine.stateSinceUnixMs,
     servedModels: engine.servedModels,
     url: engine.url,
+    ...(engine.apiKey ? { apiKey: engine.apiKey } : {}),
     deviceUuids: engine.deviceUuids,
     incarnation: engine.incarnation,
     pid: engine.pid || null,

@@ -8,6 +8,7 @@ import type { AddressInfo } from 'node:net';
 
 const place = {
   host: '127.0.0.1',
+  apiKey: null,
   port: 20_001,
   internalPort: 20_428,
   deviceUuids: ['GPU-a'],

@@ -9,6 +9,7 @@ import { aTemplate } from '../../support/engine-fleet.js';
 const adapter = new VllmAdapter(systemClock);
 const place = {
   host: '127.0.0.1',
+  apiKey: null,
   port: 20_001,
   internalPort: internalPortOf(20_001),
   deviceUuids: ['GPU-a', 'GPU-b'],

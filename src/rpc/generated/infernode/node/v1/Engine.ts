@@ -30,6 +30,8 @@ export interface Engine {
   'standby'?: (string);
   'pressure'?: (string)[];
   'degraded'?: (string)[];
+  'apiKey'?: (string);
+  '_apiKey'?: "apiKey";
 }
 
 export interface Engine__Output {
@@ -56,4 +58,6 @@ export interface Engine__Output {
   'standby': (string);
   'pressure': (string)[];
   'degraded': (string)[];
+  'apiKey'?: (string);
+  '_apiKey'?: "apiKey";
 }
