@@ -4,10 +4,10 @@ import type { Environment } from './engine-adapter.js';
 
 /**
  * Variables of the agent that an engine must not see: it would report readiness to systemd in the agent's name, take the
- * agent's sockets or its IPC channel for its own, or read its settings.
+ * agent's sockets or its IPC channel for its own, read its settings, or want a key that nobody was told.
  */
 const strippedVariables =
-  /^(NOTIFY_SOCKET|LISTEN_(FDS|PID|FDNAMES)|WATCHDOG_(USEC|PID)|JOURNAL_STREAM|NODE_CHANNEL_\w+|INFERNODE_\w+)$/;
+  /^(NOTIFY_SOCKET|LISTEN_(FDS|PID|FDNAMES)|WATCHDOG_(USEC|PID)|JOURNAL_STREAM|NODE_CHANNEL_\w+|INFERNODE_\w+|VLLM_API_KEY)$/;
 
 /** `own` is what the agent sets unless the template says otherwise. */
 export function engineEnvironment(

@@ -53,6 +53,7 @@ describe('the command', () => {
       WATCHDOG_USEC: '1',
       NODE_CHANNEL_FD: '4',
       INFERNODE_TOKEN: 'secret',
+      VLLM_API_KEY: 'nobody was told',
       HF_TOKEN: 'kept',
       GONE: undefined,
     };
