@@ -16,7 +16,7 @@ function replicasOf(count, capacityBlocks, of = () => ({})) {
   return Array.from({ length: count }, (_, i) => ({ id: `r${i}`, capacityBlocks, ...of(i) }));
 }
 
-/** The four of the issue's targets. */
+/** The four that have targets. */
 export function mainScenarios(requests) {
   return [
     [8, 4096, 0.7],
