@@ -1,5 +1,4 @@
 /** The client of a coordinator's PlacementService, for the CLI and tests: a deadline on the call, errors with their reason. */
-import type { ClientTlsConfig } from '../config/tls-config.js';
 import { clientCredentials } from './credentials.js';
 import type { Explanation__Output } from './generated/infernode/placement/v1/Explanation.js';
 import type { LeaseAnswer__Output } from './generated/infernode/placement/v1/LeaseAnswer.js';
@@ -7,32 +6,21 @@ import type { PlaceRequest } from './generated/infernode/placement/v1/PlaceReque
 import type { Placement__Output } from './generated/infernode/placement/v1/Placement.js';
 import type { PlacementServiceClient as Stub } from './generated/infernode/placement/v1/PlacementService.js';
 import { placementProto } from './load-proto.js';
-import { unaryCall } from './unary-call.js';
-
-export interface PlacementServiceClientOptions {
-  /** `HOST:PORT` of the coordinator's control listener. */
-  address: string;
-  tls?: ClientTlsConfig;
-  /** Limit of one call, ms. */
-  deadlineMs?: number;
-}
-
-const channelOptions = {
-  'grpc.enable_http_proxy': 0,
-  'grpc.use_local_subchannel_pool': 1,
-  'grpc.max_reconnect_backoff_ms': 2_000,
-};
+import { coordinatorChannelOptions, unaryCall, type CoordinatorClientOptions } from './unary-call.js';
 
 export class PlacementServiceClient {
   readonly address: string;
   readonly #stub: Stub;
   readonly #deadlineMs: number;
 
-  constructor({ address, tls, deadlineMs = 5_000 }: PlacementServiceClientOptions) {
+  constructor({ address, tls, deadlineMs = 5_000 }: CoordinatorClientOptions) {
     const { credentials, options } = clientCredentials(tls);
     this.address = address;
     this.#deadlineMs = deadlineMs;
-    this.#stub = new placementProto.PlacementService(address, credentials, { ...channelOptions, ...options });
+    this.#stub = new placementProto.PlacementService(address, credentials, {
+      ...coordinatorChannelOptions,
+      ...options,
+    });
   }
 
   place(request: PlaceRequest): Promise<Placement__Output> {

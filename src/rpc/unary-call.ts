@@ -1,7 +1,23 @@
 /** What the clients of our services share: a deadline on each call, and errors with the peer's reason. */
 import { status, type CallOptions, type ServiceError } from '@grpc/grpc-js';
+import type { ClientTlsConfig } from '../config/tls-config.js';
 import { InfernodeError, type ErrorCode } from '../domain/error-codes.js';
 import { reasonOf } from './grpc-status.js';
+
+/** How the clients of a coordinator's services are made. */
+export interface CoordinatorClientOptions {
+  /** `HOST:PORT` of the coordinator's control listener. */
+  address: string;
+  tls?: ClientTlsConfig;
+  /** Limit of one call, ms. */
+  deadlineMs?: number;
+}
+
+export const coordinatorChannelOptions = {
+  'grpc.enable_http_proxy': 0,
+  'grpc.use_local_subchannel_pool': 1,
+  'grpc.max_reconnect_backoff_ms': 2_000,
+};
 
 /** One call and no more; the deadline counts from here. Rejects as `callError` says. */
 export function unaryCall<T>(
