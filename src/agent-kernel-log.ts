@@ -5,7 +5,7 @@ import type { DeviceHealthTracker } from './health/device-health.js';
 export function hearKernelLog(
   health: Pick<
     DeviceHealthTracker,
-    'handleKernelRecord' | 'kernelLogRestarted' | 'eventSetBroken' | 'kernelRecordsLost'
+    'handleKernelRecord' | 'kernelLogRestarted' | 'kernelLogIs' | 'eventSetBroken' | 'kernelRecordsLost'
   >,
   news: KernelNews,
 ): void {
@@ -17,6 +17,7 @@ export function hearKernelLog(
     case 'event-set':
       return health.eventSetBroken(news.broken);
     case 'status':
+      health.kernelLogIs(news.status.state);
       if (news.lost > 0) health.kernelRecordsLost(news.lost);
   }
 }

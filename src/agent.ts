@@ -254,6 +254,7 @@ class Agent implements RunningAgent {
       driver: this.#driver,
       cordons: [...this.#store.cordons, ...this.#health.nodeCordons],
       conditions: this.#health.nodeConditions,
+      unsupportedChecks: this.#health.unsupportedNodeChecks,
       devices: [...this.#health.devices],
       engines,
     });

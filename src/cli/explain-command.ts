@@ -40,7 +40,7 @@ Examples:
 }
 
 export function renderExplanation({ device, conditions, history, engines, plan }: DeviceExplanation): string {
-  const { identity, health, healthSinceMs, reason, action, cordons } = device;
+  const { identity, health, healthSinceMs, reason, action, cordons, unsupportedChecks = [] } = device;
   const serial = identity.serial === null ? '' : `, serial ${identity.serial}`;
   const lines = [
     `GPU ${identity.index}  ${identity.name}  (${identity.uuid}${serial}, PCI ${identity.pciBusId})`,
@@ -48,6 +48,7 @@ export function renderExplanation({ device, conditions, history, engines, plan }
     ...cordons.map(({ holder, reason: why }) => `  cordoned by ${holder}: ${why}`),
     ...engines.map(({ id, state, reason: why }) => `  engine ${id}: ${state}${why ? `, ${why}` : ''}`),
     `  action: ${action}; ${plan}`,
+    ...(unsupportedChecks.length ? [`  checks unsupported here: ${unsupportedChecks.join(', ')}`] : []),
   ];
   for (const { condition, title, basis, evidence, clearsWhen, incident } of conditions)
     lines.push(

@@ -16,7 +16,13 @@ export function renderStatus(cluster: ClusterState): string {
       : `${state.node}  ${watch}${reason ? `: ${reason}` : ''}  driver ${driverOf(state)}${cordonsOf(state.cordons)}`,
     ...(state === null
       ? []
-      : [...state.conditions.map(nodeCondition), ...deviceTable(state), ...engineTable(state, cluster), '']),
+      : [
+          ...state.conditions.map(nodeCondition),
+          ...silentChecks(state),
+          ...deviceTable(state),
+          ...engineTable(state, cluster),
+          '',
+        ]),
   ]);
   const models = cluster.models.map(
     ({ name, aliases, strategy, eligibleEndpoints, endpoints, inFlight }) =>
@@ -31,6 +37,11 @@ function driverOf({ driver }: NodeState): string {
 
 function nodeCondition({ severity, reason, action }: Condition): string {
   return `  node  ${severity}  ${reason}${action === 'none' ? '' : ` (wants ${action})`}`;
+}
+
+/** Neither good nor bad: this host has no source for them, such as RDMA ports. */
+function silentChecks({ unsupportedChecks }: NodeState): string[] {
+  return unsupportedChecks.length ? [`  node  checks unsupported here: ${unsupportedChecks.join(', ')}`] : [];
 }
 
 function cordonsOf(cordons: readonly { holder: string }[]): string {

@@ -43,6 +43,7 @@ function applyDelta(state: NodeState, delta: NodeStateDelta): NodeState {
     driver: delta.driver ?? state.driver,
     cordons: delta.cordons ?? state.cordons,
     conditions: delta.conditions ?? state.conditions,
+    unsupportedChecks: delta.unsupportedChecks ?? state.unsupportedChecks,
     devices: mergeByKey(state.devices, delta.devices, delta.removedDevices, (d) => d.identity.uuid),
     engines: mergeByKey(state.engines, delta.engines, delta.removedEngines, (e) => e.id),
   };

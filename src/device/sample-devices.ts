@@ -101,6 +101,7 @@ export class DeviceSampler implements Service {
     nativePath('infernode-sampler');
     await mkdir(this.#options.runDir, { recursive: true, mode: 0o700 });
     await this.#removeLeftovers();
+    this.#tell(this.#kernelListeners, { kind: 'status', status: this.#kernelLog.status, lost: 0 });
     const { clock, intervalMs, callDeadlineMs } = this.#options;
     const everyMs = Math.min(intervalMs, Math.max(20, callDeadlineMs / looksPerDeadline));
     this.#timer = clock.every(everyMs, () => this.#look('timer'));

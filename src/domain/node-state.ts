@@ -17,6 +17,8 @@ export interface NodeState {
   cordons: Cordon[];
   /** What is wrong with the node as a whole and with no device of its own. */
   conditions: Condition[];
+  /** Checks of the node as a whole that have no source on this host: neither good nor bad. */
+  unsupportedChecks: readonly string[];
   devices: DeviceStatus[];
   engines: EngineStatus[];
 }
@@ -33,6 +35,7 @@ export interface NodeStateDelta {
   driver: DriverState | null;
   cordons: Cordon[] | null;
   conditions: Condition[] | null;
+  unsupportedChecks: readonly string[] | null;
   devices: DeviceStatus[];
   /** UUIDs. */
   removedDevices: string[];

@@ -48,6 +48,8 @@ export class ConditionBook {
   /** Since when a check has seen its cause that must last before it fires, by key. */
   readonly #pending = new Map<string, number>();
   readonly #states = new Map<string, CheckState>();
+  /** Checks that nothing but the kernel log fires, while it is not read. */
+  #silent: readonly string[] = [];
   /** Made of the states when somebody asks; `null` after one has changed. */
   #unsupported: readonly string[] | null = null;
 
@@ -68,10 +70,19 @@ export class ConditionBook {
 
   /** Checks whose source this part, driver or host does not have: neither good nor bad, and shown as such. */
   unsupported(): readonly string[] {
-    this.#unsupported ??= [...this.#states]
-      .flatMap(([id, state]) => (state === 'unsupported' ? [id] : []))
-      .sort();
+    this.#unsupported ??= [
+      ...new Set([
+        ...[...this.#states].flatMap(([id, state]) => (state === 'unsupported' ? [id] : [])),
+        ...this.#silent,
+      ]),
+    ].sort();
     return this.#unsupported;
+  }
+
+  /** Checks that nobody evaluates and whose source is missing; empty when it is there. What has fired stays. */
+  setSilent(checks: readonly string[]): void {
+    this.#silent = checks;
+    this.#unsupported = null;
   }
 
   /**

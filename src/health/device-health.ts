@@ -8,7 +8,7 @@ import type { DeviceEvent, DeviceStatus, DriverState, NodeSample } from '../doma
 import { InfernodeError } from '../domain/error-codes.js';
 import type { Condition, Fault } from '../domain/health.js';
 import type { HostReadings } from '../domain/host-readings.js';
-import type { KernelRecord } from '../domain/kernel-log.js';
+import type { KernelLogStatus, KernelRecord } from '../domain/kernel-log.js';
 import { noWorkload, type Workload } from '../domain/workload.js';
 import type { Clock, Timer } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
@@ -22,6 +22,7 @@ import { FaultEar } from './hear-faults.js';
 import type { HealthHistory } from './health-history.js';
 import type { HealthMetrics } from './health-metrics.js';
 import { HostHealth } from './host-health.js';
+import { kernelLogChecks } from './kernel-log-checks.js';
 import { noHostView, type HostView } from './kernel-log-intake.js';
 import { FaultRecorder } from './record-faults.js';
 import type { StoredHealth } from './stored-health.js';
@@ -59,6 +60,7 @@ export class DeviceHealthTracker {
   readonly #host: HostHealth;
   #settings: CheckSettings;
   #workload: Readonly<Workload> = noWorkload;
+  #kernelLog: KernelLogStatus['state'] = 'waiting';
   #driverWasOpen = false;
   #driverWasReleased = false;
   #devices: DeviceStatus[];
@@ -132,6 +134,14 @@ export class DeviceHealthTracker {
     this.#ear.kernelLogRestarted();
   }
 
+  /** Without the log, what only it can tell has no source. */
+  kernelLogIs(state: KernelLogStatus['state']): void {
+    if (state === this.#kernelLog) return;
+    this.#kernelLog = state;
+    this.#silence();
+    this.#announce([]);
+  }
+
   /** Records were lost; an Xid may have been among them. */
   kernelRecordsLost(lost: number): void {
     const reason = `${lost} records of the kernel log were lost`;
@@ -192,6 +202,7 @@ export class DeviceHealthTracker {
   /** New limits hold from the next sample on. */
   reconfigure(settings: CheckSettings): void {
     this.#settings = settings;
+    this.#silence();
   }
 
   /** Throws `device-unknown`. */
@@ -242,6 +253,11 @@ export class DeviceHealthTracker {
     record.repeats.forget(check);
     this.#recorder.acknowledged(uuid, check, by);
     if (check === 'gpu_missing') this.#roster.forget(uuid);
+  }
+
+  #silence(): void {
+    const isRead = this.#kernelLog === 'reading' || this.#kernelLog === 'waiting';
+    this.#roster.setSilent(isRead ? { device: [], node: [] } : kernelLogChecks(this.#settings));
   }
 
   #noteDriver({ state }: DriverState): void {

@@ -21,6 +21,7 @@ export class DeviceRoster {
   readonly #records = new Map<string, DeviceRecord>();
   readonly #early = new BoundedQueue<ClassifiedFault>(maxEarlyFaults);
   #node: NodeSample | null = null;
+  #silentDeviceChecks: readonly string[] = [];
 
   readonly #drill: boolean;
 
@@ -62,6 +63,13 @@ export class DeviceRoster {
 
   forget(uuid: string): void {
     this.#records.delete(uuid);
+  }
+
+  /** Checks whose source is missing, of every device and of the node. */
+  setSilent({ device, node }: { device: readonly string[]; node: readonly string[] }): void {
+    this.#silentDeviceChecks = device;
+    for (const { book } of this.#records.values()) book.setSilent(device);
+    this.nodeBook.setSilent(node);
   }
 
   /** In the book of its device, or of the node; of a device that nobody has seen, when a sample shows it. */
@@ -118,6 +126,7 @@ export class DeviceRoster {
   #add(record: DeviceRecord, at: Moment): void {
     const { uuid } = record.identity;
     this.#records.set(uuid, record);
+    record.book.setSilent(this.#silentDeviceChecks);
     for (let left = this.#early.size; left > 0; left--) {
       const fault = this.#early.shift();
       if (fault?.deviceUuid === uuid) record.book.hold(fault, at);

@@ -52,10 +52,16 @@ export interface CheckThreshold {
   [companion: string]: unknown;
 }
 
+/** Where a check looks: `nvml`, `nvml_field`, `nvml_event`, `kmsg`, `sysfs`, `procfs`, `engine`, `derived` of other checks, ... */
+export interface CheckSource {
+  kind: string;
+}
+
 export interface CheckRow {
   id: string;
   title: string;
   scope: string;
+  source: CheckSource | CheckSource[];
   interval_s: number;
   threshold: CheckThreshold;
   severity: Severity | 'by_code' | 'by_value';

@@ -7,20 +7,20 @@ import type { NodeState, NodeStateDelta } from '../domain/node-state.js';
 
 /** The parts of the state that may change; absent means "as before". */
 export type NodeStateChange = Partial<
-  Pick<NodeState, 'driver' | 'cordons' | 'conditions' | 'devices' | 'engines'>
+  Pick<NodeState, 'driver' | 'cordons' | 'conditions' | 'unsupportedChecks' | 'devices' | 'engines'>
 >;
 
 /** The delta from `before` to `before` with `change`, at the next revision; `null` when nothing differs. */
 export function diffNodeState(before: NodeState, change: NodeStateChange): NodeStateDelta | null {
-  const driver = change.driver && !isDeepStrictEqual(change.driver, before.driver) ? change.driver : null;
-  const cordons =
-    change.cordons && !isDeepStrictEqual(change.cordons, before.cordons) ? change.cordons : null;
-  const conditions =
-    change.conditions && !isDeepStrictEqual(change.conditions, before.conditions) ? change.conditions : null;
+  const driver = ifOther(before.driver, change.driver);
+  const cordons = ifOther(before.cordons, change.cordons);
+  const conditions = ifOther(before.conditions, change.conditions);
+  const unsupportedChecks = ifOther(before.unsupportedChecks, change.unsupportedChecks);
   const devices = diffByKey(before.devices, change.devices ?? before.devices, (d) => d.identity.uuid);
   const engines = diffByKey(before.engines, change.engines ?? before.engines, (e) => e.id);
   const parts = [devices.changed, devices.removed, engines.changed, engines.removed];
-  if (!driver && !cordons && !conditions && parts.every((part) => part.length === 0)) return null;
+  const whole = [driver, cordons, conditions, unsupportedChecks];
+  if (whole.every((part) => part === null) && parts.every((part) => part.length === 0)) return null;
   return {
     epoch: before.epoch,
     baseRevision: before.revision,
@@ -28,6 +28,7 @@ export function diffNodeState(before: NodeState, change: NodeStateChange): NodeS
     driver,
     cordons,
     conditions,
+    unsupportedChecks,
     devices: devices.changed,
     removedDevices: devices.removed,
     engines: engines.changed,
@@ -58,11 +59,17 @@ export function mergeDeltas(first: NodeStateDelta, second: NodeStateDelta): Node
     driver: second.driver ?? first.driver,
     cordons: second.cordons ?? first.cordons,
     conditions: second.conditions ?? first.conditions,
+    unsupportedChecks: second.unsupportedChecks ?? first.unsupportedChecks,
     devices: devices.changed,
     removedDevices: devices.removed,
     engines: engines.changed,
     removedEngines: engines.removed,
   };
+}
+
+/** `null`: not given, or as before. */
+function ifOther<T>(before: T, now: T | undefined): T | null {
+  return now !== undefined && !isDeepStrictEqual(now, before) ? now : null;
 }
 
 interface KeyedDelta<T> {

@@ -64,6 +64,7 @@ export class NodeStatePublisher {
       driver: { state: 'released', reason: 'the driver has not been opened yet' },
       cordons: [],
       conditions: [],
+      unsupportedChecks: [],
       devices: [],
       engines: [],
     };

@@ -9,8 +9,11 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { runAgent } from '../../src/agent.js';
 import { agentSchema } from '../../src/config/agent-config.js';
+import { renderExplanation } from '../../src/cli/explain-command.js';
+import { renderStatus } from '../../src/cli/status-table.js';
 import type { HistoryEntry } from '../../src/domain/history.js';
 import type { NodeState } from '../../src/domain/node-state.js';
+import { kernelLogChecks } from '../../src/health/kernel-log-checks.js';
 import { NodeServiceClient } from '../../src/rpc/node-service-client.js';
 import { systemClock } from '../../src/runtime/clock.js';
 import { silentLogger } from '../../src/runtime/logger.js';
@@ -33,13 +36,13 @@ afterEach(async () => {
   rmSync(stateDir, { recursive: true, force: true });
 });
 
-async function startAgent(actions: Record<string, unknown> = {}) {
+async function startAgent(actions: Record<string, unknown> = {}, kmsg: string | null = kernelLog()) {
   const config = agentSchema.parse({
     node: { name: 'gpu-a', machineId: 'm' },
     stateDir,
     listen: { control: '127.0.0.1:0', probe: '127.0.0.1:0', metrics: '127.0.0.1:0' },
     nvml: { library: gpus.libraryPath, sampleIntervalMs: 100, callDeadlineMs: 2000, drill: true },
-    kmsg: { path: join(gpus.directory, kernelLogFile) },
+    kmsg: { path: kmsg },
     health: { actions },
     templates: { chat: { model: 'm', command: [process.execPath, fakeEngine], stopGraceMs: 2000 } },
     engines: [{ id: 'a', template: 'chat', devices: [0] }],
@@ -66,6 +69,8 @@ async function startAgent(actions: Record<string, unknown> = {}) {
     });
   return { agent, client, until, events };
 }
+
+const kernelLog = (): string => join(gpus.directory, kernelLogFile);
 
 function logXid(code: number): string {
   let line = '';
@@ -134,6 +139,35 @@ it('an Xid that only the kernel log tells isolates the device, and explain shows
     const shown = [...series].map(([, check]) => check).sort();
     return shown.length > 0 && shown.join() === (await reader.unsupportedNodeChecks()).sort().join();
   });
+});
+
+it('without a kernel log, what only it can tell is unsupported wherever somebody looks, and a device as healthy as before', async () => {
+  const { agent, client } = await startAgent({}, null);
+  const { device, node } = kernelLogChecks({});
+  let state!: NodeState;
+  await eventually('the checks are named', async () => {
+    ({ state } = await client.getNode());
+    return state.unsupportedChecks.includes('hung_task');
+  });
+  expect(state.unsupportedChecks).toEqual(expect.arrayContaining(node));
+  expect(state.devices[1]).toMatchObject({ health: 'healthy', conditions: [] });
+  expect(state.devices[1]!.unsupportedChecks).toEqual(expect.arrayContaining(device));
+
+  const watch = { address: '', watch: 'watching', reason: '', state } as const;
+  const status = renderStatus({ nodes: [watch], endpoints: [], models: [] } as never);
+  expect(status).toMatch(/node {2}checks unsupported here: .*hung_task/);
+  expect(renderExplanation(await client.explainDevice('1'))).toMatch(
+    /checks unsupported here: .*fallen_off_log/,
+  );
+  const page = await (await fetch(`http://${agent.addresses.metrics}/metrics`)).text();
+  for (const [uuid, checks] of [
+    [gpus.uuids[1], device],
+    ['', node],
+  ] as const)
+    for (const check of checks)
+      expect(page).toContain(
+        `infernode_device_check_unsupported{node="gpu-a",device="${uuid}",check="${check}"} 1`,
+      );
 });
 
 it('a wanted reset drains, lets go of the driver, runs the command, probes, and the engine is back', async () => {

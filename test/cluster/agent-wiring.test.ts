@@ -103,6 +103,25 @@ it('xid 79 is one delta: device unhealthy with its action, and the engines on it
   expect((await http(agent.addresses.probe, '/readyz')).status).toBe(200);
 });
 
+it('a kernel log that cannot be read any more is a delta: its checks have no source, on the node and on each device', async () => {
+  const { client, sampler } = await start();
+  const lost = { state: 'unreadable', reason: 'permission denied', lost: 0, invalid: 0 } as const;
+  const told = new Promise<NodeStateUpdate>((resolve) => {
+    const watch = client.watchNode({
+      onUpdate: (update) => {
+        if (update.kind === 'snapshot') sampler.emitKernelLog({ kind: 'status', status: lost, lost: 0 });
+        if (update.kind === 'delta' && update.delta.unsupportedChecks?.includes('sxid')) resolve(update);
+      },
+      onEnd: () => undefined,
+    });
+    closers.push(() => watch.cancel());
+  });
+  const missing = expect.arrayContaining(['fallen_off_log', 'rm_init_failed']) as string[];
+  expect(await told).toMatchObject({
+    delta: { devices: [{ unsupportedChecks: missing }, { unsupportedChecks: missing }] },
+  });
+});
+
 it('cordons and conditions survive an agent restart; the epoch does not', async () => {
   const first = await start();
   first.sampler.emitEvent(xid79());

@@ -125,6 +125,7 @@ describe('who is told', () => {
       driver: null,
       cordons: null,
       conditions: null,
+      unsupportedChecks: null,
       devices: [],
       removedDevices: [],
       engines: [anEngineStatus('a', { apiKey: 'secret' })],

@@ -3,6 +3,7 @@ import type { MessageTypeDefinition } from '@grpc/proto-loader';
 
 import type { AcknowledgeConditionRequest as _infernode_node_v1_AcknowledgeConditionRequest, AcknowledgeConditionRequest__Output as _infernode_node_v1_AcknowledgeConditionRequest__Output } from './infernode/node/v1/AcknowledgeConditionRequest.js';
 import type { AcquireDriverRequest as _infernode_node_v1_AcquireDriverRequest, AcquireDriverRequest__Output as _infernode_node_v1_AcquireDriverRequest__Output } from './infernode/node/v1/AcquireDriverRequest.js';
+import type { CheckSet as _infernode_node_v1_CheckSet, CheckSet__Output as _infernode_node_v1_CheckSet__Output } from './infernode/node/v1/CheckSet.js';
 import type { Condition as _infernode_node_v1_Condition, Condition__Output as _infernode_node_v1_Condition__Output } from './infernode/node/v1/Condition.js';
 import type { ConditionExplanation as _infernode_node_v1_ConditionExplanation, ConditionExplanation__Output as _infernode_node_v1_ConditionExplanation__Output } from './infernode/node/v1/ConditionExplanation.js';
 import type { ConditionSet as _infernode_node_v1_ConditionSet, ConditionSet__Output as _infernode_node_v1_ConditionSet__Output } from './infernode/node/v1/ConditionSet.js';
@@ -71,6 +72,7 @@ export interface ProtoGrpcType {
       v1: {
         AcknowledgeConditionRequest: MessageTypeDefinition<_infernode_node_v1_AcknowledgeConditionRequest, _infernode_node_v1_AcknowledgeConditionRequest__Output>
         AcquireDriverRequest: MessageTypeDefinition<_infernode_node_v1_AcquireDriverRequest, _infernode_node_v1_AcquireDriverRequest__Output>
+        CheckSet: MessageTypeDefinition<_infernode_node_v1_CheckSet, _infernode_node_v1_CheckSet__Output>
         Condition: MessageTypeDefinition<_infernode_node_v1_Condition, _infernode_node_v1_Condition__Output>
         ConditionExplanation: MessageTypeDefinition<_infernode_node_v1_ConditionExplanation, _infernode_node_v1_ConditionExplanation__Output>
         ConditionSet: MessageTypeDefinition<_infernode_node_v1_ConditionSet, _infernode_node_v1_ConditionSet__Output>

@@ -24,6 +24,7 @@ function delta(change: Partial<NodeStateDelta> = {}): NodeStateDelta {
     driver: null,
     cordons: null,
     conditions: null,
+    unsupportedChecks: null,
     devices: [],
     removedDevices: [],
     engines: [],

@@ -231,6 +231,7 @@ it('an eviction is told in the turn in which its message arrives', () => {
       driver: null,
       cordons: null,
       conditions: null,
+      unsupportedChecks: null,
       devices: [],
       removedDevices: [],
       engines: [anEngineStatus('a', { evicting: true })],

@@ -57,6 +57,19 @@ describe('NodeStatePublisher', () => {
     expect(publisher.publish({ engines: [anEngineStatus()] })).toBe(first);
   });
 
+  it('tells which checks of the node have no source once, and again when that changes', () => {
+    const { publisher } = setUp();
+    const sink = new RecordingSink();
+    publisher.subscribe(sink);
+    publisher.publish({ unsupportedChecks: ['hung_task'] });
+    publisher.publish({ unsupportedChecks: ['hung_task'] });
+    publisher.publish({ unsupportedChecks: [] });
+    expect(sink.updates.slice(1)).toMatchObject([
+      { delta: { revision: 2, unsupportedChecks: ['hung_task'], conditions: null } },
+      { delta: { revision: 3, unsupportedChecks: [] } },
+    ]);
+  });
+
   it('names what is gone', () => {
     const { publisher } = setUp();
     publisher.publish({ devices: [aDeviceStatus(0), aDeviceStatus(1)], engines: [anEngineStatus()] });
@@ -107,6 +120,7 @@ describe('NodeStatePublisher', () => {
       driver: null,
       cordons: null,
       conditions: null,
+      unsupportedChecks: null,
       devices: [],
       removedDevices: [],
     };

@@ -17,6 +17,7 @@ export interface Node {
   'engines'?: (_infernode_node_v1_Engine)[];
   'agentVersion'?: (string);
   'conditions'?: (_infernode_node_v1_Condition)[];
+  'unsupportedChecks'?: (string)[];
 }
 
 export interface Node__Output {
@@ -30,4 +31,5 @@ export interface Node__Output {
   'engines': (_infernode_node_v1_Engine__Output)[];
   'agentVersion': (string);
   'conditions': (_infernode_node_v1_Condition__Output)[];
+  'unsupportedChecks': (string)[];
 }

@@ -5,6 +5,7 @@ import type { CordonSet as _infernode_node_v1_CordonSet, CordonSet__Output as _i
 import type { Device as _infernode_node_v1_Device, Device__Output as _infernode_node_v1_Device__Output } from '../../../infernode/node/v1/Device.js';
 import type { Engine as _infernode_node_v1_Engine, Engine__Output as _infernode_node_v1_Engine__Output } from '../../../infernode/node/v1/Engine.js';
 import type { ConditionSet as _infernode_node_v1_ConditionSet, ConditionSet__Output as _infernode_node_v1_ConditionSet__Output } from '../../../infernode/node/v1/ConditionSet.js';
+import type { CheckSet as _infernode_node_v1_CheckSet, CheckSet__Output as _infernode_node_v1_CheckSet__Output } from '../../../infernode/node/v1/CheckSet.js';
 
 export interface NodeDelta {
   'epoch'?: (string);
@@ -17,6 +18,7 @@ export interface NodeDelta {
   'removedEngines'?: (string)[];
   'baseRevision'?: (string);
   'conditions'?: (_infernode_node_v1_ConditionSet | null);
+  'unsupportedChecks'?: (_infernode_node_v1_CheckSet | null);
 }
 
 export interface NodeDelta__Output {
@@ -30,4 +32,5 @@ export interface NodeDelta__Output {
   'removedEngines': (string)[];
   'baseRevision': (string);
   'conditions': (_infernode_node_v1_ConditionSet__Output | null);
+  'unsupportedChecks': (_infernode_node_v1_CheckSet__Output | null);
 }
