@@ -338,6 +338,7 @@ function shareOf(config: CoordinatorConfig): CoordinatorConfig {
         priorities: classes,
       },
       degradation: {
+        ...degradation,
         steps: degradation.steps.map((step) => ({
           ...step,
           queueAbove: Math.floor(step.queueAbove / workers),

@@ -7,6 +7,7 @@
  */
 import type { ModelConfig } from '../config/coordinator-config.js';
 import type { EndpointState } from '../domain/endpoint.js';
+import { standingRefusal } from '../placement/eligibility.js';
 import type { ModelPlacement } from '../placement/placement-types.js';
 import type { Logger } from '../runtime/logger.js';
 import { emitTo } from './emit.js';
@@ -46,6 +47,9 @@ interface Resolved {
   model: string;
   placement: ModelPlacement;
 }
+
+const isAtRest = ({ engineState, deviceHealth }: EndpointState): boolean =>
+  engineState === 'asleep' || (engineState === 'stopped' && deviceHealth !== 'unhealthy');
 
 export class ModelDirectory {
   readonly #options: ModelDirectoryOptions;
@@ -103,6 +107,21 @@ export class ModelDirectory {
 
   entries(): readonly DirectoryEntry[] {
     return [...this.#entries.values()].sort((a, b) => (a.model < b.model ? -1 : 1));
+  }
+
+  /**
+   * How many engines of each model can take requests, and how many there should be: `minReadyEngines`, else one, unless all
+   * rest on purpose (asleep, or stopped on a device that is well).
+   */
+  readiness(): { model: string; placement: ModelPlacement; ready: number; least: number }[] {
+    return [...this.#entries.values()].map(({ model, placement, config, endpointIds }) => {
+      const states = [...endpointIds].flatMap((id) => this.endpoint(id) ?? []);
+      const ready = states.filter((state) => standingRefusal(state) === null).length;
+      return {
+        ...{ model, placement, ready },
+        least: config.minReadyEngines ?? (states.every(isAtRest) ? 0 : 1),
+      };
+    });
   }
 
   modelOf(endpointId: string): string | undefined {

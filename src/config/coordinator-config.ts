@@ -21,6 +21,8 @@ const strategies = [
 const modelSchema = z.strictObject({
   strategy: z.enum(strategies).default('chwbl'),
   aliases: z.array(z.string().min(1)).default([]),
+  /** Fewer that can take requests are too few: said, and requests wait longer. Absent: one, unless all rest on purpose. */
+  minReadyEngines: z.int().min(0).max(10_000).optional(),
   slo: z
     .strictObject({
       ttftMs: z.number().positive().default(500),
@@ -166,7 +168,16 @@ export const coordinatorSchema = z
           })
           .prefault({}),
         degradation: z
-          .strictObject({ steps: z.array(degradationStep).max(16).prefault(defaultSteps) })
+          .strictObject({
+            steps: z.array(degradationStep).max(16).prefault(defaultSteps),
+            /** A restart takes 30 to 90 s; whoever waits for all of it would rather be told. */
+            fewEngines: z
+              .strictObject({
+                queueTimeoutMs: z.int().min(0).default(30_000),
+                holdMs: z.int().min(0).default(30_000),
+              })
+              .prefault({}),
+          })
           .prefault({}),
         retry: z
           .strictObject({

@@ -59,6 +59,8 @@ interface AdmissionOptions {
   routing: Pick<GatewayRouting, 'endpoint' | 'onChange' | 'wake'>;
   clock: Clock;
   metrics: GatewayMetrics;
+  /** How long requests of the placement may wait when it is longer than the limit; `null`: it is not. */
+  patienceMs?: (placement: ModelPlacement) => number | null;
   /** Distinguishes the leases of this process from those of others. */
   instance: string;
   /** Each lease carries its explanation. */
@@ -218,7 +220,10 @@ export class Admission {
     const queue = this.#queueOf(request.placement);
     const sinceMs = clock.monotonicMs();
     const { priority = 'medium', deadlineMs = Infinity } = request;
-    const longestMs = held ? (limits.wakeTimeoutMs ?? defaultWakeMs) : limits.queueTimeoutMs;
+    const patienceMs = this.#options.patienceMs?.(request.placement) ?? 0;
+    const longestMs = held
+      ? (limits.wakeTimeoutMs ?? defaultWakeMs)
+      : Math.max(limits.queueTimeoutMs, patienceMs);
     const waitMs = Math.min(longestMs, deadlineMs - sinceMs);
     let cancel = (): void => undefined;
     const lease = new Promise<Lease | null>((resolve, reject) => {

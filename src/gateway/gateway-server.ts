@@ -18,12 +18,14 @@ import { ClientKeys, type KeysConfig, type PublishRate, type SharedStoreConfig }
 import { Degradation, type DegradationStep } from './degradation.js';
 import { warnOfFewDescriptors } from './descriptor-limit.js';
 import { EndpointConnections } from './endpoint-connections.js';
+import { FewEngines, type FewEnginesLimits } from './few-engines.js';
 import { ForgetModels } from './forget-models.js';
 import type { ForwardAttempt } from './forward-attempt.js';
 import type { GatewayMetrics } from './gateway-metrics.js';
 import type { GatewayRouting } from './gateway-routing.js';
 import { errorBody } from './openai-error.js';
 import { PrefixHasher } from './prefix-chain.js';
+import { pressedModels } from './pressed-models.js';
 import { RequestTracing } from './request-trace.js';
 import type { RetryOptions } from './reroute-request.js';
 import { RetryBudget } from './retry-budget.js';
@@ -53,7 +55,7 @@ export interface GatewayOptions {
   sharedStore?: SharedStoreConfig | undefined;
   publishRate?: PublishRate | undefined;
   /** Read at each use. */
-  degradation?: { steps: readonly DegradationStep[] } | undefined;
+  degradation?: { steps: readonly DegradationStep[]; fewEngines?: FewEnginesLimits } | undefined;
   limits: GatewayLimits;
   retry: RetryOptions;
   routing: GatewayRouting;
@@ -82,6 +84,7 @@ export class Gateway implements Service {
   readonly #admission: Admission;
   readonly #context: ServeContext;
   readonly #degradation: Degradation;
+  readonly #fewEngines: FewEngines;
   readonly #keys: ClientKeys;
   #tracing: RequestTracing | null = null;
   #forgetModels: ForgetModels | null = null;
@@ -104,11 +107,13 @@ export class Gateway implements Service {
       idleTimeoutMs,
       clock,
     });
+    this.#fewEngines = new FewEngines({ ...options, limits: () => options.degradation?.fewEngines });
     this.#admission = new Admission({
       limits,
       routing,
       clock,
       metrics,
+      patienceMs: (placement) => this.#fewEngines.patienceMs(placement),
       instance: randomBytes(6).toString('base64url'),
       explains: options.explainHeaders ?? false,
     });
@@ -130,6 +135,7 @@ export class Gateway implements Service {
       keys: () => this.#keys.current,
       keyUsage: this.#keys.usage,
       degradation: this.#degradation,
+      fewEngines: this.#fewEngines,
       tracing: () => this.#tracing,
       stopping: () => this.#stopping,
       ended: () => this.#destroyed,
@@ -181,7 +187,11 @@ export class Gateway implements Service {
     });
     const bound = server.address();
     if (typeof bound === 'object' && bound !== null) this.#address = { host: listen.host, port: bound.port };
-    this.#unsubscribe = routing.onEvict((endpointId, reason) => this.#evict(endpointId, reason));
+    this.#fewEngines.look();
+    this.#unsubscribe = routing.onEvict((endpointId, reason) => {
+      this.#fewEngines.look();
+      this.#evict(endpointId, reason);
+    });
     this.#ticker = this.#options.clock.every(degradationEveryMs, () => this.#settleDegradation());
     this.#forgetModels = new ForgetModels(this.#options);
     this.#server = server;
@@ -272,21 +282,11 @@ export class Gateway implements Service {
 
   #settleDegradation(): void {
     const { routing } = this.#options;
+    this.#fewEngines.look();
     this.#degradation.settle((model) => {
       const resolved = routing.resolve(model);
       return resolved === null ? 0 : this.#admission.waiting(resolved.placement);
-    }, this.#pressedModels());
-  }
-
-  #pressedModels(): ReadonlySet<string> {
-    const { routing } = this.#options;
-    const resolved = routing.modelNames().map((name) => routing.resolve(name));
-    const isPressed = (id: string): boolean => routing.endpoint(id)?.pressure?.includes('queue') === true;
-    return new Set(
-      resolved.flatMap((found) =>
-        found && [...found.placement.inFlight().keys()].some(isPressed) ? [found.model] : [],
-      ),
-    );
+    }, pressedModels(routing));
   }
 
   #endBackground(): void {

@@ -4,6 +4,7 @@ import type { Admission } from './admission.js';
 import type { ApiKeys } from './api-keys.js';
 import type { Degradation } from './degradation.js';
 import type { EndpointConnections } from './endpoint-connections.js';
+import type { FewEngines } from './few-engines.js';
 import type { ForwardAttempt } from './forward-attempt.js';
 import type { GatewayMetrics } from './gateway-metrics.js';
 import type { GatewayRouting } from './gateway-routing.js';
@@ -36,6 +37,7 @@ export interface ServeContext {
   keys: () => ApiKeys | null | 'unavailable';
   keyUsage: KeyUsage;
   degradation: Degradation;
+  fewEngines: FewEngines;
   /** `null` where OpenTelemetry is not installed. */
   tracing: () => RequestTracing | null;
   /** No new requests; those in hand go on. */

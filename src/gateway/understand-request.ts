@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import type { ClientRequest } from './client-request.js';
 import type { Degraded } from './degradation.js';
+import { fewEnginesStep } from './few-engines.js';
 import type { Forwardable } from './forward-request.js';
 import type { ErrorAnswer } from './openai-error.js';
 import { parseRequest, type ParsedRequest } from './parse-request.js';
@@ -107,7 +108,7 @@ function enter(
   requested: string,
   { chain, tokens, streams }: PromptChain & { streams: boolean },
   { priority, deadlineMs, sessionKey }: RequestTerms,
-  { routing, admission, degradation, hasher }: ServeContext,
+  { routing, admission, degradation, fewEngines, hasher }: ServeContext,
 ): Degraded | ErrorAnswer {
   const resolved = routing.resolve(requested);
   if (resolved === null)
@@ -131,12 +132,14 @@ function enter(
     deadlineMs,
   };
   const degraded = degradation.of(resolved.model, admission.waiting(resolved.placement), priority);
-  client.degraded = degraded.names;
+  client.degraded = [fewEngines.holds(resolved.placement) ? fewEnginesStep : '', degraded.names]
+    .filter((name) => name !== '')
+    .join(',');
   if (degraded.sheds)
     return {
       code: 'queue-full',
       message: `${resolved.model} is degraded (${degraded.names}) and refuses requests of priority ${priority}`,
-      headers: { 'x-infernode-degraded': degraded.names },
+      headers: { 'x-infernode-degraded': client.degraded },
     };
   return degraded;
 }

@@ -3,8 +3,9 @@ import { request } from 'undici';
 import { Registry } from 'prom-client';
 import type { EndpointState } from '../../src/domain/endpoint.js';
 import { GatewayMetrics } from '../../src/gateway/gateway-metrics.js';
-import type { GatewayRouting } from '../../src/gateway/gateway-routing.js';
+import type { GatewayRouting, ModelReadiness } from '../../src/gateway/gateway-routing.js';
 import { Gateway, type GatewayOptions } from '../../src/gateway/gateway-server.js';
+import { standingRefusal } from '../../src/placement/eligibility.js';
 import { InMemoryModelPlacement } from '../../src/placement/index.js';
 import { systemClock } from '../../src/runtime/clock.js';
 import { silentLogger } from '../../src/runtime/logger.js';
@@ -35,6 +36,8 @@ export function anEndpoint(id: string, url: string, overrides: Partial<EndpointS
 export class FakeRouting implements GatewayRouting {
   readonly placement = new InMemoryModelPlacement({ strategy: 'round-robin' });
   readonly aliases = new Map<string, string>([['alias', 'model']]);
+  /** How many engines should be able to take requests. */
+  least = 0;
   readonly #endpoints = new Map<string, EndpointState>();
   readonly #onEvict = new Set<(id: string, reason: string) => void>();
   readonly #onChange = new Set<() => void>();
@@ -46,6 +49,11 @@ export class FakeRouting implements GatewayRouting {
   resolve(requested: string): { model: string; placement: InMemoryModelPlacement } | null {
     const model = this.aliases.get(requested) ?? requested;
     return model === 'model' ? { model, placement: this.placement } : null;
+  }
+
+  readiness(): ModelReadiness[] {
+    const ready = [...this.#endpoints.values()].filter((state) => standingRefusal(state) === null).length;
+    return [{ model: 'model', placement: this.placement, ready, least: this.least }];
   }
 
   endpoint(id: string): EndpointState | undefined {

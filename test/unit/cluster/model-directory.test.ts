@@ -137,3 +137,28 @@ it('new names and strategies hold at once; the placement with its loads stays', 
   expect(directory.entries()[0]?.config.strategy).toBe('round-robin');
   expect(placement.explain({ id: 'x', tokens: 1, chain: [] }, 0).strategy).toBe('round-robin');
 });
+
+it('tells how many engines can take requests and how many there should be', () => {
+  const directory = directoryWith({
+    llama: { minReadyEngines: 2 },
+    absent: {},
+    wanted: { minReadyEngines: 1 },
+  });
+  const engines = [
+    anEngineStatus('a', { servedModels: ['llama'] }),
+    anEngineStatus('b', { servedModels: ['llama'], state: 'failed' }),
+    anEngineStatus('c', { servedModels: ['qwen'], state: 'asleep' }),
+    anEngineStatus('d', { servedModels: ['phi'], state: 'asleep' }),
+    anEngineStatus('e', { servedModels: ['phi'], state: 'failed' }),
+  ].map((engine) => ({ ...engine, deviceUuids: [] }));
+  registry.applyNode(aNodeState({ engines }), { nodeSilent: false, sameMachine: true });
+  const told = directory.readiness().map(({ model, ready, least }) => [model, ready, least]);
+  expect(Object.fromEntries(told.map(([model, ...rest]) => [model, rest]))).toEqual({
+    llama: [1, 2],
+    absent: [0, 0],
+    wanted: [0, 1],
+    // Asleep on purpose: an autoscaler may have put it there. Beside one that failed it is a standby nobody promoted yet.
+    qwen: [0, 0],
+    phi: [0, 1],
+  });
+});

@@ -2,9 +2,10 @@
 import { Registry } from 'prom-client';
 import { afterEach, expect, test } from 'vitest';
 import { Degradation, type DegradationStep } from '../../../src/gateway/degradation.js';
+import { FewEngines } from '../../../src/gateway/few-engines.js';
 import { GatewayMetrics } from '../../../src/gateway/gateway-metrics.js';
 import { silentLogger } from '../../../src/runtime/logger.js';
-import { anEndpoint, post, startGateway, type Harness } from '../../support/gateway-harness.js';
+import { anEndpoint, FakeRouting, post, startGateway, type Harness } from '../../support/gateway-harness.js';
 import { ManualClock } from '../../support/manual-clock.js';
 import { eventually } from '../../support/running-up.js';
 import { answerJson, ScriptedEngine } from '../../support/scripted-engine.js';
@@ -159,4 +160,59 @@ test('the least urgent are refused while it lasts, and told why', async () => {
   ]);
   expect(answer.headers['retry-after']).toBe('1');
   relieve();
+});
+
+test('too few engines are said at once, requests wait longer for them, and it is over after a quiet time', async () => {
+  const clock = new ManualClock();
+  const registry = new Registry();
+  const metrics = new GatewayMetrics(registry);
+  const routing = new FakeRouting();
+  routing.least = 2;
+  const few = new FewEngines({
+    ...{ routing, clock, metrics, logger: silentLogger() },
+    limits: () => ({ queueTimeoutMs: 30_000, holdMs: 5000 }),
+  });
+  const holdsAfter = (ms: number): boolean => {
+    clock.advance(ms);
+    few.look();
+    return few.holds(routing.placement);
+  };
+  for (const id of ['a', 'b', 'c']) routing.set(anEndpoint(id, 'http://127.0.0.1:1'));
+  expect(holdsAfter(1000)).toBe(false);
+  routing.cordon('a', 'operator:x');
+  expect(holdsAfter(1000)).toBe(false);
+  expect(few.patienceMs(routing.placement)).toBeNull();
+  routing.set(anEndpoint('b', 'http://127.0.0.1:1', { engineState: 'failed' }));
+  expect(holdsAfter(1000)).toBe(true);
+  expect(few.patienceMs(routing.placement)).toBe(30_000);
+  expect(await registry.metrics()).toContain(
+    'infernode_gateway_degraded{model="model",step="few-engines"} 1',
+  );
+  routing.set(anEndpoint('b', 'http://127.0.0.1:1'));
+  expect(holdsAfter(1000)).toBe(true);
+  expect(holdsAfter(4999)).toBe(true);
+  // A crash loop: the quiet time begins anew.
+  routing.set(anEndpoint('b', 'http://127.0.0.1:1', { engineState: 'failed' }));
+  expect(holdsAfter(1000)).toBe(true);
+  routing.set(anEndpoint('b', 'http://127.0.0.1:1'));
+  expect([holdsAfter(1000), holdsAfter(4999), holdsAfter(1)]).toEqual([true, true, false]);
+  expect(await registry.metrics()).not.toContain('infernode_gateway_degraded{');
+});
+
+test('the last engine dies: the next requests wait for another, longer than a queue would let them', async () => {
+  const engine = await ScriptedEngine.start();
+  const harness = await startGateway([engine], {
+    limits: { queueTimeoutMs: 1 },
+    degradation: { steps: [], fewEngines: { queueTimeoutMs: 60_000, holdMs: 60_000 } },
+  });
+  open.push(engine, harness);
+  harness.routing.least = 1;
+  const url = `${harness.url}/v1/chat/completions`;
+  harness.routing.evict('node-0/engine', 'its GPU is gone');
+  const answers = [post(url), post(url)];
+  await eventually('both wait', async () => (await harness.metric('queued_requests')) === 2);
+  engine.script = (call) => answerJson(call);
+  harness.routing.set(anEndpoint('node-1/engine', engine.url));
+  for (const { status, headers } of await Promise.all(answers))
+    expect([status, headers['x-infernode-degraded']]).toEqual([200, 'few-engines']);
 });
