@@ -49,8 +49,11 @@ export interface CudaGraphs {
 export const standbyKinds = ['warm', 'cold'] as const;
 export type StandbyKind = (typeof standbyKinds)[number];
 
-/** What weighs on an engine: requests that wait in it, its KV cache nearly full, requests thrown out of the batch again and again. */
-export const pressureKinds = ['queue', 'kv-cache', 'preemptions'] as const;
+/**
+ * What weighs on an engine: requests that wait in it, its KV cache nearly full, requests thrown out of the batch again and again,
+ * a device of its own nearly full beyond what it was told to take.
+ */
+export const pressureKinds = ['queue', 'kv-cache', 'preemptions', 'device-memory'] as const;
 export type PressureKind = (typeof pressureKinds)[number];
 
 /** What an engine can give up under pressure, at its next start only. */

@@ -9,7 +9,9 @@ interface DegradeStep {
   args: (template: TemplateConfig) => string[];
 }
 
-const memory: readonly PressureKind[] = ['kv-cache', 'preemptions'];
+const cache: readonly PressureKind[] = ['kv-cache', 'preemptions'];
+/** A narrower cache frees nothing of the device: vLLM fills its share with more blocks. */
+const memory: readonly PressureKind[] = [...cache, 'device-memory'];
 
 /** Memory > 95 %: fewer concurrent requests, shorter context, KV quantization. */
 export const degradeSteps: Readonly<Record<DegradeStepName, DegradeStep>> = {
@@ -24,7 +26,7 @@ export const degradeSteps: Readonly<Record<DegradeStepName, DegradeStep>> = {
     args: ({ args }) => half('--max-model-len', Number(valuesOf(args, '--max-model-len')?.[0])),
   },
   /** Perplexity rises by less than 0.1 % (source documents); scales are 1.0 unless the checkpoint brings its own. */
-  'kv-fp8': { on: memory, args: () => ['--kv-cache-dtype', 'fp8'] },
+  'kv-fp8': { on: cache, args: () => ['--kv-cache-dtype', 'fp8'] },
 };
 
 function half(flag: string, value: number): string[] {

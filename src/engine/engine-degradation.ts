@@ -6,11 +6,14 @@
  */
 import type { TemplateConfig } from '../config/agent-config.js';
 import type { DegradeStepName } from '../domain/engine.js';
+import { adapterOf } from './engine-adapters.js';
 import { degradeSteps } from './degrade-steps.js';
 import type { EngineContext } from './engine-context.js';
 import { EnginePressure } from './engine-pressure.js';
 import type { KeptRecord } from './kept-record.js';
 import type { MetricsAnswer } from './probe-engine.js';
+
+type DegradationContext = Pick<EngineContext, 'clock' | 'logger' | 'inputs'>;
 
 const standsMs = 60_000;
 /** A step is taken back after this long without the pressure that asked for it. */
@@ -18,7 +21,7 @@ const calmMs = 600_000;
 
 export class EngineDegradation {
   readonly #id: string;
-  readonly #context: Pick<EngineContext, 'clock' | 'logger'>;
+  readonly #context: DegradationContext;
   readonly #kept: KeptRecord;
   readonly #template: () => TemplateConfig;
   #pressure = new EnginePressure();
@@ -26,12 +29,7 @@ export class EngineDegradation {
   #applied: number | null = null;
   #calmSinceMs: number | null = null;
 
-  constructor(
-    id: string,
-    context: Pick<EngineContext, 'clock' | 'logger'>,
-    kept: KeptRecord,
-    template: () => TemplateConfig,
-  ) {
+  constructor(id: string, context: DegradationContext, kept: KeptRecord, template: () => TemplateConfig) {
     this.#id = id;
     this.#context = context;
     this.#kept = kept;
@@ -53,7 +51,8 @@ export class EngineDegradation {
     if (!page) return;
     const nowMs = this.#context.clock.monotonicMs();
     const { load, progress } = page;
-    const pressure = this.#pressure.look({ nowMs, load, preemptions: progress.preemptions });
+    const { preemptions } = progress;
+    const pressure = this.#pressure.look({ nowMs, load, preemptions, deviceMemory: this.#deviceMemory() });
     this.#kept.view.update({ pressure });
     this.#move(nowMs);
   }
@@ -73,6 +72,19 @@ export class EngineDegradation {
     if (last === undefined || this.#asksFor(last, nowMs, 0)) this.#calmSinceMs = null;
     else if (nowMs - (this.#calmSinceMs ??= nowMs) >= calmMs)
       this.#set(steps.length - 1, last, 'degradation step taken back: with the next start');
+  }
+
+  /** Of its fullest device; `null` where nobody reads them, or nobody knows what the engine was told to take. */
+  #deviceMemory(): { usedRatio: number; plannedRatio: number } | null {
+    const template = this.#template();
+    const need = adapterOf(template).memoryNeed(template, null);
+    if (need === null || !('ratio' in need)) return null;
+    const ratios = this.#kept.view.status.deviceUuids.flatMap((uuid) => {
+      const { memoryFreeBytes: free = null, memoryTotalBytes: total = null } =
+        this.#context.inputs.reading(uuid) ?? {};
+      return free === null || total === null || total === 0 ? [] : [1 - free / total];
+    });
+    return ratios.length === 0 ? null : { usedRatio: Math.max(...ratios), plannedRatio: need.ratio };
   }
 
   #asksFor(step: DegradeStepName, nowMs: number, forMs: number): boolean {

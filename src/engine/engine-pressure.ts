@@ -12,13 +12,15 @@ interface PressureRule {
 
 /**
  * Queue > 100 and memory > 95 % are the source documents' figures; the lower limits are ours. vLLM takes its share of the device
- * at its start whatever the load, so the memory that speaks of load is the KV cache. Preemptions are counted per minute: one
- * each 10 s already costs more in recomputed prefills than a smaller batch would.
+ * at its start whatever the load, so the memory that speaks of load is the KV cache; that of the device speaks of what nobody
+ * planned (graphs on top of the share, another process) and is near its limit for ever, hence the narrow gap. Preemptions are
+ * counted per minute: one each 10 s already costs more in recomputed prefills than a smaller batch would.
  */
 export const pressureRules: Readonly<Record<PressureKind, PressureRule>> = {
   queue: { above: 100, below: 50 },
   'kv-cache': { above: 0.95, below: 0.85 },
   preemptions: { above: 6, below: 1 },
+  'device-memory': { above: 0.95, below: 0.94 },
 };
 const enterMs = 10_000;
 const leaveMs = 30_000;
@@ -29,6 +31,8 @@ export interface PressureLook {
   load: EngineLoad | null;
   /** Counter of the server, `null` when it has none. */
   preemptions: number | null;
+  /** Of its fullest device, 0 to 1, and the share that it was told to take; `null`: not known. */
+  deviceMemory?: { usedRatio: number; plannedRatio: number } | null;
 }
 
 export class EnginePressure {
@@ -38,11 +42,12 @@ export class EnginePressure {
   #counts: { atMs: number; count: number }[] = [];
 
   /** Kinds in force, in the order of the rules. */
-  look({ nowMs, load, preemptions }: PressureLook): PressureKind[] {
+  look({ nowMs, load, preemptions, deviceMemory }: PressureLook): PressureKind[] {
     const values: Record<PressureKind, number> = {
       queue: load?.waiting ?? 0,
       'kv-cache': load?.kvCacheUsageRatio ?? 0,
       preemptions: this.#perMinute(nowMs, preemptions),
+      'device-memory': deviceMemory ? beyondPlan(deviceMemory) : 0,
     };
     const kinds = Object.keys(pressureRules) as PressureKind[];
     for (const kind of kinds) this.#turn(kind, values[kind], nowMs);
@@ -81,4 +86,12 @@ export class EnginePressure {
     ];
     return count - (this.#counts[0]?.count ?? count);
   }
+}
+
+/** Contexts and libraries of the planned engine itself that its share does not count. */
+const besidesPlan = 0.02;
+
+/** An engine that was told to take 97 % is under no pressure at 97 %: the limit lies above its plan, and the value as much lower. */
+function beyondPlan({ usedRatio, plannedRatio }: { usedRatio: number; plannedRatio: number }): number {
+  return usedRatio - Math.max(0, plannedRatio + besidesPlan - pressureRules['device-memory'].above);
 }

@@ -6,8 +6,10 @@ import { join } from 'node:path';
 import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { agentSchema, type TemplateConfig } from '../../../src/config/agent-config.js';
+import type { DeviceReading } from '../../../src/domain/device.js';
 import type { EngineStatus } from '../../../src/domain/engine.js';
 import { EngineDegradation } from '../../../src/engine/engine-degradation.js';
+import { noInputs } from '../../../src/engine/engine-inputs.js';
 import { EngineMetrics } from '../../../src/engine/engine-metrics.js';
 import { EnginePressure } from '../../../src/engine/engine-pressure.js';
 import { EngineStore } from '../../../src/engine/engine-record.js';
@@ -61,6 +63,29 @@ describe('pressure', () => {
   });
 });
 
+describe('pressure of device memory', () => {
+  it.each([
+    { plannedRatio: 0.92, at: [0.95, 0.951, 0.945, 0.939] },
+    // 95 % is what this one was told to take.
+    { plannedRatio: 0.95, at: [0.96, 0.971, 0.965, 0.959] },
+  ])(
+    'begins beyond 95 % and the plan of $plannedRatio',
+    ({ plannedRatio, at: [below, above, between, over] }) => {
+      const pressure = new EnginePressure();
+      let nowMs = 0;
+      const after = (seconds: number, usedRatio = 0): string[] => {
+        const look = { load: null, preemptions: null, deviceMemory: { usedRatio, plannedRatio } };
+        pressure.look({ nowMs, ...look });
+        return pressure.look({ nowMs: (nowMs += seconds * 1000), ...look });
+      };
+      expect(after(60, below)).toEqual([]);
+      expect(after(10, above)).toEqual(['device-memory']);
+      expect(after(60, between)).toEqual(['device-memory']);
+      expect(after(30, over)).toEqual([]);
+    },
+  );
+});
+
 describe('degradation', () => {
   let directory: string;
   beforeEach(() => (directory = mkdtempSync(join(tmpdir(), 'infernode-degradation-'))));
@@ -85,7 +110,17 @@ describe('degradation', () => {
       metrics.show(s),
     );
     const kept = new KeptRecord(record, store, view);
-    const context = { clock, logger: silentLogger() };
+    const memory = { usedRatio: 0.5 };
+    const totalBytes = 80 * 1024 ** 3;
+    const inputs = {
+      ...noInputs,
+      reading: () =>
+        ({
+          memoryTotalBytes: totalBytes,
+          memoryFreeBytes: totalBytes * (1 - memory.usedRatio),
+        }) as DeviceReading,
+    };
+    const context = { clock, logger: silentLogger(), inputs };
     const degradation = new EngineDegradation('chat-0', context, kept, () => chosen);
     const looks = (seconds: number, look: Partial<Look>): EngineStatus => {
       for (let i = 0; i < seconds; i++) {
@@ -94,7 +129,8 @@ describe('degradation', () => {
       }
       return view.status;
     };
-    return { degradation, looks, registry, store, view };
+    view.update({ deviceUuids: ['GPU-0'] });
+    return { degradation, looks, memory, registry, store, view };
   }
 
   it('takes a step after a minute of pressure and the next only after a start with it', async () => {
@@ -131,6 +167,18 @@ describe('degradation', () => {
     const { degradation, looks } = aCase();
     degradation.takeArgs();
     expect(looks(200, { waiting: 500 })).toMatchObject({ pressure: ['queue'], degraded: [] });
+  });
+
+  it('a device nearly full asks for fewer sequences and a shorter context, not for a narrower cache', () => {
+    const { degradation, looks, memory } = aCase();
+    memory.usedRatio = 0.97;
+    for (const steps of [1, 2, 2]) {
+      degradation.takeArgs();
+      expect(looks(80, {})).toMatchObject({ pressure: ['device-memory'] });
+      expect(degradation.takeArgs()).toHaveLength(2 * steps);
+    }
+    memory.usedRatio = 0.9;
+    expect(looks(640, {})).toMatchObject({ pressure: [], degraded: ['fewer-sequences'] });
   });
 
   it('gives up nothing that the template does not list', () => {
