@@ -21,7 +21,7 @@ export function compareCoordinatorConfigs(before: CoordinatorConfig, after: Coor
     if (differs(before[field], after[field])) needsRestart.push(field);
   for (const field of ['defaults', 'models', 'cost'] as const)
     if (differs(before.autoscaling[field], after.autoscaling[field])) applied.push(`autoscaling.${field}`);
-  for (const field of ['intervalMs', 'actuator', 'lease'] as const)
+  for (const field of ['intervalMs', 'actuator', 'lease', 'lock'] as const)
     if (differs(before.autoscaling[field], after.autoscaling[field]))
       needsRestart.push(`autoscaling.${field}`);
   for (const field of ['keys', 'sharedStore', 'workers', 'explainHeaders'] as const)

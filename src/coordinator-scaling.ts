@@ -2,8 +2,6 @@
  * Autoscaling of a coordinator, put together: what cluster, placement and gateway know becomes signals, the loop decides, and gauges, KEDA's
  * scaler, the API and the own actuator show or do it.
  */
-import { randomUUID } from 'node:crypto';
-import { hostname } from 'node:os';
 import type { Registry } from 'prom-client';
 import { AutoscalingMetrics } from './autoscaling/autoscaling-metrics.js';
 import { createAutoscalingService } from './autoscaling/autoscaling-service.js';
@@ -17,14 +15,11 @@ import type { EndpointRegistry } from './cluster/endpoint-registry.js';
 import type { DirectoryEntry, ModelDirectory } from './cluster/model-directory.js';
 import type { AgentWatchers } from './cluster/watch-agents.js';
 import type { CoordinatorConfig } from './config/coordinator-config.js';
+import { createElection } from './coordinator-election.js';
 import type { ClusterNode } from './domain/cluster-state.js';
 import { errorCodes, InfernodeError } from './domain/error-codes.js';
-import type { LeaderElection } from './domain/leader-election.js';
 import { countedSeries, countRequests } from './gateway/count-requests.js';
 import type { GatewayWorkers } from './gateway-workers.js';
-import { KubeClient } from './kubernetes/kube-client.js';
-import type { KubernetesMetrics } from './kubernetes/kubernetes-metrics.js';
-import { LeaseElection } from './kubernetes/lease-election.js';
 import { jsonAnswer, type HttpAnswer } from './metrics/http-listener.js';
 import type { InMemoryModelPlacement } from './placement/model-placement.js';
 import { remainingTokens } from './placement/prefill-pace.js';
@@ -45,7 +40,6 @@ export interface CoordinatorScalingOptions {
   watchers: Pick<AgentWatchers, 'all'>;
   registry: EndpointRegistry;
   directory: () => ModelDirectory;
-  kubernetesMetrics: KubernetesMetrics;
   /** Where the gateway has processes of its own; `null` where it runs in this one. */
   workers: () => Pick<GatewayWorkers, 'workerSeries'> | null;
   clock: Clock;
@@ -60,7 +54,6 @@ export class CoordinatorScaling {
   readonly #loop: ScalingLoop;
   readonly #scaler: ExternalScaler;
   readonly #actuator: ScalingActuator;
-  readonly #kube: KubeClient | null = null;
 
   constructor(options: CoordinatorScalingOptions) {
     const { config, clock, logger, prometheus } = options;
@@ -79,17 +72,8 @@ export class CoordinatorScaling {
       metrics,
     });
     this.#scaler = new ExternalScaler({ loop: this.#loop, metrics });
-    const { lease, actuator: mode } = config;
-    let election: LeaderElection | null = null;
-    if (lease && mode !== 'off') {
-      const { namespace, name, ...access } = lease;
-      this.#kube = KubeClient.from(access);
-      const identity = `${hostname()}-${randomUUID()}`;
-      const kube = { client: this.#kube, metrics: options.kubernetesMetrics };
-      election = new LeaseElection({ ...kube, namespace, name, identity, clock, logger });
-    }
     this.#actuator = new ScalingActuator({
-      mode,
+      mode: config.actuator,
       loop: this.#loop,
       engines: (model) => this.#actorsOf(model),
       acts: {
@@ -98,7 +82,7 @@ export class CoordinatorScaling {
         sleep: (id) => this.#ask(id, (client, call) => client.sleepEngine(call)),
         drain: (id) => this.#ask(id, (client, call) => client.drainEngine(call)),
       },
-      election,
+      election: createElection({ config, clock, logger, metrics }),
       clock,
       logger,
       metrics,
@@ -150,7 +134,6 @@ export class CoordinatorScaling {
   async close(): Promise<void> {
     this.#scaler.close();
     await this.#actuator.close();
-    await this.#kube?.close();
     await this.#loop.close();
   }
 

@@ -162,7 +162,6 @@ class Coordinator implements RunningCoordinator {
       watchers: this.#watchers,
       registry,
       directory: () => this.#directory,
-      kubernetesMetrics,
       workers: () => (this.#gateway instanceof GatewayWorkers ? this.#gateway : null),
       clock,
       logger,

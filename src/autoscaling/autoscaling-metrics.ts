@@ -73,6 +73,8 @@ export class AutoscalingMetrics {
   readonly #decisions: Counter<'model' | 'direction' | 'reason'>;
   readonly acts: Counter<'act' | 'result'>;
   readonly rpcErrors: Counter<'method' | 'reason'>;
+  readonly leader: Gauge;
+  readonly electionFailures: Counter;
 
   constructor(registry: Registry) {
     const registers = [registry];
@@ -96,6 +98,16 @@ export class AutoscalingMetrics {
       name: 'infernode_autoscaling_rpc_errors_total',
       help: 'Calls of ExternalScaler and AutoscalingService that failed',
       labelNames: ['method', 'reason'],
+      registers,
+    });
+    this.leader = new Gauge({
+      name: 'infernode_autoscaling_leader',
+      help: '1 while this coordinator owns the lease of those that act',
+      registers,
+    });
+    this.electionFailures = new Counter({
+      name: 'infernode_autoscaling_election_failures_total',
+      help: 'Reads and writes of the lease that failed',
       registers,
     });
   }

@@ -147,6 +147,7 @@ export class ScalingActuator {
     } catch (error) {
       // The agent is there and its engine cannot sleep.
       if (!(error instanceof InfernodeError && error.code === 'engine-wrong-state')) throw error;
+      if (this.#options.election?.leading === false) throw error;
       await acts.drain(id);
     }
   }

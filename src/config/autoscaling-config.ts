@@ -5,6 +5,14 @@ import { kubeAccessSchema } from './kubernetes-config.js';
 const ratio = z.number().positive().max(1);
 const durationMs = z.int().min(0);
 
+/** How long an owner that has gone silent is believed; also how long nobody acts after it. */
+const leaseDurationMs = z.int().min(2000).max(300_000).default(15_000);
+
+/** As `gateway.sharedStore.url`. */
+export const redisUrlSchema = z
+  .string()
+  .regex(/^rediss?:\/\/\S+$/, 'expected redis://HOST:PORT or rediss://HOST:PORT');
+
 /** A condition that must hold for a while; fields that are left out keep those of the preset's rule of that name. */
 const ruleSchema = z.strictObject({
   signal: z.enum(['ttftP99Ms', 'gpuUtilizationRatio', 'waiting']).optional(),
@@ -73,7 +81,20 @@ export const autoscalingSchema = z
     actuator: z.enum(['off', 'dry-run', 'on']).default('off'),
     /** Owner among several coordinators that act. Absent: this is the only one. */
     lease: kubeAccessSchema
-      .extend({ namespace: z.string().min(1), name: z.string().min(1).default('infernode-scaler') })
+      .extend({
+        namespace: z.string().min(1),
+        name: z.string().min(1).default('infernode-scaler'),
+        durationMs: leaseDurationMs,
+      })
+      .optional(),
+    /** The same in Valkey or Redis, where there is no Kubernetes. */
+    lock: z
+      .strictObject({
+        url: redisUrlSchema,
+        key: z.string().min(1).max(200).default('infernode:scaler'),
+        timeoutMs: z.int().min(1).max(5000).default(1000),
+        durationMs: leaseDurationMs,
+      })
       .optional(),
     /** Prices and capacities by GPU type, for the advice on the cheapest mix. */
     cost: z
@@ -83,6 +104,10 @@ export const autoscalingSchema = z
         maxSpotShare: z.number().min(0).max(1).default(0),
       })
       .optional(),
+  })
+  .refine(({ lease, lock }) => lease === undefined || lock === undefined, {
+    path: ['lock'],
+    message: 'expected either lease (Kubernetes) or lock (Valkey, Redis): two owners could act at once',
   })
   .prefault({});
 export type AutoscalingConfig = z.infer<typeof autoscalingSchema>;

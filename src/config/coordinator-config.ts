@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { autoscalingSchema } from './autoscaling-config.js';
+import { autoscalingSchema, redisUrlSchema } from './autoscaling-config.js';
 import { endpointSliceSchema } from './kubernetes-config.js';
 import { defaultPriorities, priorities } from '../domain/priority.js';
 import { isLoopback, listenAddress, parseListenAddress } from './listen-address.js';
@@ -197,7 +197,7 @@ export const coordinatorSchema = z
         /** Valkey or Redis: limits, and with `keys.sharedStore` keys, that several coordinators share. */
         sharedStore: z
           .strictObject({
-            url: z.string().regex(/^rediss?:\/\/\S+$/, 'expected redis://HOST:PORT or rediss://HOST:PORT'),
+            url: redisUrlSchema,
             prefix: z.string().max(64).default('infernode:'),
             timeoutMs: z.int().min(1).default(100),
             whenDown: z.enum(['local', 'refuse']).default('local'),

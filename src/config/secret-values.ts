@@ -6,7 +6,7 @@ const secretName = /key|token|secret|passw|passphrase|seed|credential/i;
 const notSecret =
   /^(tls\.(key|tokenFile)|gateway\.keys\.(file|sharedStore)|.*\.tls\.(key|tokenFile)|.*[a-z]TokensPerMinute|.*\.maxTokens)$/;
 /** Names that do not match and may hold a password. */
-const carriesSecret = /^gateway\.sharedStore\.url$/;
+const carriesSecret = /^(gateway\.sharedStore|autoscaling\.lock)\.url$/;
 /** `--api-key`, `--hf-token`; not `--max-num-batched-tokens` or `--tokenizer`. */
 const secretFlag = /^--?([\w-]+[-_])?(key|token|secret|password)(=|$)/i;
 

@@ -6,7 +6,7 @@ import type { GatewayMetrics } from './gateway-metrics.js';
 import { KeyUsage } from './key-usage.js';
 import { MemoryRateStore, type RateScope, type RateStore } from './rate-store.js';
 import { RedisRateStore } from './redis-rate-store.js';
-import { SharedStore } from './shared-store.js';
+import { SharedStore, type SharedOperation } from './shared-store.js';
 import { StoredKeys } from './stored-keys.js';
 
 /** The member `gateway.keys` of the configuration: one of the two. */
@@ -53,7 +53,8 @@ export class ClientKeys {
     this.#stored = null;
     if (sharedStore !== undefined) {
       const { prefix, whenDown } = sharedStore;
-      const store = new SharedStore({ ...sharedStore, clock, logger, metrics });
+      const onFailure = (operation: SharedOperation): void => metrics.sharedStoreFailures.inc({ operation });
+      const store = new SharedStore({ ...sharedStore, clock, logger, onFailure });
       this.#store = store;
       if (keys?.sharedStore === true) this.#stored = new StoredKeys(store, prefix, clock);
       rates = new RedisRateStore({ store, prefix, fallback: whenDown === 'local' ? memory : null });

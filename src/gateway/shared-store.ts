@@ -2,7 +2,6 @@
 import { createClient } from '@redis/client';
 import type { Logger } from '../runtime/logger.js';
 import type { Clock, Timer } from '../runtime/clock.js';
-import type { GatewayMetrics } from './gateway-metrics.js';
 
 export interface SharedStoreOptions {
   /** `redis://[USER:PASSWORD@]HOST:PORT[/DATABASE]`, or `rediss://` over TLS. */
@@ -10,8 +9,11 @@ export interface SharedStoreOptions {
   timeoutMs: number;
   clock: Clock;
   logger: Logger;
-  metrics: GatewayMetrics;
+  /** A command that failed, by what it was for. */
+  onFailure?: (operation: SharedOperation) => void;
 }
+
+export type SharedOperation = 'keys' | 'reserve' | 'settle';
 
 /** Between two tries to connect; a store that restarts is back within a second. */
 const reconnectMs = 500;
@@ -54,8 +56,8 @@ export class SharedStore {
     }
   }
 
-  failed(operation: 'keys' | 'reserve' | 'settle', reason: string): void {
-    this.#options.metrics.sharedStoreFailures.inc({ operation });
+  failed(operation: SharedOperation, reason: string): void {
+    this.#options.onFailure?.(operation);
     this.#say(false, reason);
   }
 
@@ -68,7 +70,7 @@ export class SharedStore {
     this.#up = up;
     const { logger } = this.#options;
     if (up) logger.info({}, 'the shared store answers');
-    else logger.warn({ reason }, 'the shared store does not answer; see the fail mode in the gateway README');
+    else logger.warn({ reason }, 'the shared store does not answer; what needs it follows its fail mode');
   }
 
   #deadline(ms: number): { promise: Promise<void>; timer: Timer } {

@@ -4,7 +4,6 @@ import { Counter, Gauge, type Registry } from 'prom-client';
 export class KubernetesMetrics {
   readonly #failures;
   readonly #objects;
-  readonly #leader;
 
   constructor(registry: Registry) {
     const registers = [registry];
@@ -20,12 +19,6 @@ export class KubernetesMetrics {
       labelNames: ['what'],
       registers,
     });
-    this.#leader = new Gauge({
-      name: 'infernode_kubernetes_leader',
-      help: '1 while this process holds the lease',
-      labelNames: ['lease'],
-      registers,
-    });
   }
 
   failed(what: string): void {
@@ -34,9 +27,5 @@ export class KubernetesMetrics {
 
   objects(what: string, count: number): void {
     this.#objects.set({ what }, count);
-  }
-
-  leading(lease: string, leads: boolean): void {
-    this.#leader.set({ lease }, leads ? 1 : 0);
   }
 }

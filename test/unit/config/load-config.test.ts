@@ -121,4 +121,8 @@ test('a coordinator refuses an open gateway, an alias of two models and agents t
   expect(() => load('agents: [{ address: gpu-a:1 }, { address: gpu-a:1 }]')).toThrow(
     /agents\[1\]\.address: already listed; list each agent once/,
   );
+  const owners = 'lease: { namespace: n }, lock: { url: "redis://:secret-of-redis@cache:6379" }';
+  const twice = (): unknown => load(`autoscaling: { actuator: on, ${owners} }`);
+  expect(twice).toThrow(/autoscaling\.lock: expected either lease \(Kubernetes\) or lock/);
+  expect(twice).not.toThrow(/secret-of-redis/);
 });

@@ -5,6 +5,7 @@ import { maskText, secretValuesOf } from '../../../src/config/mask-text.js';
 const config = {
   tls: { key: '/etc/infernode/tls.key', tokenFile: '/etc/infernode/tokens' },
   gateway: { sharedStore: { url: 'redis://me:redis-pass-1@cache:6379' }, keys: { file: 'keys.yaml' } },
+  autoscaling: { lock: { url: 'rediss://:lock-pass-2@cache:6379' } },
   placement: { hashSeed: 'seed-of-the-cluster' },
   templates: {
     chat: {
@@ -21,6 +22,7 @@ const config = {
 };
 const planted = [
   'redis-pass-1',
+  'lock-pass-2',
   'seed-of-the-cluster',
   'argument-key-1',
   'argument-token-2',
