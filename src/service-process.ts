@@ -8,8 +8,8 @@ import type { Logger } from './runtime/logger.js';
 
 export interface RunningService<Config> {
   readonly addresses: object;
-  /** The configuration has been validated. */
-  reload(config: Config): unknown;
+  /** The configuration has been validated; fields that differ and hold only after a restart are named. */
+  reload(config: Config): { needsRestart: readonly string[] };
 }
 
 /** Why a process ends. */
@@ -80,8 +80,10 @@ function reload<Config, Service extends RunningService<Config>>(
 ): void {
   notifier.reloading();
   try {
-    service.reload(loadConfig());
-    notifier.ready('serving');
+    const { needsRestart } = service.reload(loadConfig());
+    notifier.ready(
+      needsRestart.length > 0 ? `serving; restart it to change ${needsRestart.join(', ')}` : 'serving',
+    );
   } catch (error) {
     const reason = error instanceof InfernodeError ? error.message : messageOf(error);
     logger.error({ reason }, 'the new configuration is not valid; the old one stays');

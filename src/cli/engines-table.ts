@@ -1,14 +1,14 @@
 /** Engines and their deaths as text. */
 import type { DeathRecord } from '../domain/engine-death.js';
 import type { EngineStatus } from '../domain/engine.js';
-import { align } from './status-table.js';
+import { align, inOrder } from './status-table.js';
 
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(ms < 10_000 ? 1 : 0)} s`;
 
 export function renderEngines(engines: readonly EngineStatus[]): string {
   if (engines.length === 0) return 'no engines on this node';
   return align(
-    engines.map((engine) => [
+    inOrder(engines).map((engine) => [
       engine.id,
       engine.servedModels[0] ?? '-',
       engine.state,

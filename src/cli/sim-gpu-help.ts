@@ -11,6 +11,7 @@ Examples:
   infernode sim gpu hang nvmlDeviceGetMemoryInfo_v2 --gpu 3
   infernode sim gpu unhang                          lets every hung call go
   infernode sim gpu reset                           all GPUs as new
+  infernode sim gpu create /opt/infernode-gpus      a node of its own, for an agent without \`infernode up\`
 `;
 
 export const setHelp = `

@@ -33,6 +33,7 @@ import {
   scenarioDirectory,
   wholeNumber,
 } from './sim-gpu-arguments.js';
+import { addSimGpuCreate } from './sim-gpu-create.js';
 import { setHelp, topExamples } from './sim-gpu-help.js';
 import { describeScenario } from './sim-gpu-show.js';
 
@@ -72,6 +73,7 @@ export function addSimGpuCommands(parent: Command, resolveNodeDir: ResolveNodeDi
       'faults and readings of the simulated GPUs of a running `infernode up`, or of any simulated node',
     )
     .addHelpText('after', topExamples);
+  addSimGpuCreate(gpu);
   const commands = new SimGpuCommands(gpu, resolveNodeDir);
   commands.addEvents();
   commands.addDevices();

@@ -71,7 +71,7 @@ function findingsOf({ reason, action, cordons, unsupportedChecks = [] }: DeviceS
 
 function engineTable({ node, engines }: NodeState, { endpoints }: ClusterState): string[] {
   return align(
-    engines.map((engine) => {
+    inOrder(engines).map((engine) => {
       const endpoint = endpoints.find(({ id }) => id === `${node}/${engine.id}`);
       return [
         `  ${engine.id}`,
@@ -85,6 +85,10 @@ function engineTable({ node, engines }: NodeState, { endpoints }: ClusterState):
     }),
   );
 }
+
+/** By id, as people count: chat-2 before chat-10, whichever was started first. */
+export const inOrder = <T extends { id: string }>(engines: readonly T[]): T[] =>
+  [...engines].sort((a, b) => a.id.localeCompare(b.id, 'en', { numeric: true }));
 
 /** Pads every column to its widest cell; the last column is left as it is. */
 export function align(rows: readonly string[][]): string[] {

@@ -41,7 +41,8 @@ const isHeard = (start: string) => heard.some((line) => line.startsWith(start));
 it('hears READY, WATCHDOG, RELOADING, a refused configuration, and STOPPING with the time a drain may take', async () => {
   const file = join(directory, 'coordinator.yaml');
   const free = '{ gateway: 127.0.0.1:0, control: 127.0.0.1:0, probe: 127.0.0.1:0, metrics: 127.0.0.1:0 }';
-  writeFileSync(file, `listen: ${free}\ngateway: { limits: { drainTimeoutMs: 5000 } }\n`);
+  const valid = `listen: ${free}\ngateway: { limits: { drainTimeoutMs: 5000 } }\n`;
+  writeFileSync(file, valid);
   const coordinator = spawn(process.execPath, [mainFile, 'coordinator', '--config', file], {
     stdio: 'ignore',
     env: { ...process.env, NOTIFY_SOCKET: socket, WATCHDOG_USEC: '200000' },
@@ -50,6 +51,11 @@ it('hears READY, WATCHDOG, RELOADING, a refused configuration, and STOPPING with
   const exited = new Promise((resolve) => coordinator.once('exit', resolve));
   await eventually('ready', () => isHeard('READY=1 STATUS=serving'));
   await eventually('the watchdog is fed', () => heard.filter((line) => line === 'WATCHDOG=1').length >= 2);
+  writeFileSync(file, `${valid}silentAfterMs: 9000\n`);
+  coordinator.kill('SIGHUP');
+  await eventually('what a reload cannot change is told', () =>
+    isHeard('READY=1 STATUS=serving; restart it to change silentAfterMs'),
+  );
   writeFileSync(file, 'nonsense: true\n');
   coordinator.kill('SIGHUP');
   await eventually('the reload is refused', () => isHeard('READY=1 STATUS=serving by the old configuration'));

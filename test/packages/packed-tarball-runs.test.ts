@@ -1,18 +1,18 @@
 /**
- * `npm pack` makes a tarball that runs where there is no compiler: unpacked into an empty folder, with the declared production
- * dependencies beside it and nothing else, its own prebuilt parts sample simulated GPUs, keep an engine and serve a request.
+ * `npm pack` makes a tarball that runs where there is no compiler: `npm install`ed into an empty folder, with its production
+ * dependencies and nothing else, its own prebuilt parts sample simulated GPUs, keep an engine and serve a request.
  * (Needs Debian's binutils, which come with g++.)
  */
 import { execFile, execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { UpReady } from '../../src/cli/up/up-state.js';
+import { installInto } from '../support/packed-tarball.js';
 import { eventually, processesOf } from '../support/running-up.js';
-import { repositoryRoot } from '../support/source-tree.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'infernode-packed-'));
 const installed = join(folder, 'node_modules', 'infernode');
@@ -24,28 +24,7 @@ const env = { PATH: join(folder, 'empty'), HOME: folder, XDG_STATE_HOME: join(fo
 const infernode = (...args: string[]) =>
   promisify(execFile)(process.execPath, [main, ...args], { cwd: folder, env });
 
-beforeAll(() => {
-  execFileSync('npm', ['pack', '--pack-destination', folder], { cwd: repositoryRoot, stdio: 'pipe' });
-  const { version, dependencies } = JSON.parse(
-    readFileSync(join(repositoryRoot, 'package.json'), 'utf8'),
-  ) as {
-    version: string;
-    dependencies: Record<string, string>;
-  };
-  mkdirSync(installed, { recursive: true });
-  execFileSync('tar', [
-    'xzf',
-    join(folder, `infernode-${version}.tgz`),
-    '-C',
-    installed,
-    '--strip-components=1',
-  ]);
-  for (const name of Object.keys(dependencies)) {
-    const link = join(folder, 'node_modules', name);
-    mkdirSync(dirname(link), { recursive: true });
-    symlinkSync(join(repositoryRoot, 'node_modules', name), link);
-  }
-});
+beforeAll(() => installInto(folder), 120_000);
 afterAll(() => {
   for (const pid of processesOf(folder)) process.kill(pid, 'SIGKILL');
   rmSync(folder, { recursive: true, force: true });
@@ -58,6 +37,12 @@ it('the install script takes the prebuild, which is of these very sources', asyn
     { cwd: installed, env },
   );
   expect(stderr).toContain(`using the prebuilt native part for ${process.platform}-${process.arch}`);
+});
+
+it('has what it needs from the registry, and nothing that only developers do', () => {
+  const has = (name: string) => existsSync(join(folder, 'node_modules', name));
+  expect(has('@grpc/grpc-js')).toBe(true);
+  expect(has('typescript') || has('vitest') || has('openai')).toBe(false);
 });
 
 it('every prebuilt file runs with glibc 2.28 and the libstdc++ of GCC 8', () => {

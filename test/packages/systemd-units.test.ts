@@ -34,7 +34,7 @@ it('there is a unit for each process', () => {
 });
 
 describe.each(services)('%s', (unit) => {
-  it.each([[[]], [['tls.conf']], [['tls.conf', 'reset.conf']]])(
+  it.each([[[]], [['tls.conf']], [['tls.conf', 'reset.conf']], [['agents-tls.conf']]])(
     'is understood by systemd, drop-ins %j',
     (dropIns) => {
       expect(analyze('verify', installed(unit, dropIns))).toBe('');

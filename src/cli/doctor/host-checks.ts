@@ -1,21 +1,13 @@
-import { execFile } from 'node:child_process';
-import { accessSync, constants, existsSync, readFileSync, statfsSync } from 'node:fs';
-import { createServer } from 'node:net';
-import { dirname } from 'node:path';
-import { formatAddress, type ListenAddress } from '../../config/listen-address.js';
-import type { TlsConfig } from '../../config/tls-config.js';
-import { messageOf } from '../../domain/error-codes.js';
-import { TlsFiles } from '../../rpc/tls-files.js';
-import { findOnPath } from '../up/plan-cluster.js';
-import { fail, info, ok, warn, type Finding } from './finding.js';
+import { accessSync, constants, existsSync, readFileSync, statfsSync, statSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fail, ok, warn, type Finding } from './finding.js';
+import type { InstalledService } from './installed-service.js';
 
 /** Streams need two descriptors each; 10,000 streams is what the gateway is measured for. */
 const wantedDescriptors = 65_536;
 /** NCCL and vLLM's shared-memory broadcast want more than a container's 64 MiB default. */
 const wantedShmBytes = 1024 ** 3;
-
-/** As the alert InfernodeCertificateExpiresSoon. */
-const expiresSoonDays = 14;
 
 const can = (path: string, mode: number): boolean => {
   try {
@@ -50,61 +42,55 @@ export function checkKernelLog(): Finding {
       );
 }
 
-export function checkCgroup(): Finding {
+/** Keepers make groups under the agent's own; a service has one of its own, which only the unit can say to be delegated. */
+export function checkCgroup(service: InstalledService | null): Finding {
+  const without = 'engines are ended by walking their process tree meanwhile';
   const mount = readFileSync('/proc/self/mountinfo', 'utf8')
     .split('\n')
     .find((line) => / - cgroup2 /.test(line))
     ?.split(' ')[4];
   if (mount === undefined)
-    return warn(
-      'cgroup v2',
-      'no cgroup2 mount',
-      'engines are then ended by walking their process tree; mount cgroup2 for the empty-group proof',
-    );
-  return can(mount, constants.W_OK)
-    ? ok('cgroup v2', `${mount} is writable: engines get groups of their own`)
-    : warn(
-        'cgroup v2',
-        `${mount} is not writable`,
-        'under systemd set Delegate=yes; engines are ended by walking their process tree meanwhile',
-      );
+    return warn('cgroup v2', 'no cgroup2 mount', `mount cgroup2 for the empty-group proof; ${without}`);
+  if (service)
+    return service.delegate
+      ? ok('cgroup v2', `${service.unit} has Delegate=yes: engines get groups of their own`)
+      : warn('cgroup v2', `${service.unit} has no Delegate=yes`, `set it in a drop-in; ${without}`);
+  const own = /^0::(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1] ?? '/';
+  const group = [join(mount, own), mount].find((directory) => can(directory, constants.W_OK));
+  return group === undefined
+    ? warn('cgroup v2', `${join(mount, own)} is not writable`, `under systemd set Delegate=yes; ${without}`)
+    : ok('cgroup v2', `${group} is writable: engines get groups of their own`);
 }
 
-export async function checkVllm(): Promise<Finding> {
-  const vllm = findOnPath('vllm');
-  if (vllm === null)
-    return info(
-      'vllm',
-      'no `vllm` on the PATH',
-      'install vLLM, or give templates a `command`; `infernode up` simulates engines meanwhile',
-    );
-  const version = await new Promise<string>((resolve) =>
-    execFile(vllm, ['--version'], { timeout: 60_000 }, (error, stdout) =>
-      resolve(error ? `no version (${error.message.split('\n')[0]})` : stdout.trim()),
-    ),
-  );
-  return ok('vllm', `${vllm}: ${version}`);
-}
-
-export function checkStateDir(directory: string): Finding {
+/** systemd makes the directory of a service and gives it to the service's user; anywhere else it must be ours to write. */
+export function checkStateDir(directory: string, service: InstalledService | null): Finding {
+  const check = 'state directory';
+  if (service?.stateDirectories.includes(directory)) {
+    const owner = statSync(directory, { throwIfNoEntry: false })?.uid;
+    if (owner === undefined || owner === service.uid)
+      return ok(check, `${directory} belongs to ${service.user}, the user of ${service.unit}`);
+  }
   let existing = directory;
   while (!existsSync(existing) && existing !== dirname(existing)) existing = dirname(existing);
-  return can(existing, constants.W_OK)
-    ? ok('state directory', `${directory} can be written`)
+  return can(existing, constants.W_OK) && statSync(existing).isDirectory()
+    ? ok(check, `${directory} can be written`)
     : fail(
-        'state directory',
-        `${directory} cannot be written`,
-        `create it for this user: install -d -o ${process.env['USER'] ?? 'infernode'} ${directory}; or set stateDir`,
+        check,
+        `${directory} cannot be written by ${userInfo().username}`,
+        `make it: install -d -m 0700 -o ${service?.user ?? userInfo().username} ${directory}; or set stateDir`,
       );
 }
 
-export function checkDescriptors(): Finding {
-  const soft = Number(/^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1] ?? 0);
+/** Of the coordinator's unit where it is installed: the limit of a shell says nothing about a service. */
+export function checkDescriptors(coordinator: InstalledService | null): Finding {
+  const own = Number(/^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1] ?? 0);
+  const soft = coordinator?.openFiles ?? own;
+  const whose = coordinator ? ` of ${coordinator.unit}` : '';
   return soft >= wantedDescriptors
-    ? ok('open files', `limit ${soft}`)
+    ? ok('open files', `limit ${soft}${whose}`)
     : warn(
         'open files',
-        `limit ${soft}: about ${Math.floor(soft / 2)} streams at once`,
+        `limit ${soft}${whose}: about ${Math.floor(soft / 2)} streams at once`,
         `raise LimitNOFILE (systemd) or ulimit -n to ${wantedDescriptors} for the coordinator`,
       );
 }
@@ -118,40 +104,5 @@ export function checkSharedMemory(): Finding {
         '/dev/shm',
         `${mebibytes} MiB`,
         'tensor-parallel engines need 1 GiB or more: mount a larger /dev/shm (emptyDir with medium: Memory in Kubernetes)',
-      );
-}
-
-/** Of a listener's `tls`: readable, fitting its key, and not about to expire. */
-export function checkCertificate(name: string, tls: TlsConfig | undefined, nowMs: number): Finding[] {
-  if (tls === undefined) return [];
-  const check = `certificate ${name}`;
-  try {
-    const { certificate, key, clientCa } = tls;
-    const expiresAtMs = new TlsFiles({ certificate, key, ca: clientCa }).expiresAtMs ?? Infinity;
-    const days = Math.floor((expiresAtMs - nowMs) / 86_400_000);
-    const remedy = `replace ${certificate} and ${key}: they are read again without a restart (a lab: infernode certs init)`;
-    if (days < 0) return [fail(check, `${certificate} expired ${-days} days ago`, remedy)];
-    const found = `${certificate} is valid for ${days} days`;
-    return [days < expiresSoonDays ? warn(check, found, remedy) : ok(check, found)];
-  } catch (error) {
-    return [
-      fail(check, messageOf(error), 'name PEM files that fit each other in tls.certificate and tls.key'),
-    ];
-  }
-}
-
-export async function checkPort(name: string, address: ListenAddress): Promise<Finding> {
-  const text = formatAddress(address);
-  const error = await new Promise<Error | null>((resolve) => {
-    const server = createServer();
-    server.once('error', resolve);
-    server.listen(address.port, address.host, () => server.close(() => resolve(null)));
-  });
-  return error === null
-    ? ok(`port ${name}`, `${text} is free`)
-    : warn(
-        `port ${name}`,
-        `${text} cannot be bound: ${messageOf(error)}`,
-        `if infernode itself does not hold it, find the owner with \`ss -ltnp\`, or set listen.${name}`,
       );
 }

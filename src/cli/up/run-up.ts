@@ -2,12 +2,12 @@
 // operator would; it holds no second composition (design decision 15).
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseListenAddress, type ListenAddress } from '../../config/listen-address.js';
+import { formatAddress, parseListenAddress, type ListenAddress } from '../../config/listen-address.js';
 import { InfernodeError } from '../../domain/error-codes.js';
 import { sleep, systemClock } from '../../runtime/clock.js';
 import { ClusterServiceClient } from '../../rpc/cluster-service-client.js';
 import { NodeServiceClient } from '../../rpc/node-service-client.js';
-import { checkPort } from '../doctor/host-checks.js';
+import { bindError } from '../doctor/network-checks.js';
 import { renderStatus } from '../status-table.js';
 import { MemberProcess, type Listening } from './member-process.js';
 import { defaultModel, planNodes, writeConfig, type PlannedNode, type UpOptions } from './plan-cluster.js';
@@ -67,11 +67,11 @@ export async function runUp(options: RunUpOptions): Promise<void> {
 
 /** Told before anything is started: a taken port is the likeliest reason for `up` to fail. */
 async function requireFreePort(gateway: ListenAddress): Promise<void> {
-  const { level, found } = await checkPort('gateway', gateway);
-  if (level === 'ok') return;
+  const error = await bindError(gateway);
+  if (error === null) return;
   throw new InfernodeError(
     'argument-invalid',
-    `--gateway ${found}; stop what holds it (\`ss -ltnp\` tells), or give another, such as --gateway 127.0.0.1:0 (with npm: \`npm start -- --gateway 127.0.0.1:0\`)`,
+    `--gateway ${formatAddress(gateway)} cannot be bound: ${error.message}; stop what holds it (\`ss -ltnp\` tells), or give another, such as --gateway 127.0.0.1:0 (with npm: \`npm start -- --gateway 127.0.0.1:0\`)`,
   );
 }
 

@@ -204,3 +204,13 @@ test('a scenario that somebody broke is named, not overwritten', async () => {
   writeFileSync(join(directory, 'scenario.json'), '{"schema":1,"driverVersion":"580.1","devices":7}');
   await expect(sim('xid 79 --gpu 0')).rejects.toThrow(/devices: /);
 });
+
+test('create makes a node of its own, and never over another', async () => {
+  const made = join(directory, 'made');
+  await sim(`create ${made} --gpus 2 --profile L4 --driver 570 --json`);
+  const { libraryPath } = JSON.parse(printed) as { libraryPath: string };
+  expect(libraryPath).toBe(join(made, 'libnvidia-ml.so.1'));
+  expect(readScenario(made).devices.map(({ profile }) => profile)).toEqual(['L4', 'L4']);
+  await expect(sim(`create ${made}`)).rejects.toThrow(/expected a directory without scenario.json/);
+  await expect(sim(`create ${join(directory, 'b')} --gpus 65`)).rejects.toThrow(/0 to 64/);
+});
