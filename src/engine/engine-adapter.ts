@@ -52,10 +52,15 @@ export interface EngineAdapter {
   parseProgress(metricsPage: string): EngineProgress;
 }
 
+/** `steps` of at most `tokens` each. */
+export type StepSizes = readonly { tokens: number; steps: number }[];
+
 /** What a page tells of movement and pressure. */
 export interface EngineProgress {
   /** A counter that moves with every step that did work; `null` when the page has none. */
   steps: number | null;
+  /** How many steps handled how many tokens since the server's start, cumulative, in rising order; `null`: it does not tell. */
+  stepSizes: StepSizes | null;
   preemptions: number | null;
   /** It has been put to sleep: requests wait on purpose. */
   asleep: boolean;

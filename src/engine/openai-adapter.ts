@@ -76,7 +76,7 @@ export class OpenAiAdapter implements EngineAdapter {
   }
 
   parseProgress(page: string): EngineProgress {
-    return { steps: this.#read(page, 'steps'), preemptions: null, asleep: false };
+    return { steps: this.#read(page, 'steps'), stepSizes: null, preemptions: null, asleep: false };
   }
 
   /** Sum over the labels of the first name that the page has, or `null`. */

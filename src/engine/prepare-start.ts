@@ -10,15 +10,15 @@ import type { CudaGraphs, StartProgress } from '../domain/engine.js';
 import { messageOf } from '../domain/error-codes.js';
 import { readStateFile, saveStateFile } from '../runtime/state-file.js';
 import { BatchSizes } from './batch-sizes.js';
+import { graphArgs } from './choose-graphs.js';
 import type { CompileKey } from './compile-caches.js';
 import { adapterOf } from './engine-adapters.js';
 import type { EngineContext } from './engine-context.js';
 import type { EngineStore } from './engine-record.js';
 import type { EngineRun } from './engine-run.js';
 import type { CauseClass, ExitCause } from './explain-exit.js';
-import { describeStep, isGraphFailure, ladderArgs, nextStep, type FailedStart } from './graph-ladder.js';
+import { describeStep, isGraphFailure, nextStep, type FailedStart } from './graph-ladder.js';
 import type { LiveRun } from './live-run.js';
-import { captureSizesFor } from './plan/capture-sizes.js';
 import { passStartGate } from './start-gate.js';
 import { startEngine, type StartRequest } from './start-engine.js';
 import { isMeasured, type StartLog } from './start-log.js';
@@ -47,12 +47,6 @@ interface Experience {
 
 const schema = 1;
 const maxConfigurations = 16;
-/** Of the ladder's first step, and of a template that asks for the sizes really seen. */
-const fewSizes = 8;
-const seenSizes = 16;
-const smallSizes = [1, 2, 4, 8, 16, 32, 64, 128];
-/** Below this the histogram says little. */
-const enoughLooks = 600;
 /** A cold cache cures none of these. */
 const cacheIsInnocent: readonly CauseClass[] = ['model-not-found', 'port-in-use', 'out-of-memory', 'killed'];
 
@@ -83,11 +77,10 @@ export class EngineStarts {
     signal: AbortSignal,
     say: (waiting: string) => void,
   ): Promise<StartMeans> {
-    const { turns, inputs } = this.#context;
+    const { turns } = this.#context;
     const adapter = adapterOf(template);
     const version = await adapter.learn(template, process.env);
-    const gpu = [...new Set(deviceUuids.map((uuid) => inputs.deviceName(uuid) ?? ''))].join(', ');
-    const means = this.#choose(template, { model: template.model, version, gpu, flags: template.args });
+    const means = this.#choose(template, deviceUuids, version);
     const need = adapter.memoryNeed(template, version);
     await turns.take(this.#id, deviceUuids, signal, say);
     await passStartGate(this.#context, { engineDir: this.#store.directory, deviceUuids, need, signal, say });
@@ -188,17 +181,16 @@ export class EngineStarts {
 
   /** After an adoption: what the run was started with is what the template says now, or close to it. */
   resume(template: TemplateConfig, deviceUuids: readonly string[]): void {
-    const { inputs } = this.#context;
-    const gpu = [...new Set(deviceUuids.map((uuid) => inputs.deviceName(uuid) ?? ''))].join(', ');
     adapterOf(template)
       .learn(template, process.env)
-      .then((version) =>
-        this.#choose(template, { model: template.model, version, gpu, flags: template.args }),
-      )
+      .then((version) => this.#choose(template, deviceUuids, version))
       .catch(() => undefined);
   }
 
-  #choose(template: TemplateConfig, key: CompileKey): StartMeans {
+  #choose(template: TemplateConfig, deviceUuids: readonly string[], version: string | null): StartMeans {
+    const { inputs } = this.#context;
+    const gpu = [...new Set(deviceUuids.map((uuid) => inputs.deviceName(uuid) ?? ''))].join(', ');
+    const key: CompileKey = { model: template.model, version, gpu, flags: template.args };
     const hash = createHash('sha256').update(JSON.stringify(key)).digest('hex').slice(0, 16);
     const experience = this.#experiences.get(hash) ?? { ...inexperienced };
     // Behind all others: the first of the map is the one that was not used for the longest time.
@@ -206,31 +198,18 @@ export class EngineStarts {
     this.#experiences.set(hash, experience);
     const [oldest] = this.#experiences.keys();
     if (this.#experiences.size > maxConfigurations && oldest !== undefined) this.#experiences.delete(oldest);
-    const { step, failedPart } = experience;
+    const sizes = deviceUuids.flatMap((uuid) => inputs.reading(uuid)?.memoryTotalBytes ?? []);
+    const deviceBytes = sizes.length > 0 ? Math.min(...sizes) : null;
+    const { step } = experience;
+    const choice = { ...experience, template, batchSizes: this.batchSizes, deviceBytes };
     const means: StartMeans = {
-      version: key.version,
+      version,
       compileCacheDir: template.adapter === 'vllm' ? this.#cacheFor(template, key) : null,
-      extraArgs: template.adapter === 'vllm' ? this.#graphArgs(template, step, failedPart) : [],
+      extraArgs: template.adapter === 'vllm' ? graphArgs(choice) : [],
       step,
     };
     this.#present = { key: hash, means, template };
     return means;
-  }
-
-  #graphArgs(template: TemplateConfig, step: number, failedPart: string): string[] {
-    const { looks, counts } = this.batchSizes;
-    if (step > 0) {
-      const seen = looks >= enoughLooks ? captureSizesFor(counts, fewSizes) : smallSizes;
-      const most = Number(valuesOf(template.args, '--max-num-seqs')?.[0] ?? Infinity);
-      return ladderArgs(
-        step,
-        template.args,
-        seen.filter((size) => size === 1 || !(size > most)),
-        failedPart,
-      );
-    }
-    if (template.captureSizes !== 'seen' || looks < enoughLooks) return [];
-    return ['--cudagraph-capture-sizes', ...captureSizesFor(counts, seenSizes).map(String)];
   }
 
   /** A template that names its own cache keeps it; a disk that does not take one leaves it to the engine. */

@@ -26,8 +26,10 @@ export function showRun(
       if (view.status.state === 'ready') view.show('ready', notice);
     },
     onPage: (page) => {
-      if (page) view.update({ load: page.load });
-      starts.batchSizes.note(page?.load?.running ?? 0);
+      if (page) {
+        view.update({ load: page.load });
+        starts.batchSizes.note(page.load?.running ?? 0, page.progress.stepSizes);
+      }
       degradation.look(page);
     },
     onUnclear: () => metrics.unclearProbe(id),

@@ -8,6 +8,7 @@ import type {
   EnginePlace,
   EngineProgress,
   MemoryNeed,
+  StepSizes,
   Environment,
 } from './engine-adapter.js';
 import { engineEnvironment } from './engine-environment.js';
@@ -85,10 +86,23 @@ export class VllmAdapter implements EngineAdapter {
     const awake = valuesBy(page, 'vllm:engine_sleep_state', 'sleep_state="awake"');
     return {
       steps: steps ?? totalOf(page, ['vllm:generation_tokens_total', 'vllm:prompt_tokens_total']),
+      stepSizes: stepSizesOf(page),
       preemptions: totalOf(page, ['vllm:num_preemptions_total']),
       asleep: awake.length > 0 && awake.every((value) => value === 0),
     };
   }
+}
+
+/** The iteration histogram, summed over data-parallel ranks; `+Inf` is left out. */
+function stepSizesOf(page: string): StepSizes | null {
+  const steps = new Map<number, number>();
+  eachSeries(page, 'vllm:iteration_tokens_total_bucket', (labels, value) => {
+    const tokens = Number(labelOf(labels, 'le') ?? NaN);
+    if (Number.isFinite(tokens) && Number.isFinite(value))
+      steps.set(tokens, (steps.get(tokens) ?? 0) + value);
+  });
+  if (steps.size === 0) return null;
+  return [...steps].sort(([a], [b]) => a - b).map(([tokens, count]) => ({ tokens, steps: count }));
 }
 
 /** Sum of all series of these names, `null` when there is none. */

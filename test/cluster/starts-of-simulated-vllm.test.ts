@@ -1,7 +1,12 @@
 // Starts of the simulated vLLM under a real keeper: phases are told as they come, graphs are verified, and what failed is done
 // differently the next time: fewer graphs, a fresh compile cache.
+import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { TemplateConfig } from '../../src/config/agent-config.js';
 import type { EngineStatus } from '../../src/domain/engine.js';
+import { BatchSizes } from '../../src/engine/batch-sizes.js';
+import { VllmAdapter } from '../../src/engine/vllm-adapter.js';
+import { systemClock } from '../../src/runtime/clock.js';
 import { aFleet, aTemplate, type FleetCase } from '../support/engine-fleet.js';
 import { mainFile } from '../support/running-up.js';
 
@@ -12,7 +17,11 @@ afterEach(async () => {
 });
 
 /** A fleet with one engine of the simulated vLLM on device 0. */
-async function start(env: Record<string, string>, args: string[] = []): Promise<FleetCase> {
+async function start(
+  env: Record<string, string>,
+  args: string[] = [],
+  overrides: Partial<TemplateConfig> = {},
+): Promise<FleetCase> {
   current = aFleet(
     {},
     {
@@ -24,6 +33,7 @@ async function start(env: Record<string, string>, args: string[] = []): Promise<
             command: [process.execPath, mainFile, 'sim', 'engine'],
             args,
             env: { INFERNODE_SIM_LOAD_MS: '200', ...env },
+            ...overrides,
           },
         ),
       },
@@ -67,6 +77,36 @@ describe('a start', () => {
     const fleet = await start({}, ['--enforce-eager']);
     const ready = await fleet.until('ready', hasGraphs);
     expect(ready).toMatchObject({ reason: '', graphs: { state: 'eager' } });
+  });
+});
+
+describe('sizes that were seen', () => {
+  it('are captured by the next start, and counted out of the iteration histogram', async () => {
+    const fleet = await start({}, [], { captureSizes: 'seen' });
+    expect((await fleet.until('ready', hasGraphs)).graphs?.count).toBe(102);
+    await fleet.fleet.stopEngine('chat-0');
+    await fleet.until('stopped');
+    const engineDirectory = join(fleet.directory, 'engines', 'chat-0');
+    // The agent before notes what it has when it ends.
+    await fleet.fleet.close();
+    const kept = new BatchSizes(engineDirectory, 'boot', systemClock);
+    Object.assign(kept.counts, { 1: 500, 6: 400 });
+    await kept.flush();
+    current = await fleet.nextAgent();
+    await current.fleet.start();
+    await current.fleet.startEngine({ engineId: 'chat-0' });
+    const { url, graphs } = await current.until('ready', hasGraphs);
+    // Two sizes, each once for each kind.
+    expect(graphs?.count).toBe(4);
+    await fetch(`${url}/v1/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ model: 'org/llama-8b', prompt: 'x', max_tokens: 8, ignore_eos: true }),
+    });
+    const page = await (await fetch(`${url}/metrics`)).text();
+    const [single] = new VllmAdapter(systemClock).parseProgress(page).stepSizes ?? [];
+    expect(single?.tokens).toBe(1);
+    expect(single?.steps).toBeGreaterThanOrEqual(7);
   });
 });
 

@@ -13,6 +13,13 @@ const grid: readonly number[] = [
   ...Array.from({ length: 17 }, (_, i) => 256 + 16 * i),
 ];
 
+/** Graphs beyond this many hardly save padding once the sizes are known. */
+export const seenSizes = 16;
+/** Sizes that a plan keeps even where memory is short: 1, 2, 4 and every second power beyond are worth more than blocks. */
+export const fewestSizes = 8;
+/** Of a device's memory, at most, for graphs: 4 GiB of 80, which vLLM's own 51 sizes reach for no common model. */
+export const graphMemoryShare = 0.05;
+
 /** Batches beyond this share of all may run eagerly: the rare peak is not worth a graph of its own. */
 const coveredShare = 0.999;
 

@@ -28,7 +28,7 @@ type Look = typeof quiet;
 function pageOf({ waiting, kvCacheUsageRatio, preemptions }: Look): MetricsAnswer {
   return {
     load: { running: 1, waiting, kvCacheUsageRatio, kvCacheBlocks: null, kvBlockTokens: null },
-    progress: { steps: 1, preemptions, asleep: false },
+    progress: { steps: 1, stepSizes: null, preemptions, asleep: false },
     startTime: null,
   };
 }

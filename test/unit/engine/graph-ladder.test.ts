@@ -58,7 +58,7 @@ describe('capture sizes from batch sizes really seen', () => {
 describe('batch sizes', () => {
   it('are kept on disk, bounded, and start cold from a damaged file', async () => {
     const sizes = new BatchSizes(directory, 'boot', systemClock);
-    for (const running of [0, 1, 1, 7, 9999, NaN]) sizes.note(running);
+    for (const running of [0, 1, 1, 7, 9999, NaN]) sizes.note(running, null);
     await sizes.flush();
     expect(readBatchSizes(batchSizesFile(directory))).toEqual(countsOf({ 1: 2, 7: 1, 512: 1 }));
     expect(new BatchSizes(directory, 'boot', systemClock).looks).toBe(4);
@@ -66,11 +66,30 @@ describe('batch sizes', () => {
     expect(new BatchSizes(directory, 'boot', systemClock).looks).toBe(0);
   });
 
+  it('are those of every step where the page has the iteration histogram', () => {
+    const sizes = new BatchSizes(join(directory, 'none'), 'boot', systemClock);
+    const page = (upTo1: number, upTo8: number, upTo512: number, upTo8192: number) =>
+      [upTo1, upTo8, upTo512, upTo8192].map((steps, i) => ({ tokens: [1, 8, 512, 8192][i]!, steps }));
+    const seen = () => Object.fromEntries([...sizes.counts.entries()].filter(([, count]) => count > 0));
+    sizes.note(5, page(10, 20, 30, 40));
+    // Nothing before the first page: those steps may be a week old.
+    expect(seen()).toEqual({});
+    // 10 steps of 1, 20 of 2 to 8, 10 of 9 to 512 tokens; 60 more are prefills that no graph is made for.
+    sizes.note(5, page(20, 50, 70, 140));
+    expect(seen()).toEqual({ 1: 0.25, 5: 0.5, 512: 0.25 });
+    sizes.note(5, page(20, 50, 70, 200));
+    sizes.note(5, page(0, 0, 1, 1));
+    expect(sizes.looks).toBe(1);
+    // No request runs any more: the upper limit of the bucket.
+    sizes.note(0, page(0, 3, 4, 4));
+    expect(seen()).toEqual({ 1: 0.25, 5: 0.5, 8: 1, 512: 0.25 });
+  });
+
   it('of long ago weigh less', () => {
     const sizes = new BatchSizes(join(directory, 'none'), 'boot', systemClock);
     sizes.counts[1] = 262_144;
-    sizes.note(2);
-    sizes.note(2);
+    sizes.note(2, null);
+    sizes.note(2, null);
     expect(sizes.looks).toBeLessThan(140_000);
     expect(sizes.counts[2]).toBeGreaterThan(0);
   });

@@ -128,18 +128,43 @@ describe('progress', () => {
   it('is the number of steps, summed over ranks', () => {
     const count = 'vllm:iteration_tokens_total_count';
     const page = `${count}{engine="0"} 7.0\n${count}{engine="1"} 5.0\nvllm:generation_tokens_total{engine="0"} 99.0\nvllm:num_preemptions_total{engine="0"} 3.0\n`;
-    expect(adapter.parseProgress(page)).toEqual({ steps: 12, preemptions: 3, asleep: false });
+    expect(adapter.parseProgress(page)).toMatchObject({ steps: 12, preemptions: 3, asleep: false });
+  });
+
+  it('counts steps by their tokens, over ranks; endless buckets and garbage are left out', () => {
+    const bucket = (le: string, engine: number, steps: string) =>
+      `vllm:iteration_tokens_total_bucket{engine="${engine}",le="${le}"} ${steps}\n`;
+    const page =
+      bucket('8.0', 0, '20.0') +
+      bucket('1.0', 0, '7.0') +
+      bucket('1.0', 1, '5.0') +
+      bucket('+Inf', 0, '9e9') +
+      bucket('16.0', 0, 'x');
+    expect(adapter.parseProgress(page).stepSizes).toEqual([
+      { tokens: 1, steps: 12 },
+      { tokens: 8, steps: 20 },
+    ]);
   });
 
   it('is the number of tokens where the front end counts no steps', () => {
     const page = 'vllm:generation_tokens_total{engine="0"} 1e+03\nvllm:prompt_tokens_total{engine="0"} 5.0\n';
-    expect(adapter.parseProgress(page)).toEqual({ steps: 1005, preemptions: null, asleep: false });
+    expect(adapter.parseProgress(page)).toEqual({
+      stepSizes: null,
+      steps: 1005,
+      preemptions: null,
+      asleep: false,
+    });
   });
 
   it('knows a sleeping engine, and garbage', () => {
     const page = 'vllm:engine_sleep_state{engine="0",sleep_state="awake"} 0.0\n';
     expect(adapter.parseProgress(page).asleep).toBe(true);
-    expect(adapter.parseProgress('<html>')).toEqual({ steps: null, preemptions: null, asleep: false });
+    expect(adapter.parseProgress('<html>')).toEqual({
+      stepSizes: null,
+      steps: null,
+      preemptions: null,
+      asleep: false,
+    });
   });
 });
 
