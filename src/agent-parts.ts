@@ -8,6 +8,7 @@ import { DeviceMetrics } from './device/device-metrics.js';
 import { DeviceSampler, type KernelNews } from './device/sample-devices.js';
 import { EngineFleet } from './engine/engine-fleet.js';
 import { EngineMetrics } from './engine/engine-metrics.js';
+import { defaultProbeBytes } from './engine/plan/plan-engine.js';
 import type { Fault } from './domain/health.js';
 import { kernelLogWords } from './health/kernel-patterns.js';
 import type { WorkInFlight } from './domain/work.js';
@@ -111,6 +112,8 @@ function createFleet(options: EngineFleetPartOptions): EngineFleetPart {
     inputs: {
       workOn: (engineId) => workInFlight?.(engineId) ?? [],
       hasNvlink: (uuid) => hasNvlink(sampler.latest?.() ?? null, uuid),
+      isSplit: (uuid) => isSplit(sampler.latest?.() ?? null, uuid),
+      heartbeatBytes: config.health.probe.heartbeat === 'on' ? defaultProbeBytes : 0,
       heartbeatMissed: (uuid) => heartbeatMissed?.(uuid) ?? null,
     },
     devicesReleased: (uuids, pids) => areDevicesReleased(sampler, uuids, pids),
@@ -121,6 +124,11 @@ function createFleet(options: EngineFleetPartOptions): EngineFleetPart {
 export function hasNvlink(sample: NodeSample | null, uuid: string): boolean | null {
   const links = sample?.devices.find(({ identity }) => identity.uuid === uuid)?.parts.links;
   return links?.some(({ active }) => active === 1) ?? null;
+}
+
+/** MIG mode on: its instances are devices of their own. */
+function isSplit(sample: NodeSample | null, uuid: string): boolean {
+  return sample?.devices.find(({ identity }) => identity.uuid === uuid)?.details.migMode === 1;
 }
 
 /** UUID by UUID or index. A missing device keeps its old index, so that one that is listed and well goes first. */

@@ -25,6 +25,7 @@ interface PlanOptions {
   model?: string;
   shape?: string;
   nvlink?: number;
+  gpuMemory?: number;
   probeMemory: number;
   memoryBy: MemoryBy;
   batchSizes?: string;
@@ -59,8 +60,13 @@ export function addPlanCommand(program: Command): void {
     )
     .option(
       '--nvlink <n>',
-      'GPUs that NVLink joins within a node (default: all of them, where the GPU has it)',
+      'GPUs that NVLink joins within a node (default: all, for GPUs on a board with it; none for cards, 2 where they are bridged)',
       positive,
+    )
+    .option(
+      '--gpu-memory <GiB>',
+      'memory of each, where it is less than the GPU has: a MIG instance, a virtual GPU',
+      gibibytes,
     )
     .option('--nodes <n>', 'nodes of that kind; pipeline stages go over nodes', positive, 1)
     .option('--sequences <n>', 'what it must serve at once', positive, 32)
@@ -78,9 +84,9 @@ export function addPlanCommand(program: Command): void {
     )
     .option(
       '--probe-memory <MiB>',
-      "context of infernode's own active probe on each GPU",
+      `context of infernode's own heartbeat on each GPU, about ${defaultProbeBytes / 1024 ** 2} where health.probe.heartbeat is on`,
       whole,
-      defaultProbeBytes / 1024 ** 2,
+      0,
     )
     .option(
       '--batch-sizes <file>',
@@ -97,7 +103,7 @@ export function addPlanCommand(program: Command): void {
     .action(async (options: PlanOptions) => {
       const plan = planEngine({
         model: loadModel(options),
-        gpu: options.gpus.gpu,
+        gpu: gpuOf(options),
         gpusPerNode: options.gpus.count,
         nodes: options.nodes,
         weightBits: options.weights ?? null,
@@ -151,6 +157,20 @@ function parseGpus(text: string): { count: number; gpu: GpuProfile } {
   if (name === undefined || count < 1)
     throw new InvalidArgumentError(`expected NxGPU with GPU one of ${Object.keys(gpuProfiles).join(', ')}.`);
   return { count, gpu: gpuProfiles[name as GpuProfileName] };
+}
+
+/** A part of a GPU has no NVLink to others. */
+function gpuOf({ gpus: { gpu }, gpuMemory }: PlanOptions): GpuProfile {
+  if (gpuMemory === undefined) return gpu;
+  const memoryBytes = Math.min(gpu.memoryBytes, gpuMemory * 1024 ** 3);
+  return { ...gpu, name: `${gpu.name} (${gpuMemory} GiB of it)`, memoryBytes, nvlink: 'none' };
+}
+
+function gibibytes(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && Number.isFinite(value)))
+    throw new InvalidArgumentError('expected a number above 0, in GiB.');
+  return value;
 }
 
 function positive(text: string): number {

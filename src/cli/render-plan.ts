@@ -31,7 +31,7 @@ export function renderPlan(
     [`smallest that serves ${sequences} x ${count(context)}`, sizes(plan.smallestThatServes)],
     [
       'per GPU',
-      `${gib(memory.totalBytes)}: ${gib(memory.usableBytes)} for the engine, ${gib(memory.probeBytes)} for our probe, ${gib(total)} left alone`,
+      `${gib(memory.totalBytes)}: ${gib(memory.usableBytes)} for the engine${memory.probeBytes > 0 ? `, ${gib(memory.probeBytes)} for our heartbeat` : ''}, ${gib(total)} left alone`,
     ],
     ['  weights', gib(memory.weightBytes)],
     ['  KV cache', `${gib(memory.kvCacheBytes)} (${count(plan.kvCacheMemoryBytes)} bytes)`],

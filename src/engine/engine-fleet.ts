@@ -217,8 +217,9 @@ export class EngineFleet implements Service {
   async planEngine(wish: PlanWish): Promise<NodePlan> {
     const id = wish.engineId === '' ? null : this.#find(wish.engineId).id;
     const seen = id === null ? null : readBatchSizes(batchSizesFile(this.#restorer.storeOf(id).directory));
-    const program = await installedVllm(this.#context.clock);
-    return planForNode(this.#claims.devices, wish, program, seen, this.#context.inputs.hasNvlink);
+    const { inputs, clock } = this.#context;
+    const program = await installedVllm(clock);
+    return planForNode({ program, inputs, devices: this.#claims.devices, batchSizeCounts: seen }, wish);
   }
 
   /** Drains by the deadline (`null`: the template's), ends and starts it again. Earlier failures are forgiven. */

@@ -18,6 +18,10 @@ export interface EngineInputs {
   deviceName(deviceUuid: string): string | null;
   /** Has the device an active NVLink? `null`: it does not tell. */
   readonly hasNvlink: (deviceUuid: string) => boolean | null;
+  /** Is the device split by MIG, so that no engine has it whole? */
+  readonly isSplit: (deviceUuid: string) => boolean;
+  /** What a heartbeat of ours takes on each device; 0 where it is off. */
+  readonly heartbeatBytes: number;
   /** Did the device miss its heartbeat? `null`: nobody beats. */
   heartbeatMissed(deviceUuid: string): boolean | null;
 }
@@ -27,5 +31,7 @@ export const noInputs: EngineInputs = {
   reading: () => null,
   deviceName: () => null,
   hasNvlink: () => null,
+  isSplit: () => false,
+  heartbeatBytes: 0,
   heartbeatMissed: () => null,
 };

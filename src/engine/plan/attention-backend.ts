@@ -10,11 +10,13 @@ export interface AttentionChoice {
 
 /** By GPU generation, model family and KV dtype; the engine itself falls back when its build lacks the choice. */
 export function chooseAttentionBackend(model: ModelShape, gpu: GpuProfile, dtype: KvDtype): AttentionChoice {
-  if (usesMla(model)) return mlaBackend(gpu);
+  // The data-centre kernels of Blackwell are for compute capability 10; 12 does what Ada does.
+  const architecture = gpu.computeCapability.startsWith('12.') ? 'ada' : gpu.architecture;
+  if (usesMla(model)) return mlaBackend(architecture);
   if (dtype.name.startsWith('turboquant'))
     return { name: 'TURBOQUANT', reason: 'TurboQuant has a back end of its own' };
   if (dtype.scalePerTokenHead) return { name: 'TRITON_ATTN', reason: `${dtype.name} is a Triton format` };
-  switch (gpu.architecture) {
+  switch (architecture) {
     case 'turing':
       return { name: 'TRITON_ATTN', reason: 'FlashAttention needs Ampere or newer' };
     case 'blackwell':
@@ -26,12 +28,12 @@ export function chooseAttentionBackend(model: ModelShape, gpu: GpuProfile, dtype
     default:
       return dtype.bitsPerElement === 8
         ? { name: 'FLASHINFER', reason: 'an fp8 cache needs FlashInfer where FlashAttention 3 is absent' }
-        : { name: 'FLASH_ATTN', reason: 'FlashAttention 2 on Ampere and Ada' };
+        : { name: 'FLASH_ATTN', reason: 'FlashAttention 2; 3 is for Hopper' };
   }
 }
 
-function mlaBackend(gpu: GpuProfile): AttentionChoice {
-  if (gpu.architecture === 'blackwell') return { name: 'CUTLASS_MLA', reason: 'MLA on Blackwell' };
-  if (gpu.architecture === 'hopper') return { name: 'FLASHMLA', reason: 'MLA on Hopper' };
+function mlaBackend(architecture: GpuProfile['architecture']): AttentionChoice {
+  if (architecture === 'blackwell') return { name: 'CUTLASS_MLA', reason: 'MLA on Blackwell' };
+  if (architecture === 'hopper') return { name: 'FLASHMLA', reason: 'MLA on Hopper' };
   return { name: 'TRITON_MLA', reason: 'MLA before Hopper' };
 }

@@ -71,7 +71,7 @@ function activationBytes({ model, parallelism, maxBatchedTokens, maxSequences }:
 }
 
 /** 0.3 to 3 GiB, growing with sizes, layers and ranks (`vllm-contract` 6): 67 sizes of 32 layers come to about 0.7 GiB. */
-function cudaGraphBytes({ model, captureSizes, parallelism }: BudgetInput): number {
+export function cudaGraphBytes({ model, captureSizes, parallelism }: BudgetInput): number {
   if (captureSizes === 0) return 0;
   const perSizeAndLayer = 0.2 * 1024 ** 2;
   const estimate =

@@ -37,8 +37,9 @@ export const catalogueModels = catalogue.models as unknown as readonly Catalogue
 const maxCandidates = 8;
 
 /**
- * Finds a model by its exact id, else by its unique tail: the name without vendor and without `Meta-`, case ignored;
- * `llama-3.1-70b` is `meta-llama/Meta-Llama-3.1-70B`. Throws `argument-invalid` that lists the candidates.
+ * Finds a model by its exact id, else by its unique tail: the name without vendor, `Meta-` and `-hf` (weights in Hugging Face's
+ * layout), case ignored; `llama-3.1-70b` is `meta-llama/Meta-Llama-3.1-70B`. Throws `argument-invalid` that lists the candidates,
+ * the most alike first.
  */
 export function findModel(name: string): ModelShape {
   const exact = catalogueModels.find(({ id }) => id === name);
@@ -46,24 +47,31 @@ export function findModel(name: string): ModelShape {
   const wanted = tail(name);
   const sameTail = catalogueModels.filter(({ id }) => tail(id) === wanted);
   if (sameTail.length === 1 && sameTail[0]) return toShape(sameTail[0]);
-  const words = wanted.split('-').filter((word) => word.length > 1);
-  const candidates = (
-    sameTail.length > 1
-      ? sameTail
-      : catalogueModels.filter(({ id }) => words.some((word) => tail(id).includes(word)))
-  )
-    .map(({ id }) => id)
-    .sort((a, b) => shared(b, words) - shared(a, words))
-    .slice(0, maxCandidates);
+  const candidates = (sameTail.length > 1 ? sameTail : catalogueModels)
+    .map(({ id }) => ({ id, alike: likeness(tail(id), wanted) }))
+    .filter(({ alike }) => alike > 0)
+    .sort((a, b) => b.alike - a.alike)
+    .slice(0, maxCandidates)
+    .map(({ id }) => id);
   throw new InfernodeError(
     'argument-invalid',
-    `model "${name}" is not in the catalogue; ${candidates.length ? `candidates: ${candidates.join(', ')}; ` : ''}or give its config.json`,
+    `model "${name}" ${sameTail.length > 1 ? 'has several meanings' : 'is not in the catalogue'}; ${candidates.length ? `candidates: ${candidates.join(', ')}; ` : ''}or give its config.json`,
   );
 }
 
-const tail = (id: string): string => (id.split('/').at(-1) ?? id).toLowerCase().replace(/^meta-/, '');
-const shared = (id: string, words: readonly string[]): number =>
-  words.filter((word) => tail(id).includes(word)).length;
+const tail = (id: string): string =>
+  (id.split('/').at(-1) ?? id)
+    .toLowerCase()
+    .replace(/^meta-/, '')
+    .replace(/-hf$/, '');
+const wordsOf = (name: string): string[] => name.split(/[-_. ]/).filter((word) => word !== '');
+
+/** Share of the words that both have; the first one, the family, counts twice. 0: nothing in common. */
+function likeness(name: string, wanted: string): number {
+  const [theirs, ours] = [wordsOf(name), wordsOf(wanted)];
+  const shared = ours.filter((word) => theirs.includes(word)).length + (theirs[0] === ours[0] ? 1 : 0);
+  return shared / (theirs.length + ours.length);
+}
 
 export function toShape(row: CatalogueModel): ModelShape {
   return {

@@ -1,4 +1,5 @@
 /** NodeService over real gRPC on a free port: what a coordinator sees, with the owners of engines and devices faked. */
+import { noInputs } from '../../../src/engine/engine-inputs.js';
 import { planForNode } from '../../../src/engine/plan/plan-for-node.js';
 import type { DriverControl, FaultDesk } from '../../../src/node/health-calls.js';
 import { Client, credentials, Metadata } from '@grpc/grpc-js';
@@ -49,13 +50,15 @@ async function setUp() {
     // The planner itself, for a node of eight H100s without a vllm.
     planEngine: async (wish) =>
       planForNode(
-        Array.from({ length: 8 }, (_, index) => {
-          const device = aDeviceStatus(index);
-          return { ...device, identity: { ...device.identity, name: 'NVIDIA H100 80GB HBM3' } };
-        }),
+        {
+          devices: Array.from({ length: 8 }, (_, index) => {
+            const device = aDeviceStatus(index);
+            return { ...device, identity: { ...device.identity, name: 'NVIDIA H100 80GB HBM3' } };
+          }),
+          program: { version: null, flags: null, unknown: 'none' },
+          ...{ batchSizeCounts: null, inputs: noInputs },
+        },
         wish,
-        { version: null, flags: null, unknown: 'none' },
-        null,
       ),
     startEngine: async ({ engineId }) => anEngineStatus(engineId, { state: 'starting', load: null }),
     stopEngine: async (id) => {
