@@ -1,5 +1,10 @@
-/** HTTP questions to an engine, each with a deadline and a bound on the answer. */
-import { Agent, request, type Dispatcher } from 'undici';
+/**
+ * HTTP questions to an engine, each with a deadline and a bound on the answer. Over Node's own client: the agent asks a few times a
+ * second for months, and a second client would be 5 MiB that it has loaded for nothing else.
+ */
+import { Agent, request, type IncomingMessage, type RequestOptions } from 'node:http';
+import { Agent as TlsAgent, request as tlsRequest } from 'node:https';
+import { urlToHttpOptions } from 'node:url';
 import type { EngineLoad } from '../domain/engine.js';
 import type { EngineAdapter, EngineProgress } from './engine-adapter.js';
 import { eachSeries } from './read-series.js';
@@ -30,17 +35,39 @@ export interface EngineProbeOptions {
 const defaultTimeoutMs = 2000;
 /** The sample page of vLLM has 60 kB; a page beyond this is no metrics page. */
 const maxBodyBytes = 4 * 1024 * 1024;
+/** vLLM closes idle connections after 5 s, so ours go sooner. */
+const pool = { keepAlive: true, maxSockets: 4, timeout: 3000 };
+
+interface Question {
+  method?: 'GET' | 'POST';
+  /** Sent as JSON. */
+  body?: object | null;
+  /** `null`: it may take as long as it likes, until the signal. */
+  limitMs: number | null;
+  signal?: AbortSignal;
+}
+
+interface Answer {
+  status: number;
+  body: string;
+}
 
 export class EngineProbe {
-  readonly #url: string;
+  readonly #target: RequestOptions;
+  readonly #request: typeof request;
   readonly #adapter: EngineAdapter;
   readonly #timeoutMs: number;
   readonly #headers: Record<string, string>;
-  /** vLLM closes idle connections after 5 s, so ours go sooner. */
-  readonly #agent = new Agent({ connections: 4, keepAliveTimeout: 3000, keepAliveMaxTimeout: 4000 });
+  readonly #agent: Agent;
+  readonly #basePath: string;
 
   constructor({ url, adapter, apiKey, timeoutMs = defaultTimeoutMs }: EngineProbeOptions) {
-    this.#url = url.replace(/\/$/, '');
+    const { path, ...target } = urlToHttpOptions(new URL(url));
+    this.#target = target;
+    this.#basePath = (path ?? '').replace(/\/$/, '');
+    const secure = target.protocol === 'https:';
+    this.#request = secure ? tlsRequest : request;
+    this.#agent = secure ? new TlsAgent(pool) : new Agent(pool);
     this.#adapter = adapter;
     this.#timeoutMs = timeoutMs;
     this.#headers = apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
@@ -95,17 +122,9 @@ export class EngineProbe {
    */
   async canary(model: string, signal: AbortSignal): Promise<boolean> {
     try {
-      const response = await request(`${this.#url}/v1/completions`, {
-        method: 'POST',
-        headers: { ...this.#headers, 'content-type': 'application/json' },
-        body: JSON.stringify({ model, prompt: 'a', max_tokens: 1 }),
-        dispatcher: this.#agent,
-        headersTimeout: 0,
-        bodyTimeout: 0,
-        signal,
-      });
-      await readBounded(response.body);
-      return response.statusCode === 200;
+      const body = { model, prompt: 'a', max_tokens: 1 };
+      const { status } = await this.#ask('/v1/completions', { method: 'POST', body, limitMs: null, signal });
+      return status === 200;
     } catch {
       return false;
     }
@@ -114,44 +133,61 @@ export class EngineProbe {
   /** Status of a call that changes the engine, `null` when there was no answer within the limit. */
   async post(path: string, body: object | null, limitMs: number): Promise<number | null> {
     try {
-      const response = await request(this.#url + path, {
-        method: 'POST',
-        headers: { ...this.#headers, ...(body ? { 'content-type': 'application/json' } : {}) },
-        ...(body ? { body: JSON.stringify(body) } : {}),
-        dispatcher: this.#agent,
-        headersTimeout: limitMs,
-        signal: AbortSignal.timeout(limitMs),
-      });
-      await readBounded(response.body);
-      return response.statusCode;
+      return (await this.#ask(path, { method: 'POST', body, limitMs })).status;
     } catch {
       return null;
     }
   }
 
   close(): void {
-    void this.#agent.destroy().catch(() => undefined);
+    this.#agent.destroy();
   }
 
-  async #get(path: string): Promise<{ status: number; body: string }> {
-    const response = await request(this.#url + path, {
-      headers: this.#headers,
-      dispatcher: this.#agent,
-      signal: AbortSignal.timeout(this.#timeoutMs),
+  #get(path: string): Promise<Answer> {
+    return this.#ask(path, { limitMs: this.#timeoutMs });
+  }
+
+  #ask(path: string, { method = 'GET', body = null, limitMs, signal }: Question): Promise<Answer> {
+    const text = body === null ? null : JSON.stringify(body);
+    const json =
+      text === null ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) };
+    return new Promise((resolve, reject) => {
+      const options = {
+        ...this.#target,
+        ...{ path: this.#basePath + path, method, agent: this.#agent },
+        headers: { ...this.#headers, ...json },
+        ...(signal ? { signal } : {}),
+      };
+      const question = this.#request(options, (response) => readBounded(response, resolve, reject));
+      const late = (): unknown => question.destroy(new Error(`no answer within ${limitMs} ms`));
+      const timer = limitMs === null ? undefined : setTimeout(late, limitMs).unref();
+      question.once('error', reject);
+      question.once('close', () => {
+        clearTimeout(timer);
+        // Whatever ended it has been told by now; this is for an end without a word.
+        reject(new Error('the connection was closed'));
+      });
+      question.end(text ?? undefined);
     });
-    return { status: response.statusCode, body: await readBounded(response.body) };
   }
 }
 
-async function readBounded(body: Dispatcher.ResponseData['body']): Promise<string> {
+function readBounded(
+  response: IncomingMessage,
+  resolve: (answer: Answer) => void,
+  reject: (error: Error) => void,
+): void {
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of body as AsyncIterable<Buffer>) {
+  response.on('error', reject);
+  response.on('data', (chunk: Buffer) => {
     length += chunk.length;
-    if (length > maxBodyBytes) throw new Error('answer too long');
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
+    if (length > maxBodyBytes) response.destroy(new Error('answer too long'));
+    else chunks.push(chunk);
+  });
+  response.once('end', () =>
+    resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8') }),
+  );
 }
 
 function codeOf(error: unknown): string | null {
