@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { Agent, request, type Dispatcher } from 'undici';
+import type { Agent, Dispatcher } from 'undici';
 import { InfernodeError, messageOf } from '../domain/error-codes.js';
 
 export interface KubeClientOptions {
@@ -56,12 +56,13 @@ const maxBodyBytes = 64 * 1024 * 1024;
 
 export class KubeClient {
   readonly #options: KubeClientOptions;
-  readonly #agent: Agent;
+  readonly #ca: Buffer | undefined;
+  /** Made with the first call: an agent outside a cluster makes none, and does not load the client. */
+  #agent: Agent | null = null;
 
   constructor(options: KubeClientOptions) {
     this.#options = options;
-    const ca = options.caFile === undefined ? undefined : readFileSync(options.caFile);
-    this.#agent = new Agent({ connect: { ...(ca ? { ca } : {}), timeout: 5_000 }, bodyTimeout: 0 });
+    this.#ca = options.caFile === undefined ? undefined : readFileSync(options.caFile);
   }
 
   /** From inside a pod. Throws `config-invalid` where there is no service account. */
@@ -114,7 +115,7 @@ export class KubeClient {
   }
 
   async close(): Promise<void> {
-    await this.#agent.destroy();
+    await this.#agent?.destroy();
   }
 
   async #json<T>(
@@ -140,6 +141,9 @@ export class KubeClient {
     let response: Dispatcher.ResponseData;
     try {
       const token = tokenFile === undefined ? null : (await readFile(tokenFile, 'utf8')).trim();
+      const { Agent, request } = await import('undici');
+      const ca = this.#ca ? { ca: this.#ca } : {};
+      this.#agent ??= new Agent({ connect: { ...ca, timeout: 5_000 }, bodyTimeout: 0 });
       response = await request(`${server}${path}`, {
         method,
         dispatcher: this.#agent,
