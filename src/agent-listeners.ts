@@ -17,7 +17,7 @@ import { createNodeService } from './node/node-service.js';
 import type { NodeStatePublisher } from './node/publish-node-state.js';
 import type { ReportedWork } from './node/reported-work.js';
 import { createRpcServer, type RpcServer } from './rpc/create-rpc-server.js';
-import { nodePackage, nodeProto } from './rpc/load-proto.js';
+import { nodePackage, nodeProto } from './rpc/node-package.js';
 import { RpcMetrics } from './rpc/rpc-metrics.js';
 import type { Clock } from './runtime/clock.js';
 import type { Logger } from './runtime/logger.js';

@@ -24,12 +24,8 @@ import { jsonAnswer, type HttpAnswer } from './metrics/http-listener.js';
 import type { InMemoryModelPlacement } from './placement/model-placement.js';
 import { remainingTokens } from './placement/prefill-pace.js';
 import type { RpcServerOptions } from './rpc/create-rpc-server.js';
-import {
-  autoscalingPackage,
-  autoscalingProto,
-  externalScalerPackage,
-  externalScalerProto,
-} from './rpc/load-proto.js';
+import { autoscalingPackage, autoscalingProto } from './rpc/autoscaling-package.js';
+import { externalScalerPackage, externalScalerProto } from './rpc/external-scaler-package.js';
 import { NodeServiceClient, type EngineCall } from './rpc/node-service-client.js';
 import type { Clock } from './runtime/clock.js';
 import type { Logger } from './runtime/logger.js';

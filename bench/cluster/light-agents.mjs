@@ -4,7 +4,7 @@
  * writing on the monotonic clock of the machine, in ms.
  */
 import { Server, ServerCredentials } from '@grpc/grpc-js';
-import { nodeProto } from '../../dist/rpc/load-proto.js';
+import { nodeProto } from '../../dist/rpc/node-package.js';
 
 const heartbeatMs = 1000;
 const models = 10;

@@ -4,7 +4,7 @@ import { clusterFromProto } from './cluster-state-proto.js';
 import { clientCredentials } from './credentials.js';
 import type { Cluster__Output } from './generated/infernode/cluster/v1/Cluster.js';
 import type { ClusterServiceClient as Stub } from './generated/infernode/cluster/v1/ClusterService.js';
-import { clusterProto } from './load-proto.js';
+import { clusterProto } from './cluster-package.js';
 import { coordinatorChannelOptions, unaryCall, type CoordinatorClientOptions } from './unary-call.js';
 
 const channelOptions = {

@@ -4,7 +4,6 @@
  */
 import { Server, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
-import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation, protoPath as healthProtoPath } from 'grpc-health-check';
 import { formatAddress, type ListenAddress } from '../config/listen-address.js';
 import type { TlsConfig } from '../config/tls-config.js';
@@ -14,6 +13,7 @@ import type { Logger } from '../runtime/logger.js';
 import type { Service } from '../runtime/service.js';
 import { authorizeCalls } from './authorize-calls.js';
 import { serverCredentials } from './credentials.js';
+import { addLazyReflection } from './lazy-reflection.js';
 import type { RpcMetrics } from './rpc-metrics.js';
 
 export interface RpcServerOptions {
@@ -71,7 +71,7 @@ class GrpcServer implements RpcServer {
     this.#health = new HealthImplementation({ '': 'NOT_SERVING' });
     this.#health.addToServer(this.#server);
     const reflected = Object.assign({}, ...packages, loadSync(healthProtoPath)) as PackageDefinition;
-    new ReflectionService(reflected).addToServer(this.#server);
+    addLazyReflection(this.#server, reflected);
   }
 
   get address(): ListenAddress {

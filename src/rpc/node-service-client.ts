@@ -15,7 +15,7 @@ import type { NodeState } from '../domain/node-state.js';
 import { clientCredentials } from './credentials.js';
 import { deathRecordFromProto } from './engine-death-proto.js';
 import type { NodeServiceClient as Stub } from './generated/infernode/node/v1/NodeService.js';
-import { nodeProto } from './load-proto.js';
+import { nodeProto } from './node-package.js';
 import type { HistoryEntry__Output } from './generated/infernode/node/v1/HistoryEntry.js';
 import type { ListConditionsResponse__Output } from './generated/infernode/node/v1/ListConditionsResponse.js';
 import {

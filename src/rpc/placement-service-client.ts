@@ -5,7 +5,7 @@ import type { LeaseAnswer__Output } from './generated/infernode/placement/v1/Lea
 import type { PlaceRequest } from './generated/infernode/placement/v1/PlaceRequest.js';
 import type { Placement__Output } from './generated/infernode/placement/v1/Placement.js';
 import type { PlacementServiceClient as Stub } from './generated/infernode/placement/v1/PlacementService.js';
-import { placementProto } from './load-proto.js';
+import { placementProto } from './placement-package.js';
 import { coordinatorChannelOptions, unaryCall, type CoordinatorClientOptions } from './unary-call.js';
 
 export class PlacementServiceClient {

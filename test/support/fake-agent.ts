@@ -4,7 +4,7 @@ import type { NodeState, NodeStateDelta, NodeStateUpdate } from '../../src/domai
 import type { NodeServiceHandlers } from '../../src/rpc/generated/infernode/node/v1/NodeService.js';
 import type { NodeUpdate } from '../../src/rpc/generated/infernode/node/v1/NodeUpdate.js';
 import type { WatchNodeRequest__Output } from '../../src/rpc/generated/infernode/node/v1/WatchNodeRequest.js';
-import { nodeProto } from '../../src/rpc/load-proto.js';
+import { nodeProto } from '../../src/rpc/node-package.js';
 import { nodeUpdateToProto } from '../../src/rpc/node-state-proto.js';
 
 type WatchCall = ServerWritableStream<WatchNodeRequest__Output, NodeUpdate>;

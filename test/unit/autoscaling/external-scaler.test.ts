@@ -15,7 +15,7 @@ import type { ExternalScalerClient } from '../../../src/rpc/generated/externalsc
 import type { GetMetricSpecResponse__Output } from '../../../src/rpc/generated/externalscaler/GetMetricSpecResponse.js';
 import type { GetMetricsResponse__Output } from '../../../src/rpc/generated/externalscaler/GetMetricsResponse.js';
 import type { IsActiveResponse__Output } from '../../../src/rpc/generated/externalscaler/IsActiveResponse.js';
-import { externalScalerPackage, externalScalerProto } from '../../../src/rpc/load-proto.js';
+import { externalScalerPackage, externalScalerProto } from '../../../src/rpc/external-scaler-package.js';
 import { systemClock } from '../../../src/runtime/clock.js';
 import { silentLogger } from '../../../src/runtime/logger.js';
 

@@ -14,7 +14,7 @@ import { createNodeService, type DeviceControl } from '../../../src/node/node-se
 import { ReportedWork } from '../../../src/node/reported-work.js';
 import { NodeStatePublisher } from '../../../src/node/publish-node-state.js';
 import { createRpcServer } from '../../../src/rpc/create-rpc-server.js';
-import { nodePackage, nodeProto } from '../../../src/rpc/load-proto.js';
+import { nodePackage, nodeProto } from '../../../src/rpc/node-package.js';
 import { NodeServiceClient } from '../../../src/rpc/node-service-client.js';
 import { formatAddress } from '../../../src/config/listen-address.js';
 import { systemClock } from '../../../src/runtime/clock.js';

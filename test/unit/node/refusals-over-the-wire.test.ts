@@ -14,7 +14,7 @@ import { ReportedWork } from '../../../src/node/reported-work.js';
 import { createRpcServer, type RpcServer } from '../../../src/rpc/create-rpc-server.js';
 import type { NodeServiceClient } from '../../../src/rpc/generated/infernode/node/v1/NodeService.js';
 import type { WorkReport } from '../../../src/rpc/generated/infernode/node/v1/WorkReport.js';
-import { nodePackage, nodeProto } from '../../../src/rpc/load-proto.js';
+import { nodePackage, nodeProto } from '../../../src/rpc/node-package.js';
 import { systemClock } from '../../../src/runtime/clock.js';
 import { silentLogger } from '../../../src/runtime/logger.js';
 import { aFleet, type FleetCase } from '../../support/engine-fleet.js';

@@ -8,7 +8,7 @@ import { formatAddress } from '../../../src/config/listen-address.js';
 import type { ClientTlsConfig, TlsConfig } from '../../../src/config/tls-config.js';
 import { InfernodeError } from '../../../src/domain/error-codes.js';
 import { createRpcServer } from '../../../src/rpc/create-rpc-server.js';
-import { nodePackage, nodeProto } from '../../../src/rpc/load-proto.js';
+import { nodePackage, nodeProto } from '../../../src/rpc/node-package.js';
 import { NodeServiceClient } from '../../../src/rpc/node-service-client.js';
 import { systemClock } from '../../../src/runtime/clock.js';
 import { silentLogger } from '../../../src/runtime/logger.js';

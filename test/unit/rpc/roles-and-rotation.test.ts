@@ -15,7 +15,8 @@ import type { ClientTlsConfig, TlsConfig } from '../../../src/config/tls-config.
 import { mayCall, requiredRole } from '../../../src/domain/access.js';
 import { InfernodeError } from '../../../src/domain/error-codes.js';
 import { createRpcServer, type RpcServer } from '../../../src/rpc/create-rpc-server.js';
-import { nodePackage, nodeProto, placementProto } from '../../../src/rpc/load-proto.js';
+import { nodePackage, nodeProto } from '../../../src/rpc/node-package.js';
+import { placementProto } from '../../../src/rpc/placement-package.js';
 import { TlsFiles } from '../../../src/rpc/tls-files.js';
 import { NodeServiceClient } from '../../../src/rpc/node-service-client.js';
 import { systemClock } from '../../../src/runtime/clock.js';
