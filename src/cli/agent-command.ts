@@ -28,7 +28,7 @@ export function addAgentCommand(program: Command): void {
     .action(async ({ config: file, set, readyJson, withParent }: ProcessOptions) => {
       const load = (): AgentConfig => loadConfig(agentSchema, { file, set }).config;
       load();
-      warnOfUnknownVariables();
+      await warnOfUnknownVariables(agentSchema);
       const { runAgentProcess } = await import('../agent-process.js');
       await runAgentProcess({
         loadConfig: load,

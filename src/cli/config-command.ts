@@ -20,9 +20,9 @@ export function addConfigCommand(program: Command): void {
     .description('check a configuration, or print what a process would use');
   addConfigOptions(config.command('check <process>'))
     .description('validate the configuration of "agent" or "coordinator"; exit code 2 when it is wrong')
-    .action((process_: string, options: ConfigOptions) => {
+    .action(async (process_: string, options: ConfigOptions) => {
       load(process_, options);
-      warnOfUnknownVariables();
+      await warnOfUnknownVariables(agentSchema);
       process.stdout.write(`${options.config ?? 'configuration'}: valid for the ${process_}\n`);
     });
   addConfigOptions(config.command('print <process>'))

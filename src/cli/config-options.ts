@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
-import { agentSchema } from '../config/agent-config.js';
-import { coordinatorSchema } from '../config/coordinator-config.js';
+import type { z } from 'zod';
 import { unknownVariables } from '../config/unknown-variables.js';
 
 export interface ConfigOptions {
@@ -20,8 +19,17 @@ export function addConfigOptions(command: Command): Command {
     );
 }
 
-/** Says on stderr which variables look like configuration and are none; once, where a process starts or a check is asked for. */
-export function warnOfUnknownVariables(env: NodeJS.ProcessEnv = process.env): void {
+/**
+ * Says on stderr which variables look like configuration and are none; once, where a process starts or a check is asked for. `own` is the
+ * schema of that process; the other's is loaded when something does not fit.
+ */
+export async function warnOfUnknownVariables(
+  own: z.ZodType,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<void> {
+  if (unknownVariables([own], env).length === 0) return;
+  const { agentSchema } = await import('../config/agent-config.js');
+  const { coordinatorSchema } = await import('../config/coordinator-config.js');
   for (const line of unknownVariables([agentSchema, coordinatorSchema], env))
     process.stderr.write(`infernode: ${line}\n`);
 }

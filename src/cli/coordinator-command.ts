@@ -17,7 +17,7 @@ export function addCoordinatorCommand(program: Command): void {
     .action(async ({ config: file, set, readyJson, withParent }: ProcessOptions) => {
       const load = (): CoordinatorConfig => loadConfig(coordinatorSchema, { file, set }).config;
       load();
-      warnOfUnknownVariables();
+      await warnOfUnknownVariables(coordinatorSchema);
       const { runCoordinatorProcess } = await import('../coordinator-process.js');
       await runCoordinatorProcess({
         loadConfig: load,

@@ -1,12 +1,12 @@
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { addAgentCommand } from './agent-command.js';
+import { baseProgram } from './base-program.js';
 import { addCertsCommand } from './certs-command.js';
 import { addConfigCommand } from './config-command.js';
 import { addCordonCommands } from './cordon-command.js';
 import { addCoordinatorCommand } from './coordinator-command.js';
 import { addDebugCommand } from './debug-command.js';
 import { addDoctorCommand } from './doctor-command.js';
-import { packageVersion } from './package-version.js';
 import { addDriverCommands } from './driver-command.js';
 import { addEventsCommand } from './events-command.js';
 import { addExplainCommand } from './explain-command.js';
@@ -23,14 +23,7 @@ import { addUpCommand } from './up-command.js';
 
 /** The tree of all commands, with their options and helps; running it is `runCli`'s, completion and tests read it. */
 export function createProgram(): Command {
-  const program = new Command('infernode')
-    .description(
-      'Keeps GPU nodes good citizens of an LLM-serving cluster: agent, coordinator and their tools',
-    )
-    .version(packageVersion(), '-V, --version')
-    .showHelpAfterError('(add --help for the options)')
-    .exitOverride()
-    .configureHelp({ sortSubcommands: false });
+  const program = baseProgram();
   addUpCommand(program);
   addStatusCommand(program);
   addTopCommand(program);

@@ -1,6 +1,5 @@
 import { CommanderError } from 'commander';
 import { InfernodeError, messageOf } from '../domain/error-codes.js';
-import { createProgram } from './create-program.js';
 
 /** Bad input, as opposed to work that failed (1). */
 const exitUsage = 2;
@@ -11,7 +10,11 @@ export async function runCli(argv: readonly string[]): Promise<void> {
     if (error.code !== 'EPIPE') throw error;
   });
   try {
-    await createProgram().parseAsync(argv);
+    const program =
+      argv[2] === 'agent'
+        ? (await import('./create-agent-program.js')).createAgentProgram()
+        : (await import('./create-program.js')).createProgram();
+    await program.parseAsync(argv);
   } catch (error) {
     process.exitCode = report(error);
   }
