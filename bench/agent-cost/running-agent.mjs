@@ -12,7 +12,8 @@ const mainFile = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const ticksPerSecond = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
 const pageBytes = Number(execFileSync('getconf', ['PAGESIZE'], { encoding: 'utf8' }));
 
-export async function startAgent({ gpus, engines }) {
+/** `nodeFlags` go to the agent's Node, before everything else. */
+export async function startAgent({ gpus, engines, nodeFlags = [] }) {
   const directory = mkdtempSync(join(tmpdir(), 'infernode-agent-cost-'));
   const gpuDirectory = join(directory, 'gpu');
   mkdirSync(gpuDirectory);
@@ -41,7 +42,7 @@ export async function startAgent({ gpus, engines }) {
   writeFileSync(configFile, JSON.stringify(config));
   const child = spawn(
     process.execPath,
-    [mainFile, 'agent', '--config', configFile, '--ready-json', '--with-parent'],
+    [...nodeFlags, mainFile, 'agent', '--config', configFile, '--ready-json', '--with-parent'],
     {
       stdio: ['pipe', 'pipe', 'ignore'],
       env: { ...process.env, INFERNODE_LOG_LEVEL: 'error' },
