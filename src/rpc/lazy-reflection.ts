@@ -45,6 +45,6 @@ function load(packages: PackageDefinition): Map<string, Loaded> {
     for (const [name, method] of Object.entries(definition))
       found.set(method.path, { method: method as Method, handle: handlers[name]! });
   };
-  new ReflectionService(packages).addToServer({ addService } as unknown as Server);
+  new ReflectionService(packages).addToServer({ addService });
   return found;
 }
