@@ -73,8 +73,11 @@ SessionSnapshot TakeSnapshot(SessionCore& core) {
     if (!reader.handle()) reader.Read({});
     if (reader.row().index < nvml::kMaxPeers) core.peers[reader.row().index] = reader.handle();
   }
+  // Who asks in this process wants the state of now, however long the reading before took.
+  nvml::ReadPlan all = nvml::ReadPlan::All();
+  all.at_once = true;
   for (nvml::DeviceReader& reader : core.readers) {
-    reader.Read(nvml::ReadPlan::All());
+    reader.Read(all);
     snapshot.rows.push_back(reader.row());
   }
   return snapshot;

@@ -46,6 +46,7 @@ namespace infernode::nvml {
   X(fabricState)              X(fabricStatus)           X(fabricHealthMask) \
   X(persistenceMode)          X(computeMode)            X(virtualizationMode) \
   X(migMode)                  X(migPending)             X(moduleId)     \
+  X(eventTypes)                                                         \
   X(fastReadSeconds)          X(normalReadSeconds)      X(slowReadSeconds) \
   X(readsPutOff)
 

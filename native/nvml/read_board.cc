@@ -93,6 +93,14 @@ Return ReadMigMode(const ReadContext& c) {
   return result;
 }
 
+/// What the driver can tell of this device without being asked: a mask of types below 2^16, exact as a double.
+Return ReadEventTypes(const ReadContext& c) {
+  uint64_t types = 0;
+  const Return result = CALL(c, nvmlDeviceGetSupportedEventTypes, &types);
+  if (result == kSuccess) c.Set(Column::eventTypes, static_cast<double>(types));
+  return result;
+}
+
 Return ReadModuleId(const ReadContext& c) {
   uint32_t id = 0;
   const Return result = CALL(c, nvmlDeviceGetModuleId, &id);

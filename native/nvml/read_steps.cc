@@ -63,6 +63,7 @@ const ReadStep kReadSteps[] = {
     {Call::nvmlDeviceGetVirtualizationMode,          kSlow,     Column::virtualizationMode,       1, ReadVirtualization},
     {Call::nvmlDeviceGetMigMode,                     kSlow,     Column::migMode,                  2, ReadMigMode},
     {Call::nvmlDeviceGetModuleId,                    kSlow,     Column::moduleId,                 1, ReadModuleId},
+    {Call::nvmlDeviceGetSupportedEventTypes,         kSlow,     Column::eventTypes,               1, ReadEventTypes},
     {Call::nvmlDeviceValidateInforom,                kOnDemand, Column::inforomCorrupt,           1, ReadInforom},
 };
 const size_t kReadStepCount = std::size(kReadSteps);

@@ -64,6 +64,7 @@ Return ReadPersistence(const ReadContext& c);
 Return ReadComputeMode(const ReadContext& c);
 Return ReadVirtualization(const ReadContext& c);
 Return ReadMigMode(const ReadContext& c);
+Return ReadEventTypes(const ReadContext& c);
 Return ReadModuleId(const ReadContext& c);
 Return ReadC2c(const ReadContext& c);
 

@@ -66,6 +66,8 @@ export interface DeviceDetails {
   migPending: number | null;
   /** Slot on the baseboard, which a technician needs. */
   moduleId: number | null;
+  /** Mask of the event types that the driver can send of this device (`driverEventTypes`). */
+  eventTypes: number | null;
   /** How long the last reading of each cost class took. */
   fastReadSeconds: number | null;
   normalReadSeconds: number | null;
@@ -73,6 +75,9 @@ export interface DeviceDetails {
   /** Readings put off because the class took long the time before. */
   readsPutOff: number | null;
 }
+
+/** Bits of NVML's `nvmlEventType*`. */
+export const driverEventTypes = { xid: 0x8, unavailable: 0x4000 } as const;
 
 export const emptyDetails: Readonly<DeviceDetails> = {
   slowdownCelsius: null,
@@ -126,6 +131,7 @@ export const emptyDetails: Readonly<DeviceDetails> = {
   migMode: null,
   migPending: null,
   moduleId: null,
+  eventTypes: null,
   fastReadSeconds: null,
   normalReadSeconds: null,
   slowReadSeconds: null,

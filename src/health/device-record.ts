@@ -2,7 +2,7 @@
 import { emptyReading, type DeviceIdentity, type DeviceSample, type DeviceStatus } from '../domain/device.js';
 import type { DeviceReading, NodeSample } from '../domain/device.js';
 import type { Condition, DeviceHealth } from '../domain/health.js';
-import { emptyParts, type DeviceParts } from '../domain/device-details.js';
+import { driverEventTypes, emptyParts, type DeviceParts } from '../domain/device-details.js';
 import type { Workload } from '../domain/workload.js';
 import { deviceChecks } from './checks/check-registry.js';
 import type { DeviceView } from './checks/device-check.js';
@@ -12,6 +12,7 @@ import { deriveHealth } from './derive-health.js';
 import { DeviceTrends } from './device-trends.js';
 import { acceptAsIs, emptyInventory, updateInventory, type DeviceInventory } from './device-inventory.js';
 import type { Evidence } from './clear-rule.js';
+import { xidChecks } from './kernel-log-checks.js';
 import { RepeatMemory } from './repeat-memory.js';
 import type { StoredDevice } from './stored-health.js';
 
@@ -35,6 +36,8 @@ export class DeviceRecord {
   #previous: DeviceReading | null = null;
   #reading: DeviceReading = emptyReading;
   #parts: DeviceParts = emptyParts;
+  #silent: readonly string[] = [];
+  #hearsXids = true;
   readonly #trends = new DeviceTrends();
   #inventory: Readonly<DeviceInventory>;
   /** When the newest good readings were taken, monotonic ms. */
@@ -91,6 +94,7 @@ export class DeviceRecord {
     if (readAtMs !== this.#readAtMs) this.#trends.note(sample, this.#parts, readAtMs);
     this.#readAtMs = readAtMs;
     this.#parts = sample.parts;
+    this.#noteEventTypes(sample.details.eventTypes);
     this.#inventory = updateInventory(this.#inventory, sample, uuidAt(node), wallMs);
     this.#toldAgeMs = Math.round(sample.ageMs);
   }
@@ -129,6 +133,13 @@ export class DeviceRecord {
       siblings: node.devices,
     };
     return this.book.evaluate(deviceChecks.values(), view, settings, this.#readAtMs, at);
+  }
+
+  /** Checks whose source is missing here; empty while the kernel log is read. */
+  setSilent(checks: readonly string[]): void {
+    this.#silent = checks;
+    const alsoXids = checks.length > 0 && !this.#hearsXids;
+    this.book.setSilent(alsoXids ? [...checks, ...xidChecks] : checks);
   }
 
   /** An operator takes what there is now for what there should be. */
@@ -173,6 +184,14 @@ export class DeviceRecord {
       conditions: this.book.stored(),
       ...(this.repeats.isEmpty ? {} : { repeats: this.repeats.stored() }),
     };
+  }
+
+  /** Without the kernel log, a device whose driver sends no Xids has nobody who tells of them. */
+  #noteEventTypes(types: number | null): void {
+    const hears = types === null || (types & driverEventTypes.xid) !== 0;
+    if (hears === this.#hearsXids) return;
+    this.#hearsXids = hears;
+    this.setSilent(this.#silent);
   }
 
   /** Another part stands in the same place. */

@@ -68,7 +68,7 @@ export class DeviceRoster {
   /** Checks whose source is missing, of every device and of the node. */
   setSilent({ device, node }: { device: readonly string[]; node: readonly string[] }): void {
     this.#silentDeviceChecks = device;
-    for (const { book } of this.#records.values()) book.setSilent(device);
+    for (const record of this.#records.values()) record.setSilent(device);
     this.nodeBook.setSilent(node);
   }
 
@@ -126,7 +126,7 @@ export class DeviceRoster {
   #add(record: DeviceRecord, at: Moment): void {
     const { uuid } = record.identity;
     this.#records.set(uuid, record);
-    record.book.setSilent(this.#silentDeviceChecks);
+    record.setSilent(this.#silentDeviceChecks);
     for (let left = this.#early.size; left > 0; left--) {
       const fault = this.#early.shift();
       if (fault?.deviceUuid === uuid) record.book.hold(fault, at);

@@ -4,6 +4,9 @@ import { checkRows, type CheckRow } from './health-data.js';
 /** The data's second source of this one, the kernel's counters in sysfs, is not read. */
 const readFromLogOnly: ReadonlySet<string> = new Set(['pcie_aer']);
 
+/** Xids come from the driver's events too, where it has them: a virtual GPU may not. */
+export const xidChecks: readonly string[] = ['xid', 'xid_app_repeat', 'xid_after_reset'];
+
 const rows = [...checkRows.values()].filter(isHeardInLogOnly);
 
 /**

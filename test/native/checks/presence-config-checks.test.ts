@@ -168,8 +168,8 @@ check(
 );
 
 it.each([
-  ['535', ['memory_unrepairable', 'recovery_action', 'repair_pending']],
-  ['550', ['memory_unrepairable', 'recovery_action', 'repair_pending']],
+  ['535', ['gpu_unavailable_event', 'memory_unrepairable', 'recovery_action', 'repair_pending']],
+  ['550', ['gpu_unavailable_event', 'memory_unrepairable', 'recovery_action', 'repair_pending']],
   ['570', ['memory_unrepairable', 'repair_pending']],
   ['580', ['memory_unrepairable']],
 ] as const)(

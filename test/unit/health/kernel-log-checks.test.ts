@@ -1,5 +1,6 @@
 /** The checks whose source is the kernel log: each fires by its line and clears by the rule of its row, with a manual clock. */
 import { describe, expect, it } from 'vitest';
+import { emptyDetails } from '../../../src/domain/device-details.js';
 import type { NodeSample } from '../../../src/domain/device.js';
 import { kernelLogChecks } from '../../../src/health/kernel-log-checks.js';
 import { deviceUuid } from '../../support/node-fixtures.js';
@@ -348,6 +349,17 @@ describe('a kernel log that is not read', () => {
     bench.tracker.kernelLogIs('reading');
     bench.sample();
     expect(silent(bench).filter((check) => [...device, ...node].includes(check))).toEqual([]);
+  });
+
+  it('where the driver sends no Xids either, these are unsupported too', () => {
+    const bench = running();
+    const deaf = bench.device(0, { details: { ...emptyDetails, eventTypes: 0 } });
+    bench.sample({ devices: [deaf] });
+    expect(bench.status.unsupportedChecks).not.toContain('xid');
+    bench.tracker.kernelLogIs('off');
+    expect(bench.status.unsupportedChecks).toEqual(expect.arrayContaining(['xid', 'xid_after_reset']));
+    bench.sample({ devices: [bench.device(0, { details: { ...emptyDetails, eventTypes: 0x8 } })] });
+    expect(bench.status.unsupportedChecks).not.toContain('xid');
   });
 
   it('what has fired before stays, and a check that is switched off is not named', () => {
