@@ -19,6 +19,7 @@ type Agents = CoordinatorConfig['agents'];
 export class CoordinatorAgents {
   readonly #options: CoordinatorAgentsOptions;
   #configured: Agents = [];
+  #engineNetworks: readonly string[] = [];
   #discovered: Agents = [];
   #client: KubeClient | null = null;
   #discovery: { close(): void } | null = null;
@@ -28,8 +29,9 @@ export class CoordinatorAgents {
   }
 
   /** The first of two equal addresses counts, so a configured one keeps its own certificates. */
-  configure(agents: Agents): void {
+  configure({ agents, engineNetworks }: Pick<CoordinatorConfig, 'agents' | 'engineNetworks'>): void {
     this.#configured = agents;
+    this.#engineNetworks = engineNetworks;
     this.#watch();
   }
 
@@ -56,6 +58,8 @@ export class CoordinatorAgents {
   }
 
   #watch(): void {
-    this.#options.watchers.watch([...this.#configured, ...this.#discovered]);
+    const engineNetworks = this.#engineNetworks;
+    const agents = [...this.#configured, ...this.#discovered];
+    this.#options.watchers.watch(agents.map((agent) => ({ ...agent, engineNetworks })));
   }
 }

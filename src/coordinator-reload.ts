@@ -13,6 +13,7 @@ export function compareCoordinatorConfigs(before: CoordinatorConfig, after: Coor
   const applied: string[] = [];
   const needsRestart: string[] = [];
   if (differs(before.agents, after.agents)) applied.push('agents');
+  if (differs(before.engineNetworks, after.engineNetworks)) applied.push('engineNetworks');
   if (differs(before.models, after.models)) applied.push('models');
   const live = ['limits', 'retry', 'degradation'] as const;
   for (const field of live)

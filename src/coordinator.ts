@@ -236,7 +236,7 @@ class Coordinator implements RunningCoordinator {
 
   async start(): Promise<void> {
     await allStarted([this.#control.start(), this.#metrics.start(), this.#probe.start()]);
-    this.#agents.configure(this.#config.agents);
+    this.#agents.configure(this.#config);
     this.#agents.discover(this.#config.discovery);
     await this.#untilFirstNews();
     await this.#gateway.start();
@@ -251,7 +251,7 @@ class Coordinator implements RunningCoordinator {
   reload(config: CoordinatorConfig): ReloadResult {
     const result = compareCoordinatorConfigs(this.#config, config);
     this.#gateway.reloadKeys();
-    this.#agents.configure(config.agents);
+    this.#agents.configure(config);
     this.#directory.reconfigure(config.models);
     this.#scaling.reconfigure(config.autoscaling);
     Object.assign(this.#limits, config.gateway.limits);
@@ -261,6 +261,7 @@ class Coordinator implements RunningCoordinator {
     this.#config = {
       ...this.#config,
       agents: config.agents,
+      engineNetworks: config.engineNetworks,
       models: config.models,
       autoscaling: {
         ...this.#config.autoscaling,

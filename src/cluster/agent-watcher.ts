@@ -17,7 +17,7 @@ import type { Logger } from '../runtime/logger.js';
 import { applyNodeState } from './apply-node-state.js';
 import type { ClusterMetrics, ReconnectReason } from './cluster-metrics.js';
 import type { EndpointRegistry } from './endpoint-registry.js';
-import { isThisMachine } from './engine-address.js';
+import { judgeUrls, type UrlJudge } from './engine-address.js';
 import type { ClaimHolder, NodeClaims } from './node-claims.js';
 import type { NodeView } from './node-endpoints.js';
 import type { SharedWork } from './shared-work.js';
@@ -26,6 +26,8 @@ export interface AgentAddress {
   /** `HOST:PORT`. */
   address: string;
   tls?: ClientTlsConfig | undefined;
+  /** Where its engines may be beside its own host. */
+  engineNetworks?: readonly string[] | undefined;
 }
 
 export interface AgentWatcherOptions {
@@ -49,7 +51,7 @@ const steadyMs = 5_000;
 export class AgentWatcher implements ClaimHolder {
   readonly #options: AgentWatcherOptions;
   readonly #logger: Logger;
-  readonly #sameMachine: boolean;
+  readonly #judgeUrl: UrlJudge;
   #stream: Stream | null = null;
   #retry: Timer | null = null;
   #failures = 0;
@@ -64,7 +66,8 @@ export class AgentWatcher implements ClaimHolder {
   constructor(options: AgentWatcherOptions) {
     this.#options = options;
     this.#logger = options.logger.child({ agent: options.agent.address });
-    this.#sameMachine = isThisMachine(options.agent.address);
+    const { address, engineNetworks = [] } = options.agent;
+    this.#judgeUrl = judgeUrls(address, engineNetworks);
   }
 
   get address(): string {
@@ -225,7 +228,7 @@ export class AgentWatcher implements ClaimHolder {
   }
 
   #view(nodeSilent: boolean): NodeView {
-    return { nodeSilent, sameMachine: this.#sameMachine };
+    return { nodeSilent, judgeUrl: this.#judgeUrl };
   }
 
   /** Ends the stream, says why, and tries again after a delay that grows while streams do not last. */

@@ -61,12 +61,23 @@ export class EndpointRegistry {
       if (before && sameEndpoint(before, endpoint)) continue;
       this.#endpoints.set(endpoint.id, endpoint);
       changed.push(endpoint);
+      this.#tellUnusable(state, endpoint);
       const reason = lossOf(before, endpoint);
       if (reason !== null) evicted.push({ id: endpoint.id, reason });
     }
     const removed = this.#remove([...known].filter((id) => !ids.has(id)));
     this.#idsByNode.set(state.node, ids);
     this.#emit({ changed, removed, evicted });
+  }
+
+  /** The agent says that it serves, and it cannot be reached from here, or not with what is known here. */
+  #tellUnusable({ engines }: NodeState, { id, engineId, engineState, engineReason }: EndpointState): void {
+    const engine = engines.find((one) => one.id === engineId);
+    if (engine?.state !== 'ready' || engineState === 'ready') return;
+    this.#options.logger.warn(
+      { endpoint: id, reason: engineReason },
+      'an engine that is ready gets no requests',
+    );
   }
 
   removeNode(node: string): void {

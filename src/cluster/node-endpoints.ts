@@ -4,7 +4,7 @@ import type { EndpointState } from '../domain/endpoint.js';
 import { defaultMaxConcurrentRequests, type EngineLoad, type EngineStatus } from '../domain/engine.js';
 import { worseHealth, type DeviceHealth } from '../domain/health.js';
 import type { NodeState } from '../domain/node-state.js';
-import { whyUnusable } from './engine-address.js';
+import type { UrlJudge } from './engine-address.js';
 
 /** Block size of placement's chains and capacities, tokens. */
 const placementBlockTokens = 512;
@@ -12,15 +12,15 @@ const placementBlockTokens = 512;
 /** How the node's word reaches us; it colours every endpoint of the node alike. */
 export interface NodeView {
   nodeSilent: boolean;
-  /** The agent runs on the coordinator's own machine, so that loopback URLs are good. */
-  sameMachine: boolean;
+  /** Where engines of this agent may be. */
+  judgeUrl: UrlJudge;
 }
 
-export function endpointsOf(state: NodeState, { nodeSilent, sameMachine }: NodeView): EndpointState[] {
+export function endpointsOf(state: NodeState, { nodeSilent, judgeUrl }: NodeView): EndpointState[] {
   const devices = new Map(state.devices.map((device) => [device.identity.uuid, device]));
   return state.engines.map((engine) => {
     // Before its first start an engine has no address; that is no fault.
-    const unusable = engine.state === 'ready' ? whyUnusable(engine.url, sameMachine) : null;
+    const unusable = engine.state === 'ready' ? (judgeUrl(engine.url) ?? keyWithheld(engine)) : null;
     const used = engine.deviceUuids.map((uuid) => devices.get(uuid) ?? uuid);
     return {
       id: `${state.node}/${engine.id}`,
@@ -41,6 +41,13 @@ export function endpointsOf(state: NodeState, { nodeSilent, sameMachine }: NodeV
       maxConcurrent: engine.maxConcurrentRequests ?? defaultMaxConcurrentRequests,
     };
   });
+}
+
+/** Without it every request would end with a bare 401 of the engine. */
+function keyWithheld({ keyRequired, apiKey }: EngineStatus): string | null {
+  return keyRequired && apiKey === undefined
+    ? 'key-required: it wants a key, and its agent tells keys to scalers and operators only; give this coordinator the role scaler there (tls.roles, or the role of its token)'
+    : null;
 }
 
 /** A device that the node does not list is given by its UUID. */

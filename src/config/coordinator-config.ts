@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { autoscalingSchema, redisUrlSchema } from './autoscaling-config.js';
 import { endpointSliceSchema } from './kubernetes-config.js';
 import { defaultPriorities, priorities } from '../domain/priority.js';
+import { engineNetwork } from './engine-networks.js';
 import { isLoopback, listenAddress, parseListenAddress } from './listen-address.js';
 import { clientTlsSchema, refuseOpenListeners, tlsSchema } from './tls-config.js';
 
@@ -110,6 +111,8 @@ export const coordinatorSchema = z
       .prefault({}),
     tls: tlsSchema.optional(),
     agents: z.array(z.strictObject({ address: agentAddress, tls: clientTlsSchema.optional() })).default([]),
+    /** Where engines may be beside the host of their agent. Empty: nowhere else. */
+    engineNetworks: z.array(engineNetwork).max(256).default([]),
     /** Beside `agents`. Certificates hold for every agent found. */
     discovery: z
       .strictObject({ endpointSlice: endpointSliceSchema.extend({ tls: clientTlsSchema.optional() }) })

@@ -75,6 +75,8 @@ export interface EngineStatus {
   url: string;
   /** That it wants to be shown; absent on loopback. Told to coordinators only, and never logged. */
   apiKey?: string | undefined;
+  /** It wants a key, told here or not. */
+  keyRequired?: boolean;
   deviceUuids: string[];
   /** Start counter kept on disk, as a string; a new one clears what is remembered of the engine. */
   incarnation: string;

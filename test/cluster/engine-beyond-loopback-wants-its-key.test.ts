@@ -134,7 +134,9 @@ describe('who is told', () => {
   };
   it('a reader who may send requests, and no other', () => {
     expect(JSON.stringify(nodeUpdateToProto(update, { withKeys: true }))).toContain('secret');
-    expect(JSON.stringify(nodeUpdateToProto(update))).not.toContain('secret');
+    const viewer = nodeUpdateToProto(update);
+    expect(JSON.stringify(viewer)).not.toContain('secret');
+    expect(viewer.delta?.engines?.[0]).toMatchObject({ keyRequired: true });
   });
 });
 

@@ -4,12 +4,11 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { ClusterMetrics } from '../../../src/cluster/cluster-metrics.js';
 import { EndpointRegistry, type EndpointNews } from '../../../src/cluster/endpoint-registry.js';
 import { endpointsOf, type NodeView } from '../../../src/cluster/node-endpoints.js';
-import { isThisMachine } from '../../../src/cluster/engine-address.js';
 import { silentLogger } from '../../../src/runtime/logger.js';
 import { aNodeState } from '../../support/fake-agent.js';
 import { aDeviceStatus, anEngineStatus, deviceUuid } from '../../support/node-fixtures.js';
 
-const heard: NodeView = { nodeSilent: false, sameMachine: true };
+const heard: NodeView = { nodeSilent: false, judgeUrl: () => null };
 const silent: NodeView = { ...heard, nodeSilent: true };
 const cordon = (holder: string) => ({ holder, reason: '', sinceMs: 0 });
 
@@ -68,18 +67,22 @@ describe('endpointsOf', () => {
   });
 });
 
-it.each([
-  ['http://127.0.0.1:8001', false, /leads nowhere from another machine/],
-  ['http://[::1]:8001', false, /leads nowhere from another machine/],
-  ['http://10.0.0.5:8001', false, null],
-  ['http://127.0.0.1:8001', true, null],
-  ['ftp://10.0.0.5', true, /not http/],
-  ['nonsense', true, /is not one/],
-])('the engine URL %s, agent on this machine: %s', (url, sameMachine, expected) => {
-  const state = aNodeState({ engines: [anEngineStatus('a', { url })] });
-  const [endpoint] = endpointsOf(state, { nodeSilent: false, sameMachine });
-  expect(endpoint?.engineState).toBe(expected === null ? 'ready' : 'failed');
-  if (expected) expect(endpoint?.engineReason).toMatch(expected);
+it('an engine whose key is not told gets no requests, and the reason says what to do', () => {
+  const warned: unknown[] = [];
+  const logger = Object.assign(silentLogger(), { warn: (fields: unknown) => void warned.push(fields) });
+  const registry = new EndpointRegistry({ metrics: new ClusterMetrics(new Registry()), logger });
+  const told = (engine: object) => {
+    registry.applyNode(aNodeState({ engines: [anEngineStatus('a', engine)] }), heard);
+    return registry.get('gpu-a/a');
+  };
+  const withheld = told({ keyRequired: true });
+  expect(withheld).toMatchObject({
+    engineState: 'failed',
+    engineReason: expect.stringMatching(/^key-required: .*role scaler/) as string,
+  });
+  expect(warned).toEqual([{ endpoint: 'gpu-a/a', reason: withheld?.engineReason }]);
+  expect(told({ keyRequired: true, apiKey: 'k' })).toMatchObject({ engineState: 'ready', apiKey: 'k' });
+  expect(warned).toHaveLength(1);
 });
 
 it('an engine that was not started yet has no URL, and is what its node says', () => {
@@ -87,11 +90,6 @@ it('an engine that was not started yet has no URL, and is what its node says', (
     engines: [anEngineStatus('a', { url: '', state: 'stopped', reason: 'not started' })],
   });
   expect(endpointsOf(state, heard)[0]).toMatchObject({ engineState: 'stopped', engineReason: 'not started' });
-});
-
-it('loopback and own addresses are this machine, others are not', () => {
-  expect(['127.0.0.1:1', '[::1]:1', 'localhost:1'].map(isThisMachine)).toEqual([true, true, true]);
-  expect(['192.0.2.1:1', 'gpu-a.example:1', 'nonsense'].map(isThisMachine)).toEqual([false, false, false]);
 });
 
 describe('EndpointRegistry', () => {

@@ -40,7 +40,7 @@ function serve(engines: Record<string, string[]>, evicting = false): void {
   const list = Object.entries(engines).map(([id, servedModels]) =>
     anEngineStatus(id, { servedModels, evicting, deviceUuids: [] }),
   );
-  registry.applyNode(aNodeState({ engines: list }), { nodeSilent: false, sameMachine: true });
+  registry.applyNode(aNodeState({ engines: list }), { nodeSilent: false, judgeUrl: () => null });
 }
 
 const members = (directory: ModelDirectory, name: string) => [
@@ -151,7 +151,7 @@ it('tells how many engines can take requests and how many there should be', () =
     anEngineStatus('d', { servedModels: ['phi'], state: 'asleep' }),
     anEngineStatus('e', { servedModels: ['phi'], state: 'failed' }),
   ].map((engine) => ({ ...engine, deviceUuids: [] }));
-  registry.applyNode(aNodeState({ engines }), { nodeSilent: false, sameMachine: true });
+  registry.applyNode(aNodeState({ engines }), { nodeSilent: false, judgeUrl: () => null });
   const told = directory.readiness().map(({ model, ready, least }) => [model, ready, least]);
   expect(Object.fromEntries(told.map(([model, ...rest]) => [model, rest]))).toEqual({
     llama: [1, 2],

@@ -31,6 +31,7 @@ export interface Engine {
   'pressure'?: (string)[];
   'degraded'?: (string)[];
   'apiKey'?: (string);
+  'keyRequired'?: (boolean);
   '_apiKey'?: "apiKey";
 }
 
@@ -59,5 +60,6 @@ export interface Engine__Output {
   'pressure': (string)[];
   'degraded': (string)[];
   'apiKey'?: (string);
+  'keyRequired': (boolean);
   '_apiKey'?: "apiKey";
 }
