@@ -1,8 +1,6 @@
 /** What a reload of the agent's configuration can change while it runs, and what it cannot. */
 import { isDeepStrictEqual } from 'node:util';
 import type { AgentConfig } from './config/agent-config.js';
-import { checkRows } from './health/health-data.js';
-import type { Logger } from './runtime/logger.js';
 
 export interface ReloadResult {
   applied: string[];
@@ -32,10 +30,4 @@ export function compareAgentConfigs(before: AgentConfig, after: AgentConfig): Re
   for (const field of ['actions', 'probe'] as const)
     if (!same(before.health[field], after.health[field])) needsRestart.push(`health.${field}`);
   return { applied, needsRestart };
-}
-
-/** A misspelt id would silently leave a threshold as it was. */
-export function warnOfUnknownChecks(config: AgentConfig, logger: Logger): void {
-  const unknown = Object.keys(config.health.checks).filter((id) => !checkRows.has(id));
-  if (unknown.length > 0) logger.warn({ checks: unknown }, 'health.checks names checks that do not exist');
 }

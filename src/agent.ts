@@ -14,7 +14,7 @@ import { hearKernelLog } from './agent-kernel-log.js';
 import { AgentKubernetes } from './agent-kubernetes.js';
 import { AgentListeners, type AgentAddresses } from './agent-listeners.js';
 import { createAgentProbes } from './agent-probes.js';
-import { compareAgentConfigs, warnOfUnknownChecks, type ReloadResult } from './agent-reload.js';
+import { compareAgentConfigs, type ReloadResult } from './agent-reload.js';
 import type { DeviceStatus, DriverState } from './domain/device.js';
 import { HostWatch } from './agent-host.js';
 import type { HistoryEntry } from './domain/history.js';
@@ -106,7 +106,6 @@ class Agent implements RunningAgent {
     const { clock, logger, version, parts = createAgentParts() } = options;
     this.#config = config;
     this.#options = options;
-    warnOfUnknownChecks(config, logger);
 
     this.#lock = lock;
     this.#store = new NodeStore({ stateDir: config.stateDir, bootId, isHealth: isStoredHealth, logger });
@@ -205,7 +204,6 @@ class Agent implements RunningAgent {
 
   reload(config: AgentConfig): ReloadResult {
     const result = compareAgentConfigs(this.#config, config);
-    warnOfUnknownChecks(config, this.#options.logger);
     if (result.applied.includes('health.checks')) this.#health.reconfigure(config.health.checks);
     if (result.applied.includes('templates')) this.#fleet.updateTemplates(config.templates);
     this.#config = {

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { z } from 'zod';
 import { degradeStepNames } from '../domain/engine.js';
+import { checkSettingsSchema } from './check-settings.js';
 import { agentKubernetesSchema } from './kubernetes-config.js';
 import { listenAddress } from './listen-address.js';
 import { probeSchema } from './probe-config.js';
@@ -186,12 +187,7 @@ export const agentSchema = z
     kmsg: z.strictObject({ path: z.string().min(1).nullable().default('/dev/kmsg') }).prefault({}),
     health: z
       .strictObject({
-        checks: z
-          .record(
-            z.string(),
-            z.strictObject({ threshold: z.number().optional(), enabled: z.boolean().default(true) }),
-          )
-          .default({}),
+        checks: checkSettingsSchema,
         /** Paths whose file systems must not fill up, beside the state directory: models, logs. */
         disks: z.array(z.string().min(1)).max(32).default([]),
         actions: z

@@ -58,18 +58,23 @@ export class CounterHistory {
    * window counts as if nothing had happened before it: a rate is never made of one second.
    */
   growth(name: string, windowMs: number): number | null {
+    return this.#since(name, windowMs)?.growth ?? null;
+  }
+
+  /** Points stand up to 30 s apart, so that the growth may be that of more than the window: it is spread over the time that it took. */
+  perMinute(name: string, windowMs: number): number | null {
+    const since = this.#since(name, windowMs);
+    return since && since.growth / (Math.max(windowMs, since.spanMs) / 60_000);
+  }
+
+  #since(name: string, windowMs: number): { growth: number; spanMs: number } | null {
     const series = this.#series.get(name);
     if (!series || series.times.length < 2) return null;
     const { times, values } = series;
     const from = times.at(-1)! - windowMs;
     let first = times.length - 2;
     while (first > 0 && times[first]! > from) first -= 1;
-    return values.at(-1)! - values[first]!;
-  }
-
-  perMinute(name: string, windowMs: number): number | null {
-    const growth = this.growth(name, windowMs);
-    return growth === null ? null : growth / (windowMs / 60_000);
+    return { growth: values.at(-1)! - values[first]!, spanMs: times.at(-1)! - times[first]! };
   }
 
   clear(): void {

@@ -12,6 +12,7 @@ import type { KernelLogStatus, KernelRecord } from '../domain/kernel-log.js';
 import { noWorkload, type Workload } from '../domain/workload.js';
 import type { Clock, Timer } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
+import { limitOf } from './check-limit.js';
 import { hostChecks } from './checks/host-checks.js';
 import type { CheckSettings, Moment } from './condition-book.js';
 import { checkOfHolder, healthCordons } from './cordon-device.js';
@@ -144,6 +145,7 @@ export class DeviceHealthTracker {
 
   /** Records were lost; an Xid may have been among them. */
   kernelRecordsLost(lost: number): void {
+    if (lost <= limitOf('kmsg_overrun', this.#settings).level) return;
     const reason = `${lost} records of the kernel log were lost`;
     this.#ear.sourceFailed('kmsg_overrun', reason, reason);
   }

@@ -57,9 +57,8 @@ const nvlinkDown: DeviceCheck = {
 
 interface CounterRule {
   column: LinkColumn;
-  /** Growth within this time must not be above the limit. */
-  windowMs: number;
-  limit: number;
+  /** Growth that is allowed. */
+  perMinute: number;
   text: string;
 }
 
@@ -67,10 +66,10 @@ interface CounterRule {
 function counterVerdicts(view: DeviceView, rules: readonly CounterRule[]): Verdict {
   return byLink(view, (link, _name, n) => {
     let known = false;
-    for (const { column, windowMs, limit, text } of rules) {
+    for (const { column, perMinute, text } of rules) {
       if (link[column] === null) continue;
       known = true;
-      if ((view.history.growth(linkCounter(n, column), windowMs) ?? 0) > limit)
+      if ((view.history.perMinute(linkCounter(n, column), minuteMs) ?? 0) > perMinute)
         return { state: 'firing', reason: `NVLink ${n}: ${text}` };
     }
     return known ? ok : null;
@@ -87,20 +86,17 @@ const nvlinkErrors: DeviceCheck = {
     counterVerdicts(view, [
       {
         column: 'replayErrors',
-        windowMs: minuteMs,
-        limit: limit.configured ?? tableValue(limit, 'replay_per_min'),
+        perMinute: limit.configured ?? tableValue(limit, 'replay_per_min'),
         text: 'replays',
       },
       {
         column: 'recoveryErrors',
-        windowMs: minuteMs,
-        limit: limit.configured ?? tableValue(limit, 'recovery_per_min'),
+        perMinute: limit.configured ?? tableValue(limit, 'recovery_per_min'),
         text: 'recoveries',
       },
       {
         column: 'crcErrors',
-        windowMs: minuteMs,
-        limit: tableValue(limit, 'crc_per_s') * secondsPerMinute,
+        perMinute: tableValue(limit, 'crc_per_s') * secondsPerMinute,
         text: 'CRC errors',
       },
     ]),
@@ -113,13 +109,12 @@ const nvlink5Errors: DeviceCheck = {
   evaluate(view, limit) {
     const rule = (column: LinkColumn, name: string, text: string): CounterRule => ({
       column,
-      windowMs: minuteMs,
-      limit: tableValue(limit, name),
+      perMinute: tableValue(limit, name),
       text,
     });
     const perMinute = (column: LinkColumn, name: string, text: string): CounterRule => ({
       ...rule(column, name, text),
-      limit: limit.configured ?? tableValue(limit, name),
+      perMinute: limit.configured ?? tableValue(limit, name),
     });
     return counterVerdicts(view, [
       rule('recoveryFailed', 'link_recovery_failed', 'a link recovery failed'),
