@@ -22,6 +22,7 @@ const { status } = spawnSync(
     'infernode/placement/v1/placement.proto',
     'infernode/autoscaling/v1/autoscaling.proto',
     'externalscaler.proto',
+    'podresources/v1/podresources.proto',
   ],
   { stdio: 'inherit' },
 );

@@ -21,6 +21,7 @@ export interface HostWatchOptions {
   diskPaths: readonly string[];
   /** Last results of short probes, by device. */
   probes: () => Workload['probes'];
+  pods?: () => ReadonlyMap<string, readonly string[]>;
 }
 
 /** The shortest interval of the host's checks in the data is 10 s. */
@@ -65,7 +66,7 @@ export class HostWatch {
   }
 
   async #workload(): Promise<Workload> {
-    const { fleet, latestSample, probes } = this.#options;
+    const { fleet, latestSample, probes, pods } = this.#options;
     const holders = latestSample()?.devices.flatMap(({ processes }) => processes ?? []) ?? [];
     const pids = [...new Set(holders.map(({ pid }) => pid))];
     const owned = new Map(pids.map((pid) => [pid, fleet.engineOf(pid)?.engineId ?? null]));
@@ -76,7 +77,10 @@ export class HostWatch {
       const command = await readCommand(pid);
       if (command !== null) commands.set(pid, command);
     }
-    return { engines, commands, lookedUp: new Set(pids), probes: probes(), seesHostPids: this.#seesHostPids };
+    return {
+      ...{ engines, commands, lookedUp: new Set(pids), probes: probes(), seesHostPids: this.#seesHostPids },
+      ...(pods ? { pods: pods() } : {}),
+    };
   }
 
   #workOf(

@@ -9,6 +9,7 @@ import { DeviceSampler, type KernelNews } from './device/sample-devices.js';
 import { EngineFleet } from './engine/engine-fleet.js';
 import { EngineMetrics } from './engine/engine-metrics.js';
 import { defaultProbeBytes } from './engine/plan/plan-engine.js';
+import type { FoundEngine } from './engine/attached-engines.js';
 import type { Fault } from './domain/health.js';
 import { kernelLogWords } from './health/kernel-patterns.js';
 import type { WorkInFlight } from './domain/work.js';
@@ -44,6 +45,8 @@ export interface EngineFleetPart extends EngineControl {
   applyDeviceStatus(devices: DeviceStatus[]): void;
   applyFault(fault: Fault): void;
   updateTemplates(templates: AgentConfig['templates']): void;
+  /** Attached engines that come and go: these and no others. */
+  attached?: { update(engines: readonly FoundEngine[]): void };
   start(): Promise<void>;
   close(options: { stopEngines: boolean }): Promise<void>;
 }

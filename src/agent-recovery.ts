@@ -24,6 +24,8 @@ export interface AgentRecoveryOptions {
   health: DeviceHealthTracker;
   history: HealthHistory;
   prober: Pick<DeviceProber, 'probe'>;
+  /** Whom Kubernetes gave the device. */
+  podsOf: (uuid: string) => readonly string[];
 }
 
 /** Of the past of a device, as much as fits a screen or two. */
@@ -106,7 +108,8 @@ function readingProbe(sampler: SamplerPart): ActiveProbe {
   };
 }
 
-function deskOf({ health, history, fleet }: AgentRecoveryOptions, actions: DeviceActions): FaultDesk {
+function deskOf(options: AgentRecoveryOptions, actions: DeviceActions): FaultDesk {
+  const { health, history, fleet, podsOf } = options;
   return {
     acknowledge: (device, check, by) => health.acknowledge(device, check, by),
     incident: (id) => history.incident(id),
@@ -126,6 +129,7 @@ function deskOf({ health, history, fleet }: AgentRecoveryOptions, actions: Devic
         history: past,
         engines,
         plan: actions.plan(device),
+        pods: [...podsOf(uuid)],
       };
     },
     entriesAfter: (seq, limit) => history.after(seq, limit),

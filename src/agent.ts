@@ -150,10 +150,12 @@ class Agent implements RunningAgent {
       latestSample: () => this.#sampler.latest?.() ?? null,
       diskPaths: [config.stateDir, ...config.health.disks],
       probes: () => prober.results,
+      ...(config.kubernetes?.podResources ? { pods: () => this.#kubernetes.pods } : {}),
     });
     this.#recovery = new AgentRecovery({
       ...base,
       prober,
+      podsOf: (uuid) => this.#kubernetes.pods.get(uuid) ?? [],
       ...{ sampler: this.#sampler, fleet: this.#fleet, health: this.#health, history: this.#history },
     });
     this.#publisher = new NodeStatePublisher({
@@ -166,6 +168,7 @@ class Agent implements RunningAgent {
     });
     this.#kubernetes = new AgentKubernetes({
       ...base,
+      fleet: this.#fleet,
       store: this.#store,
       onCordons: () => this.#publish(),
     });

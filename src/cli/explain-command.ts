@@ -39,7 +39,8 @@ Examples:
     });
 }
 
-export function renderExplanation({ device, conditions, history, engines, plan }: DeviceExplanation): string {
+export function renderExplanation(explanation: DeviceExplanation): string {
+  const { device, conditions, history, engines, plan, pods } = explanation;
   const { identity, health, healthSinceMs, reason, action, cordons, unsupportedChecks = [] } = device;
   const serial = identity.serial === null ? '' : `, serial ${identity.serial}`;
   const lines = [
@@ -47,6 +48,7 @@ export function renderExplanation({ device, conditions, history, engines, plan }
     `  ${health} since ${new Date(healthSinceMs).toISOString()}${reason ? `: ${reason}` : ''}`,
     ...cordons.map(({ holder, reason: why }) => `  cordoned by ${holder}: ${why}`),
     ...engines.map(({ id, state, reason: why }) => `  engine ${id}: ${state}${why ? `, ${why}` : ''}`),
+    ...pods.map((pod) => `  given by Kubernetes to ${pod}`),
     `  action: ${action}; ${plan}`,
     ...(unsupportedChecks.length ? [`  checks unsupported here: ${unsupportedChecks.join(', ')}`] : []),
   ];

@@ -139,7 +139,7 @@ const supervisedSchema = z.strictObject({
    */
   standby: z.enum(['warm', 'cold']).optional(),
 });
-const attachedSchema = z.strictObject({
+export const attachedSchema = z.strictObject({
   id: name,
   origin: z.literal('attached'),
   url: z.url({ protocol: /^https?$/ }),

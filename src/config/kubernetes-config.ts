@@ -27,4 +27,19 @@ export const agentKubernetesSchema = kubeAccessSchema.extend({
   honourCordon: z.boolean().default(true),
   /** Keeps the condition `GPUUnhealthy` on the Node; the node is never cordoned by it. */
   nodeCondition: z.boolean().default(true),
+  /** Asks the kubelet which pod has which GPU; its socket must be mounted. */
+  podResources: z
+    .strictObject({
+      socket: z.string().startsWith('/').default('/var/lib/kubelet/pod-resources/kubelet.sock'),
+    })
+    .optional(),
+  /** Engines that pods of this node run, by label; attached as if they were configured. */
+  enginePods: z
+    .strictObject({
+      namespace: objectName,
+      /** `app.kubernetes.io/name=vllm`; several conditions with commas. */
+      labelSelector: z.string().min(1).max(1000),
+      port: z.int().min(1).max(65_535).default(8000),
+    })
+    .optional(),
 });

@@ -77,4 +77,6 @@ export interface DeviceExplanation {
   engines: EngineStatus[];
   /** What the agent does, or would do, about the action that is wanted. */
   plan: string;
+  /** Whom Kubernetes gave the device: `namespace/pod (container)`. */
+  pods: string[];
 }

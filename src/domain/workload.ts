@@ -28,6 +28,8 @@ export interface Workload {
   probes: ReadonlyMap<string, ProbeResult>;
   /** Command line names of processes that hold a device, by pid; only of those that could be read. */
   commands: ReadonlyMap<number, string>;
+  /** Whom Kubernetes gave the devices, by UUID: `namespace/pod (container)`; absent where nobody tells. */
+  pods?: ReadonlyMap<string, readonly string[]>;
   /** Pids that were looked up: one that the driver has listed since is nobody's stranger yet. Absent: all of them. */
   lookedUp?: ReadonlySet<number>;
   /** False when this agent does not see the host's processes, so that pids of the driver prove nothing. */

@@ -26,8 +26,8 @@ export interface AttachedEngineOptions {
 
 export class AttachedEngine {
   readonly id: string;
-  /** Devices as configured. */
-  readonly refs: readonly string[];
+  /** Devices as configured, or as whoever found it says. */
+  refs: readonly string[];
   readonly #context: AttachedEngineOptions['context'];
   readonly #probe: EngineProbe;
   readonly #view: EngineView;
@@ -39,6 +39,7 @@ export class AttachedEngine {
   #steps: number | null = null;
   #hold: Hold | null = null;
   #drained = false;
+  #ending = false;
   #up = false;
   #silent = 0;
   #closed = false;
@@ -89,6 +90,12 @@ export class AttachedEngine {
   /** True keeps new work away; false takes it back. */
   setDrained(drained: boolean): void {
     this.#drained = drained;
+    this.#show();
+  }
+
+  /** True: whoever runs it is ending it. */
+  setEnding(ending: boolean): void {
+    this.#ending = ending;
     this.#show();
   }
 
@@ -184,6 +191,7 @@ export class AttachedEngine {
     else if (this.#hold)
       this.#view.show('draining', this.#hold.reason, { evicting: this.#hold.kind === 'evict' });
     else if (this.#drained) this.#view.show('draining', 'drain requested', { evicting: false });
+    else if (this.#ending) this.#view.show('draining', 'whoever runs it is ending it', { evicting: false });
     else this.#view.show('ready', '', { evicting: false });
   }
 }

@@ -13,6 +13,7 @@ import type { Fault } from '../domain/health.js';
 import { sleep } from '../runtime/clock.js';
 import type { Service } from '../runtime/service.js';
 import { AttachedEngine } from './attached-engine.js';
+import { AttachedEngines } from './attached-engines.js';
 import { batchSizesFile, readBatchSizes } from './batch-sizes.js';
 import { CompileCaches } from './compile-caches.js';
 import { EngineArchive } from './engine-archive.js';
@@ -55,6 +56,7 @@ export class EngineFleet implements Service {
   readonly #standby: StandbyRule;
   /** Deaths and logs. */
   readonly archive: EngineArchive;
+  readonly attached: AttachedEngines;
   readonly #roster: EngineRoster;
   #templates: AgentConfig['templates'];
   #started = false;
@@ -85,6 +87,7 @@ export class EngineFleet implements Service {
       },
       settings: { ...defaultEngineSettings, ...settings },
     };
+    this.attached = new AttachedEngines(this.#roster, this.#claims, this.#context);
     this.#restorer = new EngineRestorer({
       context: this.#context,
       stateDir: resolve(options.stateDir),
@@ -135,12 +138,9 @@ export class EngineFleet implements Service {
     const configured = this.#options.engines;
     const attached = configured.filter((engine) => engine.origin === 'attached');
     const supervised = configured.filter((engine) => engine.origin === 'supervised');
-    const looks = attached.map((config) => {
-      const deviceUuids = this.#claims.resolveAll(config.devices.map(String));
-      const onChange = (status: EngineStatus): void => this.#roster.changed(status);
-      const engine = new AttachedEngine({ config, deviceUuids, context: this.#context, onChange });
-      return this.#roster.add(engine).start();
-    });
+    const looks = attached.map((config) =>
+      this.attached.attach(config, this.#claims.resolveAll(config.devices.map(String))).start(),
+    );
     const known = new Set(configured.map(({ id }) => id));
     await Promise.all([
       Promise.race([Promise.all(looks), sleep(this.#options.clock, firstLookMs)]),
@@ -152,6 +152,7 @@ export class EngineFleet implements Service {
     ]);
     learnPrograms(this.#roster.supervised.map(({ record }) => this.#templates[record.template]));
     this.#started = true;
+    this.attached.begin();
     this.applyDeviceStatus([...this.#claims.devices]);
     this.#standby.apply();
   }
@@ -162,6 +163,7 @@ export class EngineFleet implements Service {
     this.#closed = true;
     this.#restorer.close();
     this.#standby.close();
+    this.attached.end();
     if (options.stopEngines) await this.stopAll();
     await Promise.all(this.#roster.all.map(async (engine) => engine.close()));
   }
@@ -278,8 +280,6 @@ export class EngineFleet implements Service {
   updateTemplates(templates: AgentConfig['templates']): void {
     this.#templates = { ...this.#templates, ...templates };
   }
-
-  // Engines.
 
   #supervise(id: string, store: EngineStore, record: EngineRecord): EngineSupervisor {
     let last: TemplateConfig = this.#templates[record.template] ?? unknownTemplate(record.template);

@@ -4,6 +4,7 @@ import { Counter, Gauge, type Registry } from 'prom-client';
 export class KubernetesMetrics {
   readonly #failures;
   readonly #objects;
+  readonly #devicePod;
 
   constructor(registry: Registry) {
     const registers = [registry];
@@ -19,6 +20,12 @@ export class KubernetesMetrics {
       labelNames: ['what'],
       registers,
     });
+    this.#devicePod = new Gauge({
+      name: 'infernode_kubernetes_device_pod',
+      help: '1 for each container that Kubernetes gave the device, as the kubelet says',
+      labelNames: ['device', 'namespace', 'pod', 'container'],
+      registers,
+    });
   }
 
   failed(what: string): void {
@@ -27,5 +34,13 @@ export class KubernetesMetrics {
 
   objects(what: string, count: number): void {
     this.#objects.set({ what }, count);
+  }
+
+  /** By device UUID; these and no others. */
+  devicePods(all: ReadonlyMap<string, readonly Record<'namespace' | 'pod' | 'container', string>[]>): void {
+    this.#devicePod.reset();
+    for (const [device, pods] of all)
+      for (const { namespace, pod, container } of pods)
+        this.#devicePod.set({ device, namespace, pod, container }, 1);
   }
 }

@@ -95,7 +95,7 @@ export function createHealthCalls(options: HealthCallsOptions): HealthCalls {
     }),
 
     ExplainDevice: unary('ExplainDevice', ({ device }) => {
-      const { conditions: explained, history, engines, plan, ...rest } = faults.explain(device);
+      const { conditions: explained, history, engines, plan, pods, ...rest } = faults.explain(device);
       return {
         device: deviceToProto(rest.device),
         conditions: explained.map(({ condition, incident, ...words }) => ({
@@ -106,6 +106,7 @@ export function createHealthCalls(options: HealthCallsOptions): HealthCalls {
         history: history.map(historyToProto),
         engines: engines.map(engineToProto),
         plan,
+        pods,
       };
     }),
 

@@ -93,7 +93,7 @@ export function conditionsFromProto({ conditions }: ListConditionsResponse__Outp
 
 /** Throws `internal` for an answer without a device, which no agent gives. */
 export function explanationFromProto(response: ExplainDeviceResponse__Output): DeviceExplanation {
-  const { device, conditions, history, engines, plan } = response;
+  const { device, conditions, history, engines, plan, pods } = response;
   if (!device)
     throw new InfernodeError('internal', 'expected a device in the answer of ExplainDevice, got none');
   return {
@@ -115,5 +115,6 @@ export function explanationFromProto(response: ExplainDeviceResponse__Output): D
     history: history.map(historyFromProto),
     engines: engines.map(engineFromProto),
     plan,
+    pods,
   };
 }

@@ -14,7 +14,8 @@ const mayImport: Record<string, readonly string[] | 'anything'> = {
   rpc: base,
   metrics: base,
   native: base,
-  kubernetes: base,
+  // The kubelet speaks gRPC.
+  kubernetes: [...base, 'rpc'],
   // The agent's side. Folders exchange domain types; agent.ts connects them.
   device: [...base, 'native'],
   health: base,

@@ -4,7 +4,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { agentSchema } from '../../src/config/agent-config.js';
@@ -149,6 +149,22 @@ describe('what the manifests promise', () => {
     const supervise = workload('agent-supervise', 'DaemonSet').spec;
     expect(supervise.updateStrategy).toEqual({ type: 'OnDelete' });
     expect(supervise.template.spec.hostPID).toBe(true);
+  });
+
+  it('reading pods is a role in the namespace that is asked for, and the kubelet’s socket is mounted to read', () => {
+    const objects = render('agent-watch-pods');
+    const map = objects.find(({ kind }) => kind === 'ConfigMap') as Manifest & {
+      data: Record<string, string>;
+    };
+    const { podResources, enginePods } =
+      agentSchema.parse(parse(map.data['agent.yaml'] ?? '')).kubernetes ?? {};
+    expect(objects.find(({ kind }) => kind === 'Role')).toMatchObject({
+      metadata: { namespace: enginePods?.namespace },
+      rules: [{ apiGroups: [''], resources: ['pods'], verbs: ['get', 'list', 'watch'] }],
+    });
+    const [agent] = workload('agent-watch-pods', 'DaemonSet').spec.template.spec.containers;
+    const mountPath = dirname(podResources?.socket ?? '');
+    expect(agent?.['volumeMounts']).toContainEqual({ name: 'pod-resources', mountPath, readOnly: true });
   });
 
   it('an object with a misspelt member, or one missing, is refused', () => {

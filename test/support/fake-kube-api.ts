@@ -171,11 +171,16 @@ function mergeConditions(found: StoredObject, patch: WithConditions): StoredObje
   return { ...found, status: { conditions: [...kept, ...changed] } };
 }
 
+/** `a=b` of labels; `metadata.name` and `spec.nodeName` of fields. */
 function selectorOf(url: URL): (object: StoredObject) => boolean {
   const [label, value] = (url.searchParams.get('labelSelector') ?? '').split('=');
-  const [, name] = (url.searchParams.get('fieldSelector') ?? '').split('metadata.name=');
-  return ({ metadata }) =>
-    (!label || metadata.labels?.[label] === value) && (name === undefined || metadata.name === name);
+  const [field, wanted] = (url.searchParams.get('fieldSelector') ?? '').split('=');
+  return (object) => {
+    const { name, labels } = object.metadata;
+    const { nodeName } = (object['spec'] ?? {}) as { nodeName?: string };
+    const fields: Record<string, string | undefined> = { 'metadata.name': name, 'spec.nodeName': nodeName };
+    return (!label || labels?.[label] === value) && (!field || fields[field] === wanted);
+  };
 }
 
 async function text(request: IncomingMessage): Promise<string> {

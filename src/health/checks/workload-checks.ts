@@ -104,9 +104,11 @@ const foreignProcess: DeviceCheck = {
       .slice(0, maxNamed)
       .map(({ pid }) => `${pid} (${workload.commands.get(pid) ?? 'unknown command'})`);
     const more = strangers.length > maxNamed ? ` and ${strangers.length - maxNamed} more` : '';
+    const pods = workload.pods?.get(sample.identity.uuid) ?? [];
+    const given = pods.length > 0 ? `; Kubernetes gave it to ${pods.slice(0, maxNamed).join(', ')}` : '';
     return {
       state: 'firing',
-      reason: `processes of nobody here hold the device: ${names.join(', ')}${more}`,
+      reason: `processes of nobody here hold the device: ${names.join(', ')}${more}${given}`,
     };
   },
 };

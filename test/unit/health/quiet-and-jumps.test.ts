@@ -131,14 +131,18 @@ it('a process that the driver listed after the last look at engines is no strang
   const bench = new HealthBench();
   const processes = [{ pid: 4711, memoryBytes: 1e9 }];
   const workload = { ...noWorkload, seesHostPids: true };
+  const { uuid } = bench.device(0).identity;
+  const pods = new Map([[uuid, ['models/chat-0 (vllm)']]]);
   const look = (lookedUp: ReadonlySet<number>): void => {
-    bench.tracker.handleWorkload({ ...workload, lookedUp });
+    bench.tracker.handleWorkload({ ...workload, lookedUp, pods });
     for (let second = 0; second < 60; second++) bench.sample({ devices: [bench.device(0, { processes })] });
   };
   look(new Set());
   bench.expectClear('foreign_process');
   look(new Set([4711]));
-  expect(bench.condition('foreign_process')?.reason).toContain('4711');
+  expect(bench.condition('foreign_process')?.reason).toBe(
+    'processes of nobody here hold the device: 4711 (unknown command); Kubernetes gave it to models/chat-0 (vllm)',
+  );
 });
 
 it.each<[string, number, (bench: HealthBench) => void]>([

@@ -11,6 +11,7 @@ export interface ExplainDeviceResponse {
   'history'?: (_infernode_node_v1_HistoryEntry)[];
   'engines'?: (_infernode_node_v1_Engine)[];
   'plan'?: (string);
+  'pods'?: (string)[];
 }
 
 export interface ExplainDeviceResponse__Output {
@@ -19,4 +20,5 @@ export interface ExplainDeviceResponse__Output {
   'history': (_infernode_node_v1_HistoryEntry__Output)[];
   'engines': (_infernode_node_v1_Engine__Output)[];
   'plan': (string);
+  'pods': (string)[];
 }
