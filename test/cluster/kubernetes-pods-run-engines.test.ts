@@ -77,7 +77,10 @@ it('attaches them, drains them, and lets them go', async () => {
     }),
     {
       ...{ clock: systemClock, logger: silentLogger(), version: '1.2.3' },
-      parts: { createSampler: () => sampler, createFleet: createAgentParts().createFleet },
+      parts: {
+        createSampler: () => sampler,
+        createFleet: (options) => createAgentParts().createFleet(options),
+      },
     },
   );
   closers.push(() => agent.close());
