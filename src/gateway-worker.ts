@@ -11,7 +11,14 @@ import { messageOf } from './domain/error-codes.js';
 import type { EndpointState } from './domain/endpoint.js';
 import { GatewayMetrics } from './gateway/gateway-metrics.js';
 import { Gateway } from './gateway/gateway-server.js';
-import { WorkGatherer, type FromWorker, type ToWorker, type WorkEvent } from './gateway-worker-channel.js';
+import {
+  batchOf,
+  eventsOf,
+  WorkGatherer,
+  type FromWorker,
+  type ToWorker,
+  type WorkEvent,
+} from './gateway-worker-channel.js';
 import { InMemoryModelPlacement } from './placement/model-placement.js';
 import { systemClock as clock } from './runtime/clock.js';
 import { createLogger } from './runtime/logger.js';
@@ -42,7 +49,9 @@ class MirroredEndpoints {
 class GatewayWorker {
   readonly #endpoints = new MirroredEndpoints();
   readonly #registry = new Registry();
-  readonly #gatherer = new WorkGatherer(clock, (events) => send({ kind: 'work', events }));
+  readonly #gatherer = new WorkGatherer<WorkEvent>(clock, (events) =>
+    send({ kind: 'work', batch: batchOf(events) }),
+  );
   readonly #directory: ModelDirectory;
   readonly #gateway: Gateway;
   /** Leases placed elsewhere, and where. */
@@ -96,7 +105,7 @@ class GatewayWorker {
         this.#endpoints.apply(message.news);
         break;
       case 'work':
-        this.#observe(message.events);
+        for (const batch of message.batches) this.#observe(eventsOf(batch));
         break;
       case 'reload':
         this.#directory.reconfigure(message.config.models);
@@ -148,7 +157,7 @@ class GatewayWorker {
     : never {
     return {
       placed: (lease) =>
-        this.#gatherer.push({ kind: 'placed', lease: { ...lease, chain: [...lease.chain] } }),
+        this.#gatherer.push({ kind: 'placed', lease }),
       firstToken: (id, cachedTokens) => this.#gatherer.push({ kind: 'first-token', id, cachedTokens }),
       released: (id) => this.#gatherer.push({ kind: 'released', id }),
     };

@@ -14,7 +14,15 @@ import { InfernodeError } from './domain/error-codes.js';
 import { priorities } from './domain/priority.js';
 import { ApiKeys } from './gateway/api-keys.js';
 import { GatewayWorkerMetrics } from './gateway/gateway-worker-metrics.js';
-import { WorkGatherer, type FromWorker, type ToWorker, type WorkEvent } from './gateway-worker-channel.js';
+import {
+  batchOf,
+  eventsOf,
+  WorkGatherer,
+  type FromWorker,
+  type ToWorker,
+  type WorkBatch,
+  type WorkEvent,
+} from './gateway-worker-channel.js';
 import { LiveLeases } from './live-leases.js';
 import type { ModelPlacement, PlacedLease } from './placement/placement-types.js';
 import { backoffMs } from './runtime/backoff.js';
@@ -42,7 +50,7 @@ export interface GatewayWorkersOptions {
 interface Slot {
   process: Worker;
   listening: boolean;
-  gatherer: WorkGatherer;
+  gatherer: WorkGatherer<WorkBatch>;
   /** Leases of this worker: they end with it. */
   leases: LiveLeases;
 }
@@ -101,7 +109,8 @@ export class GatewayWorkers implements Service {
   /** Something was placed, started or ended outside the workers; they should know. */
   push(event: WorkEvent): void {
     this.#elsewhere.keep(event);
-    for (const { gatherer } of this.#slots) gatherer.push(event);
+    const batch = batchOf([event]);
+    for (const { gatherer } of this.#slots) gatherer.push(batch);
   }
 
   /** A placement of the parent that hears of other coordinators' work, and tells the workers. */
@@ -193,7 +202,7 @@ export class GatewayWorkers implements Service {
       process: child,
       listening: false,
       leases: new LiveLeases(),
-      gatherer: new WorkGatherer(clock, (events) => this.#send(slot, { kind: 'work', events })),
+      gatherer: new WorkGatherer(clock, (batches) => this.#send(slot, { kind: 'work', batches })),
     };
     this.#slots.add(slot);
     return new Promise((resolve, reject) => {
@@ -230,7 +239,8 @@ export class GatewayWorkers implements Service {
         this.#address = { host: this.#config.listen.gateway.host, port: message.port };
         break;
       case 'work':
-        for (const event of message.events) this.#carry(slot, event);
+        this.#pass(slot, message.batch);
+        for (const event of eventsOf(message.batch)) this.#carry(slot, event);
         break;
       case 'metrics':
         this.#asked.get(message.id)?.(message.values);
@@ -243,9 +253,12 @@ export class GatewayWorkers implements Service {
     }
   }
 
-  /** From one worker to the agents, to the placement here, and to the other workers. */
+  #pass(from: Slot, batch: WorkBatch): void {
+    for (const slot of this.#slots) if (slot !== from) slot.gatherer.push(batch);
+  }
+
+  /** From one worker to the agents and to the placement here. */
   #carry(slot: Slot, event: WorkEvent): void {
-    for (const other of this.#slots) if (other !== slot) other.gatherer.push(event);
     const { placementOf, work, clock } = this.#options;
     const nowMs = clock.monotonicMs();
     const known = 'id' in event ? slot.leases.get(event.id) : undefined;
@@ -278,7 +291,9 @@ export class GatewayWorkers implements Service {
   #ended(slot: Slot, startedMs: number, how: string): void {
     const { clock, logger } = this.#options;
     this.#slots.delete(slot);
-    for (const id of slot.leases.ids()) this.#carry(slot, { kind: 'released', id });
+    const ends = slot.leases.ids().map((id): WorkEvent => ({ kind: 'released', id }));
+    this.#pass(slot, batchOf(ends));
+    for (const end of ends) this.#carry(slot, end);
     if (this.#stopping) return;
     this.#failures = clock.monotonicMs() - startedMs > steadyMs ? 1 : this.#failures + 1;
     const afterMs = backoffMs(this.#failures - 1, restart);
