@@ -156,8 +156,7 @@ class GatewayWorker {
     ? NonNullable<O>
     : never {
     return {
-      placed: (lease) =>
-        this.#gatherer.push({ kind: 'placed', lease }),
+      placed: (lease) => this.#gatherer.push({ kind: 'placed', lease }),
       firstToken: (id, cachedTokens) => this.#gatherer.push({ kind: 'first-token', id, cachedTokens }),
       released: (id) => this.#gatherer.push({ kind: 'released', id }),
     };
