@@ -23,6 +23,7 @@ import { createPlacementService, type PlacementService } from './cluster/placeme
 import { PlacementRecorder } from './cluster/record-placements.js';
 import { SharedWork } from './cluster/shared-work.js';
 import { AgentWatchers } from './cluster/watch-agents.js';
+import { ForgetModels } from './gateway/forget-models.js';
 import { GatewayMetrics } from './gateway/gateway-metrics.js';
 import { Gateway } from './gateway/gateway-server.js';
 import { GatewayWorkers } from './gateway-workers.js';
@@ -100,6 +101,7 @@ class Coordinator implements RunningCoordinator {
   readonly #watchers: AgentWatchers;
   readonly #agents: CoordinatorAgents;
   readonly #placementMetrics: PlacementMetrics;
+  readonly #forgetModels: ForgetModels;
   readonly #recorder: PlacementRecorder | null;
   readonly #directory: ModelDirectory;
   readonly #gateway: Gateway | GatewayWorkers;
@@ -174,6 +176,11 @@ class Coordinator implements RunningCoordinator {
       wake: (model) => this.#scaling.wake(model),
       registry,
       logger,
+    });
+    this.#forgetModels = new ForgetModels({
+      routing: this.#directory,
+      metrics: this.#placementMetrics,
+      clock,
     });
     this.#gateway =
       config.gateway.workers > 1
@@ -372,6 +379,7 @@ class Coordinator implements RunningCoordinator {
     await settle(logger, 'gateway', this.#gateway.close());
     await settle(logger, 'discovery', this.#agents.close());
     this.#placement.close();
+    this.#forgetModels.close();
     this.#watchers.close();
     if (this.#recorder) await settle(logger, 'placement log', this.#recorder.close());
     await Promise.all([

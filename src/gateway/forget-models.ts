@@ -17,7 +17,7 @@ export class ForgetModels {
   constructor(
     readonly options: {
       routing: Pick<GatewayRouting, 'resolve'>;
-      metrics: GatewayMetrics;
+      metrics: Pick<GatewayMetrics, 'models' | 'forget'>;
       clock: Clock;
     },
   ) {

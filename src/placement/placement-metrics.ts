@@ -45,6 +45,20 @@ export class PlacementMetrics {
     this.#placements.set(model, placement);
   }
 
+  /** Models that have series. */
+  async models(): Promise<Set<string>> {
+    const counted = (await this.#decisions.get()).values.map(({ labels }) => String(labels.model));
+    return new Set([...this.#placements.keys(), ...counted]);
+  }
+
+  /** Lets go of a model that nobody serves any more, and of its placement. */
+  async forget(model: string): Promise<void> {
+    this.#placements.delete(model);
+    for (const counter of [this.#decisions, this.#refusals] as Counter[])
+      for (const { labels } of (await counter.get()).values)
+        if ('model' in labels && labels['model'] === model) counter.remove(labels);
+  }
+
   #addEndpointGauges(registry: Registry): void {
     const placements = this.#placements;
     const parts = [
@@ -122,6 +136,7 @@ export class PlacementMetrics {
       help: 'Prompt blocks whose endpoints are remembered',
       ...labels,
       collect() {
+        this.reset();
         for (const [model, placement] of placements) this.set({ model }, placement.memoryUse().blocks);
       },
     });

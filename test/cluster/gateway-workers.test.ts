@@ -39,6 +39,7 @@ interface Running {
   child: ChildProcess;
   exited: Promise<number | null>;
   engine: ScriptedEngine;
+  agent: FakeAgent;
   placement: PlacementServiceClient;
   log: () => string;
   gateway: string;
@@ -49,9 +50,13 @@ interface Running {
 
 const keysFile = (): string => join(directory, 'keys.yaml');
 
-async function start(maxConcurrentRequests: number, requestsPerMinute = 1000): Promise<Running> {
+async function start(
+  maxConcurrentRequests: number,
+  requestsPerMinute = 1000,
+  status: Parameters<typeof anEngineStatus>[1] = {},
+): Promise<Running> {
   const engine = await ScriptedEngine.start();
-  const engines = [anEngineStatus('chat-0', { url: engine.url, maxConcurrentRequests })];
+  const engines = [anEngineStatus('chat-0', { url: engine.url, maxConcurrentRequests, ...status })];
   const agent = await new FakeAgent({ devices: [aDeviceStatus(0)], engines }).start();
   closers.push(
     () => engine.close(),
@@ -94,6 +99,7 @@ async function start(maxConcurrentRequests: number, requestsPerMinute = 1000): P
     child,
     exited,
     engine,
+    agent,
     placement,
     log: () => log,
     gateway: listening.gateway,
@@ -163,6 +169,21 @@ it('the limits of a key are counted over both', async () => {
   }
   expect(granted).toBeGreaterThanOrEqual(4);
   expect(granted).toBeLessThan(8);
+}, 30_000);
+
+it('requests held at workers wake the engine that sleeps, once, and are served when it is ready', async () => {
+  const { gateway, engine, agent, metric } = await start(64, 1000, { state: 'asleep', origin: 'supervised' });
+  engine.script = answerStream;
+  const held = Array.from({ length: 6 }, () => chat(gateway, new Agent()));
+  await eventually('all are held', async () => (await metric('infernode_gateway_queued_requests')) === 6);
+  await eventually('the agent is asked to wake it', () => agent.asked.length > 0);
+  const { url } = engine;
+  const state = (name: 'starting' | 'ready') =>
+    anEngineStatus('chat-0', { url, maxConcurrentRequests: 64, state: name, origin: 'supervised' });
+  agent.change({ engines: [state('starting')] });
+  agent.change({ engines: [state('ready')] });
+  expect((await Promise.all(held)).map(({ status }) => status)).toEqual(Array(6).fill(200));
+  expect(agent.asked).toEqual([{ call: 'WakeEngine', engineId: 'chat-0', expectedEpoch: 'e1' }]);
 }, 30_000);
 
 it('a worker that is killed costs its own streams, and another takes its place', async () => {

@@ -19,6 +19,16 @@ afterAll(async () => {
 
 const chat = '/v1/chat/completions';
 
+/** All that comes until the connection is closed. */
+function rawAnswer(port: number, text: string): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write(text));
+    let answer = '';
+    socket.on('data', (data: Buffer) => (answer += data.toString()));
+    socket.on('error', () => undefined).on('close', () => resolve(answer));
+  });
+}
+
 test.each<[string, string, string | object | Buffer, Record<string, string>, number, string, string | null]>([
   ['invalid JSON', chat, '{"model":', {}, 400, 'request-invalid', null],
   ['an empty body', chat, '', {}, 400, 'request-invalid', null],
@@ -91,14 +101,20 @@ test('too many headers get 431', async () => {
   expect((await post(`${harness.url}${chat}`, chatBody, many)).status).toBe(431);
 });
 
+test('headers that are too large get 431 in the usual form, and the connection is closed', async () => {
+  const { port } = harness.gateway.address();
+  const answer = await rawAnswer(
+    port,
+    `POST ${chat} HTTP/1.1\r\nhost: a\r\nx-large: ${'x'.repeat(20_000)}\r\n\r\n`,
+  );
+  expect(answer).toMatch(/^HTTP\/1\.1 431 /);
+  expect(answer).toContain('"message":"the headers are too large"');
+  expect(engine.calls).toEqual([]);
+});
+
 test('malformed HTTP gets a 400 in the usual form and the connection is closed', async () => {
   const { port } = harness.gateway.address();
-  const answer = await new Promise<string>((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => socket.write('NONSENSE\r\n\r\n'));
-    let text = '';
-    socket.on('data', (data: Buffer) => (text += data.toString()));
-    socket.on('close', () => resolve(text));
-  });
+  const answer = await rawAnswer(port, 'NONSENSE\r\n\r\n');
   expect(answer).toMatch(/^HTTP\/1\.1 400 /);
   expect(answer).toContain('"code":"request-invalid"');
 });

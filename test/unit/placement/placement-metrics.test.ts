@@ -26,3 +26,22 @@ it('counts outcomes and refusals, shows loads, and drops the series of an endpoi
   placement.leave('n/a');
   expect(await registry.metrics()).not.toContain('endpoint="n/a"');
 });
+
+it('lets go of a model, and of nothing else', async () => {
+  const registry = new Registry();
+  const metrics = new PlacementMetrics(registry, new ManualClock());
+  for (const model of ['gone', 'stays']) {
+    const placement = new InMemoryModelPlacement({ observer: metrics.observerFor(model) });
+    metrics.watch(model, placement);
+    placement.upsert(endpointState('n/a', { maxConcurrent: 1 }));
+    placement.decide(request('x', [1, 2]), 0);
+    placement.decide(request('y', [1, 3]), 0);
+  }
+  const before = (await registry.metrics()).split('\n').filter((line) => line.includes('model="stays"'));
+  expect(await metrics.models()).toEqual(new Set(['gone', 'stays']));
+  await metrics.forget('gone');
+  const after = await registry.metrics();
+  expect(after).not.toContain('gone');
+  expect(after.split('\n').filter((line) => line.includes('model="stays"'))).toEqual(before);
+  expect(await metrics.models()).toEqual(new Set(['stays']));
+});
