@@ -1,13 +1,12 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { agentSchema } from '../config/agent-config.js';
 import { coordinatorSchema } from '../config/coordinator-config.js';
-import { loadConfig } from '../config/load-config.js';
 import { secretValuesOf } from '../config/mask-text.js';
 import { InfernodeError, messageOf } from '../domain/error-codes.js';
 import { NodeServiceClient } from '../rpc/node-service-client.js';
-import { addTlsOptions, type ClientTlsOptions } from './client-tls.js';
+import { addTlsOptions, tlsOf, type ClientTlsOptions } from './client-tls.js';
 import { agentOf, coordinatorOf } from './call-listener.js';
 import {
   agentParts,
@@ -19,6 +18,7 @@ import {
   metricsPart,
 } from './debug/bundle-parts.js';
 import { collectBundle, type BundlePart } from './debug/collect-bundle.js';
+import { readConfiguration, tokensIn } from './debug/read-configuration.js';
 import { tarGz } from './debug/tar-archive.js';
 import { examine } from './doctor-command.js';
 import { findRunningUp } from './up/up-state.js';
@@ -82,8 +82,8 @@ async function writeBundle(options: BundleOptions): Promise<void> {
       options.coordinatorConfig ??
       ifThere(up ? join(up.directory, 'coordinator.yaml') : installed.coordinator),
   };
-  const agent = loadConfig(agentSchema, { file: files.agent });
-  const coordinator = loadConfig(coordinatorSchema, { file: files.coordinator });
+  const agent = readConfiguration(agentSchema, files.agent);
+  const coordinator = readConfiguration(coordinatorSchema, files.coordinator);
   const listener = agentOf(options);
   const client = new NodeServiceClient(listener);
   try {
@@ -93,7 +93,7 @@ async function writeBundle(options: BundleOptions): Promise<void> {
       machinePart,
       configPart('agent', agent),
       configPart('coordinator', coordinator),
-      doctorPart(() => examine({ config: files.agent })),
+      doctorPart(() => examine({ config: files.agent, coordinatorConfig: files.coordinator })),
       clusterPart(coordinatorOf(options)),
       metricsPart('agent', node?.metrics ?? agent.config.listen.metrics),
       metricsPart('coordinator', up?.coordinator.metrics ?? coordinator.config.listen.metrics),
@@ -105,14 +105,10 @@ async function writeBundle(options: BundleOptions): Promise<void> {
       ...logParts(up?.directory ?? null),
     ];
     const secrets = [
-      // What somebody gave; a default is in every copy of this program, and `infernode` is one of them.
-      ...[agent, coordinator].flatMap(({ layers }) =>
-        Object.values(layers).flatMap((layer) => secretValuesOf(layer)),
-      ),
+      ...agent.secrets,
+      ...coordinator.secrets,
       ...secretValuesOf({}, process.env),
-      ...[agent.config.tls?.tokenFile, coordinator.config.tls?.tokenFile, options.tokenFile].flatMap(
-        tokensIn,
-      ),
+      ...tokensIn(tlsOf(options)?.tokenFile),
     ];
     const { files: archived, contents } = await collectBundle(parts, secrets);
     const now = new Date();
@@ -125,15 +121,6 @@ async function writeBundle(options: BundleOptions): Promise<void> {
 }
 
 const ifThere = (file: string): string | undefined => (existsSync(file) ? file : undefined);
-
-/** First words of the lines; a file that cannot be read has none that could be in a log. */
-function tokensIn(file: string | undefined): string[] {
-  if (file === undefined || !existsSync(file)) return [];
-  return readFileSync(file, 'utf8')
-    .split('\n')
-    .map((line) => line.trim().split(/\s+/)[0] ?? '')
-    .filter((token) => token.length >= 8);
-}
 
 /** Readable for its owner alone, and never over another file. */
 function write(out: string, data: Buffer): void {

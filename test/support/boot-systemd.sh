@@ -14,7 +14,10 @@ exec unshare --mount --pid --fork --kill-child --cgroup --uts --ipc --net bash -
   root=$machine/root
   mount -t overlay machine -o "lowerdir=/,upperdir=$machine/upper,workdir=$machine/work" "$root"
   mount -t proc proc "$root/proc"
-  mount -t sysfs sysfs "$root/sys"
+  # The kernel is the same one: what systemd would set in it stays as it is.
+  mount --bind "$root/proc/sys" "$root/proc/sys"
+  mount -o remount,bind,ro "$root/proc/sys"
+  mount -t sysfs -o ro sysfs "$root/sys"
   mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup"
   mount --rbind /dev "$root/dev"
   mount -t tmpfs -o mode=755 run "$root/run"

@@ -5,7 +5,6 @@ import { arch, cpus, release, totalmem, uptime } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { formatAddress, type ListenAddress } from '../../config/listen-address.js';
-import type { ConfigLayers } from '../../config/load-config.js';
 import { effectiveValues } from '../../config/print-config.js';
 import { ClusterServiceClient } from '../../rpc/cluster-service-client.js';
 import { NodeServiceClient } from '../../rpc/node-service-client.js';
@@ -14,11 +13,7 @@ import type { Finding } from '../doctor/finding.js';
 import { formatEntry } from '../events-command.js';
 import { packageVersion } from '../package-version.js';
 import type { BundlePart } from './collect-bundle.js';
-
-export interface LoadedConfiguration {
-  config: unknown;
-  layers: ConfigLayers;
-}
+import type { ReadConfiguration } from './read-configuration.js';
 
 const engineLogBytes = 256 * 1024;
 const journalLines = '5000';
@@ -35,13 +30,18 @@ export const machinePart: BundlePart = {
     ].join('\n'),
 };
 
-export function configPart(name: string, { config, layers }: LoadedConfiguration): BundlePart {
+export function configPart(
+  name: string,
+  { config, layers, problem }: ReadConfiguration<unknown>,
+): BundlePart {
   return {
     name: `config-${name}.txt`,
     read: () =>
-      effectiveValues(config, layers)
-        .map(({ path, value, source }) => `${path} = ${JSON.stringify(value)}  # ${source}\n`)
-        .join(''),
+      layers === null
+        ? `not valid, defaults stand in:\n${problem}\n`
+        : effectiveValues(config, layers)
+            .map(({ path, value, source }) => `${path} = ${JSON.stringify(value)}  # ${source}\n`)
+            .join(''),
   };
 }
 
