@@ -1,4 +1,4 @@
-// Run by `npm pack` and `npm publish`: what the package needs where there is no compiler goes to prebuilds/<platform>-<arch>/,
+// Run by `npm pack` and `npm publish`: writes the man page, and what the package needs where there is no compiler goes to prebuilds/<platform>-<arch>/,
 // without debug symbols and only if it runs wherever Node 20 does. scripts/install.cjs and src/native/native-paths.ts find it there.
 'use strict';
 const { spawnSync } = require('node:child_process');
@@ -71,6 +71,7 @@ function removeLeftovers() {
 rmSync(path.join(root, 'prebuilds'), { recursive: true, force: true });
 run(process.execPath, [path.join(__dirname, 'setup.cjs')]);
 removeLeftovers();
+run(process.execPath, [path.join(__dirname, 'write-man-page.mjs')]);
 mkdirSync(prebuild, { recursive: true });
 for (const file of files) {
   const target = path.join(prebuild, file);

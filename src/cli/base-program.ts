@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import { Command, Help } from 'commander';
 import { packageVersion } from './package-version.js';
 
 /** The program without its commands. */
@@ -10,5 +10,10 @@ export function baseProgram(): Command {
     .version(packageVersion(), '-V, --version')
     .showHelpAfterError('(add --help for the options)')
     .exitOverride()
-    .configureHelp({ sortSubcommands: false });
+    .configureHelp({
+      sortSubcommands: false,
+      // A switch that is off and a list that is empty go without saying.
+      optionDescription: (option) =>
+        new Help().optionDescription(option).replace(/ ?\(default: (\[\]|false|true)\)$/, ''),
+    });
 }

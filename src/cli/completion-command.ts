@@ -13,9 +13,9 @@ export function addCompletionCommand(program: Command): void {
       'after',
       `
 Install it:
-  bash  infernode completion bash > /etc/bash_completion.d/infernode
-  zsh   infernode completion zsh > /usr/local/share/zsh/site-functions/_infernode
-  fish  infernode completion fish > ~/.config/fish/completions/infernode.fish`,
+  infernode completion bash > /etc/bash_completion.d/infernode
+  infernode completion zsh > /usr/local/share/zsh/site-functions/_infernode
+  infernode completion fish > ~/.config/fish/completions/infernode.fish`,
     )
     .action((shell: CompletionShell) => void process.stdout.write(completionScript(program, shell)));
 }

@@ -12,6 +12,7 @@ import { addEventsCommand } from './events-command.js';
 import { addExplainCommand } from './explain-command.js';
 import { addKvCommand } from './kv-command.js';
 import { addPlacementCommand } from './placement-command.js';
+import { addSharedHelp, programHelp } from './help-texts.js';
 import { addEnginesCommand } from './engines-command.js';
 import { addPlanCommand } from './plan-command.js';
 import { addProbeCommand } from './probe-command.js';
@@ -44,13 +45,7 @@ export function createProgram(): Command {
   addCertsCommand(program);
   addCompletionCommand(program);
   addSimCommand(program);
-  program.addHelpText(
-    'after',
-    `
-Start here:
-  infernode up                     a whole cluster on this machine, simulated where there is no GPU
-  infernode sim gpu xid 79 --gpu 0 let a GPU fall off the bus and watch requests move
-  infernode doctor                 what this machine has and lacks`,
-  );
+  program.addHelpText('after', programHelp);
+  addSharedHelp(program);
   return program;
 }

@@ -11,7 +11,7 @@ export async function runCli(argv: readonly string[]): Promise<void> {
   });
   try {
     const program =
-      argv[2] === 'agent'
+      argv[2] === 'agent' && !argv.includes('--help') && !argv.includes('-h')
         ? (await import('./create-agent-program.js')).createAgentProgram()
         : (await import('./create-program.js')).createProgram();
     await program.parseAsync(argv);

@@ -39,6 +39,11 @@ it('the install script takes the prebuild, which is of these very sources', asyn
   expect(stderr).toContain(`using the prebuilt native part for ${process.platform}-${process.arch}`);
 });
 
+it('brings a man page of its own version', () => {
+  const page = readFileSync(join(installed, 'man', 'infernode.1'), 'utf8');
+  expect(page).toMatch(/^\.TH INFERNODE 1 "" "infernode \d/);
+});
+
 it('has what it needs from the registry, and nothing that only developers do', () => {
   const has = (name: string) => existsSync(join(folder, 'node_modules', name));
   expect(has('@grpc/grpc-js')).toBe(true);

@@ -1,6 +1,7 @@
 /** The commands agree with each other: whoever calls a listener can prove himself to it, and every example in a help can be typed. */
 import { expect, it } from 'vitest';
 import { createProgram } from '../../../src/cli/create-program.js';
+import { manPage } from '../../../src/cli/man-page.js';
 import { commandLinesIn, commandsOf, faultOf } from '../../support/command-lines.js';
 
 const program = createProgram();
@@ -27,6 +28,29 @@ it('every command says what it does, and every example in a help exists', () => 
     for (const line of commandLinesIn(help.replace(/^Usage:.*$/m, '')))
       expect(faultOf(program, line)).toBe('');
   }
+});
+
+it('every command shows by an example how it is typed, its exit codes, and no default that goes without saying', () => {
+  for (const { path, command } of tree.filter(({ command }) => command.commands.length === 0)) {
+    let help = '';
+    command.configureOutput({ writeOut: (text) => (help += text) });
+    command.outputHelp();
+    const here = path.join(' ');
+    if (path[1] !== 'sim') expect(commandLinesIn(help.replace(/^Usage:.*$/m, '')), here).not.toEqual([]);
+    expect(help, here).toContain('Exit codes: 0 done');
+    expect(help, here).not.toMatch(/default: (\[\]|false)/);
+  }
+});
+
+it('the man page has every command with every option, and no help twice', () => {
+  const page = manPage(createProgram());
+  for (const { path, command } of tree.slice(1)) {
+    const title = `.SS "${path.join(' ').replaceAll('-', '\\-')}"`;
+    expect(page.split(title), title).toHaveLength(2);
+    for (const { flags } of command.options) expect(page).toContain(`.B ${flags.replaceAll('-', '\\-')}`);
+  }
+  expect(page.match(/Exit codes/g)).toBeNull();
+  expect(page).toContain('INFERNODE_CLIENT_CA');
 });
 
 it('the check of examples sees a wrong command and a wrong option', () => {
