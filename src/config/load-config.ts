@@ -59,8 +59,8 @@ function readYaml(file: string): Raw {
     );
   }
   try {
-    const raw: unknown = parse(text) ?? {};
-    if (typeof raw === 'object' && !Array.isArray(raw)) return raw as Raw;
+    const raw: unknown = parse(text);
+    if (isMapping(raw)) return raw;
   } catch (error) {
     const where = error instanceof YAMLParseError && error.linePos ? ` at line ${error.linePos[0].line}` : '';
     throw new InfernodeError(
@@ -69,9 +69,10 @@ function readYaml(file: string): Raw {
       { cause: error },
     );
   }
+  // Nothing in it is a mistake too: a file that is being written begins empty, and a reload of it would take everything away.
   throw new InfernodeError(
     'config-invalid',
-    `${file}: expected a YAML mapping at the top, such as "node: { name: gpu-a }"`,
+    `${file}: expected a YAML mapping at the top, such as "node: { name: gpu-a }"; for the defaults leave --config out`,
   );
 }
 

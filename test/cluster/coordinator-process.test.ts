@@ -71,6 +71,16 @@ it('says where it listens, reloads on SIGHUP, keeps the old configuration on err
   expect(running.log()).toContain('nonsense');
   expect(await statusOf(gateway, 'old')).toBe(503);
 
+  // Half of a file, as an editor or a copy leaves it for a moment: nothing at all, and a list that has just begun.
+  const refusals = (): number => running.log().split('the old one stays').length;
+  for (const half of ['', '# models\n', 'models: { m: { aliases: [ne']) {
+    const before = refusals();
+    writeFileSync(join(directory, 'coordinator.yaml'), half);
+    running.child.kill('SIGHUP');
+    await eventually('it is refused', () => refusals() > before);
+    expect(await statusOf(gateway, 'old')).toBe(503);
+  }
+
   configure({ models: { m: { aliases: ['new'] } } });
   running.child.kill('SIGHUP');
   await eventually('the alias is new', async () => (await statusOf(gateway, 'new')) === 503);

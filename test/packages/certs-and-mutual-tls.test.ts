@@ -97,6 +97,8 @@ it('a listener with another name, expired or not yet valid, is not believed', as
   ] as const) {
     issueWithin(name, from, until);
     expect(await outcome(await agentAddress(name), as('alice'))).toBe('node-unreachable');
+    // And the other way round: the listener believes no such client.
+    expect(await outcome(await agentAddress(), as(name))).toBe('node-unreachable');
   }
 });
 

@@ -2,6 +2,8 @@
  * A client that behaves as KEDA's does, over real gRPC: the spec is read once and kept, the metric is asked for before the activity, a float
  * of 0 falls back to the whole number, and on an error it keeps what it has.
  */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { credentials, status, type ServiceError } from '@grpc/grpc-js';
 import { Registry } from 'prom-client';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -9,6 +11,7 @@ import { AutoscalingMetrics } from '../../../src/autoscaling/autoscaling-metrics
 import { ExternalScaler } from '../../../src/autoscaling/external-scaler.js';
 import type { ModelScaling } from '../../../src/autoscaling/scaling-loop.js';
 import { formatAddress } from '../../../src/config/listen-address.js';
+import type { TlsConfig } from '../../../src/config/tls-config.js';
 import { InfernodeError } from '../../../src/domain/error-codes.js';
 import { createRpcServer, type RpcServer } from '../../../src/rpc/create-rpc-server.js';
 import type { ExternalScalerClient } from '../../../src/rpc/generated/externalscaler/ExternalScaler.js';
@@ -85,6 +88,14 @@ function call<T>(ask: (done: (error: ServiceError | null, value?: T) => void) =>
   );
 }
 
+const certs = fileURLToPath(new URL('../../support/certs/', import.meta.url));
+const mutual = (roles?: TlsConfig['roles']): TlsConfig => ({
+  certificate: `${certs}server.pem`,
+  key: `${certs}server.key`,
+  clientCa: `${certs}ca.pem`,
+  ...(roles ? { roles } : {}),
+});
+
 let loop: ScriptedLoop;
 let scaler: ExternalScaler;
 let server: RpcServer;
@@ -95,19 +106,24 @@ beforeEach(async () => {
   loop = new ScriptedLoop();
   registry = new Registry();
   scaler = new ExternalScaler({ loop, metrics: new AutoscalingMetrics(registry) });
-  server = createRpcServer({
-    listen: { host: '127.0.0.1', port: 0 },
-    services: [{ definition: externalScalerProto.ExternalScaler.service, handlers: scaler.handlers }],
-    packages: [externalScalerPackage],
-    clock: systemClock,
-    logger: silentLogger(),
-  });
-  await server.start();
+  server = await serve();
   client = new externalScalerProto.ExternalScaler(
     formatAddress(server.address),
     credentials.createInsecure(),
   );
 });
+async function serve(tls?: TlsConfig): Promise<RpcServer> {
+  const started = createRpcServer({
+    listen: { host: '127.0.0.1', port: 0 },
+    tls,
+    services: [{ definition: externalScalerProto.ExternalScaler.service, handlers: scaler.handlers }],
+    packages: [externalScalerPackage],
+    clock: systemClock,
+    logger: silentLogger(),
+  });
+  await started.start();
+  return started;
+}
 afterEach(async () => {
   client.close();
   scaler.close();
@@ -190,4 +206,29 @@ test('the stream of the spec says it once; one for an unknown model ends with it
   const refused = client.streamIsActive({ scalerMetadata: { model: 'x' } });
   const error = await new Promise((resolve) => refused.once('error', resolve));
   expect(error).toMatchObject({ code: status.NOT_FOUND });
+});
+
+test.each<[string, TlsConfig['roles'], boolean, number | undefined]>([
+  ['a viewer, as KEDA should be', { localhost: 'viewer' }, true, undefined],
+  ['a scaler', { localhost: 'scaler' }, true, undefined],
+  ['a certificate whose name is not listed', { somebody: 'operator' }, true, status.PERMISSION_DENIED],
+  ['no certificate', undefined, false, status.UNAVAILABLE],
+])('over mTLS: %s', async (_, roles, withCertificate, refused) => {
+  await server.close();
+  server = await serve(mutual(roles));
+  const pem = (name: string) => readFileSync(`${certs}${name}`);
+  const own = withCertificate ? ([pem('client.key'), pem('client.pem')] as const) : ([] as const);
+  const secure = credentials.createSsl(pem('ca.pem'), ...own);
+  client.close();
+  client = new externalScalerProto.ExternalScaler(formatAddress(server.address), secure);
+  const trigger = new KedaTrigger(client, { model: 'm' });
+  if (refused === undefined) expect(await trigger.poll()).toEqual({ replicas: 3, active: true });
+  else await expect(trigger.poll()).rejects.toMatchObject({ code: refused });
+  // A stream is a call like any other.
+  const stream = client.streamIsActive(trigger.ref);
+  const first = await new Promise<unknown>((resolve) => {
+    stream.once('data', resolve).once('error', (error: ServiceError) => resolve(error.code));
+  });
+  expect(first).toEqual(refused ?? { result: true });
+  stream.on('error', () => undefined).cancel();
 });
