@@ -1,6 +1,7 @@
 // Engine supervision measured with real keepers and processes over simulated vLLM; no GPU, so "memory free" is not in the
-// figures. Prints a table and writes JSON. Usage: node bench/engine/engine-bench.mjs [--rounds 10] [--saturate-s 600] [--json FILE]
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+// figures. Prints a table and writes JSON; rows of other parts that stand in the file stay, each with its own date and load.
+// Usage: node bench/engine/engine-bench.mjs [--parts crashes,hangs,saturation,adoption,standby,agent-restart] [--rounds 10] [--saturate-s 600] [--json FILE]
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -11,9 +12,11 @@ import { EngineMetrics } from '../../dist/engine/engine-metrics.js';
 import { nativePath } from '../../dist/native/native-paths.js';
 import { systemClock } from '../../dist/runtime/clock.js';
 import { silentLogger } from '../../dist/runtime/logger.js';
+import { agentRestart } from './agent-restart.mjs';
 
 const { values: options } = parseArgs({
   options: {
+    parts: { type: 'string', default: 'crashes,hangs,saturation,adoption,standby,agent-restart' },
     rounds: { type: 'string', default: '10' },
     'saturate-s': { type: 'string', default: '600' },
     json: { type: 'string' },
@@ -29,7 +32,7 @@ let work = [];
 /** The fleet's timers do not keep a process alive. */
 const alive = setInterval(() => undefined, 1000);
 
-function open(count, overrides = {}) {
+function open(count, overrides = {}, standby = []) {
   const { templates, engines } = agentSchema.parse({
     templates: {
       chat: {
@@ -41,7 +44,12 @@ function open(count, overrides = {}) {
         ...overrides,
       },
     },
-    engines: Array.from({ length: count }, (_, n) => ({ id: `e${n}`, template: 'chat', devices: [n] })),
+    engines: Array.from({ length: count }, (_, n) => ({
+      id: `e${n}`,
+      template: 'chat',
+      devices: [n],
+      ...standby[n],
+    })),
   });
   const fleet = new EngineFleet({
     nodeName: 'bench',
@@ -56,7 +64,7 @@ function open(count, overrides = {}) {
     freeDevices: () => [],
     devicesReleased: async () => true,
     inputs: { workOn: () => work },
-    settings: { backoffBaseMs: 1, backoffCapMs: 1, stableMs: 1 },
+    settings: { backoffBaseMs: 1, backoffCapMs: 1, stableMs: 1, standbyReturnMs: 100 },
   });
   return fleet;
 }
@@ -161,6 +169,24 @@ async function adoption() {
   await fleet.close({ stopEngines: true });
 }
 
+/** A warm standby takes the place of an engine that is killed, whose own start takes five seconds. */
+async function standby() {
+  const slow = { env: { INFERNODE_SIM_LOAD_MS: '5000' }, sleep: { level: 1 }, drainTimeoutMs: 100 };
+  const fleet = open(2, slow, [{}, { standby: 'warm' }]);
+  await fleet.start();
+  const promoted = [];
+  for (let round = 0; round < Math.min(rounds, 5); round++) {
+    const { status } = await until(fleet, 'e0', (s) => s.state === 'ready');
+    await until(fleet, 'e1', (s) => s.state === 'asleep');
+    const serves = until(fleet, 'e1', (s) => s.state === 'ready');
+    const fromMs = performance.now();
+    process.kill(status.pid, 'SIGKILL');
+    promoted.push((await serves).atMs - fromMs);
+  }
+  record('engine killed -> its warm standby is awake and serves, ms', 'seconds (RTO 5 min)', promoted);
+  await fleet.close({ stopEngines: true });
+}
+
 async function post(url, body) {
   const response = await fetch(url, {
     method: 'POST',
@@ -170,17 +196,43 @@ async function post(url, body) {
   await response?.arrayBuffer().catch(() => null);
 }
 
-try {
+/** One engine at a time in the directory of the parts. */
+async function withOne(part) {
   const fleet = open(1);
   await fleet.start();
-  await crashes(fleet);
-  await hangs(fleet);
-  await saturate(fleet, Number(options['saturate-s']));
+  await part(fleet);
   await fleet.close({ stopEngines: true });
-  rmSync(join(directory, 'engines'), { recursive: true, force: true });
-  await adoption();
-  console.table(rows);
-  const report = { date: new Date().toISOString(), loadAverage: loadavg(), simulated: true, rows };
+}
+
+const parts = {
+  crashes: () => withOne(crashes),
+  hangs: () => withOne(hangs),
+  saturation: () => withOne((fleet) => saturate(fleet, Number(options['saturate-s']))),
+  adoption,
+  standby,
+  'agent-restart': async () => void rows.push(...(await agentRestart())),
+};
+
+/** What a row is about, without the counts in it. */
+const subject = ({ what }) => what.replace(/[\d,]+/g, '#');
+
+try {
+  const report = { simulated: true, rows: [] };
+  if (options.json && existsSync(options.json)) {
+    const { date, loadAverage, rows: before } = JSON.parse(readFileSync(options.json, 'utf8'));
+    report.rows = before.map((row) => ({ date, loadAverage, ...row }));
+  }
+  for (const part of options.parts.split(',')) {
+    const loadAverage = loadavg();
+    await parts[part]();
+    rmSync(join(directory, 'engines'), { recursive: true, force: true });
+    for (const row of rows.splice(0)) {
+      const at = report.rows.findIndex((one) => subject(one) === subject(row));
+      const dated = { date: new Date().toISOString(), loadAverage, ...row };
+      report.rows.splice(at < 0 ? report.rows.length : at, at < 0 ? 0 : 1, dated);
+    }
+  }
+  console.table(report.rows.map(({ what, budget, n, p50, max }) => ({ what, budget, n, p50, max })));
   if (options.json) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
 } finally {
   clearInterval(alive);

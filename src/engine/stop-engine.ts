@@ -50,7 +50,7 @@ export async function stopEngine(run: EngineRun, options: StopEngineOptions): Pr
   if (!empty) return recorder.report('processes-stuck', recorder.steps.at(-1)?.detail);
   const free = await recorder.run('memory-free', async () => {
     if (await untilReleased(run, devicesReleased, clock, releaseLimitMs)) return [true, ''];
-    return [false, `memory of the engine is still held on ${run.deviceUuids.join(', ')}`];
+    return [false, `memory of ${named([...run.pids])} is still held on ${run.deviceUuids.join(', ')}`];
   });
   if (!free) return recorder.report('device-stuck', recorder.steps.at(-1)?.detail);
   await recorder.run('shared-memory', async () => {
@@ -136,5 +136,13 @@ async function within<T>(clock: Clock, limitMs: number, promise: Promise<T>): Pr
 }
 
 function describe(pids: readonly number[]): string {
-  return pids.length === 1 ? `process ${pids[0]} was` : `${pids.length} processes were`;
+  return `${named(pids)} ${pids.length === 1 ? 'was' : 'were'}`;
+}
+
+/** A large engine has about 50 processes. */
+const maxNamed = 16;
+
+function named(pids: readonly number[]): string {
+  const more = pids.length > maxNamed ? ` and ${pids.length - maxNamed} more` : '';
+  return `process${pids.length === 1 ? '' : 'es'} ${pids.slice(0, maxNamed).join(', ')}${more}`;
 }

@@ -10,7 +10,12 @@ import { join } from 'node:path';
 import { Registry } from 'prom-client';
 import { request } from 'undici';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { createAgentParts, type EngineFleetPart, type SamplerPart } from '../../src/agent-parts.js';
+import {
+  areDevicesReleased,
+  createAgentParts,
+  type EngineFleetPart,
+  type SamplerPart,
+} from '../../src/agent-parts.js';
 import { agentSchema, type AgentConfig } from '../../src/config/agent-config.js';
 import { emptyReading, type DeviceStatus, type NodeSample } from '../../src/domain/device.js';
 import type { EngineStatus } from '../../src/domain/engine.js';
@@ -18,7 +23,7 @@ import { readBootId, startTimeOf } from '../../src/runtime/process-identity.js';
 import { systemClock } from '../../src/runtime/clock.js';
 import { silentLogger } from '../../src/runtime/logger.js';
 import { createSimulatedNode } from '../../src/sim/gpu-scenario.js';
-import { isGone, noProcessLeft } from '../support/engine-fleet.js';
+import { aFleet, isGone, noProcessLeft } from '../support/engine-fleet.js';
 import { eventually, mainFile } from '../support/running-up.js';
 
 const releaseDelayMs = 700;
@@ -127,7 +132,7 @@ beforeAll(async () => {
   await eventually('the simulated driver lists its GPUs', () => devices().length === 2);
 });
 afterEach(async () => {
-  await fleet.close({ stopEngines: true });
+  await fleet?.close({ stopEngines: true });
   rmSync(join(config.stateDir, 'engines'), { recursive: true, force: true });
 });
 afterAll(async () => {
@@ -249,5 +254,52 @@ describe('a stop', () => {
     await fleet.stopEngine('chat-0');
     await until('stopped', '1');
     expect(await driverPids()).toEqual([]);
+  });
+});
+
+describe('memory that the driver does not give back when its process is dead', () => {
+  it('makes the devices stuck: an alert, nothing starts there, and all goes on once it is free', async () => {
+    const chat = {
+      ...config.templates['chat']!,
+      env: { ...config.templates['chat']!.env, INFERNODE_SIM_RELEASE_DELAY_MS: '3600000' },
+    };
+    const single = { ...chat, gpus: 1, args: [] };
+    const current = aFleet(
+      {},
+      {
+        templates: { chat, single },
+        engines: config.engines,
+        resolveDevice: (ref) => devices()[Number(ref)]?.identity.uuid ?? ref,
+        devicesReleased: (uuids, pids) => areDevicesReleased(sampler, uuids, pids),
+      },
+    );
+    try {
+      await current.fleet.start();
+      const { pid } = await current.until('ready');
+      const workers = holders().map((holder) => holder.pid);
+      process.kill(pid!, 'SIGKILL');
+      const stuck = await current.until('failed', ({ reason }) => reason.startsWith('stuck:'));
+      expect(stuck).toMatchObject({ incarnation: '1', pid: null });
+      expect(workers.every(isGone)).toBe(true);
+      // Its processes are gone, and the driver still counts what they held; the reason names both.
+      expect(stuck.reason).toMatch(/memory of processes [\d, ]+ is still held on GPU-/);
+      for (const worker of workers) expect(stuck.reason).toContain(String(worker));
+      expect(await current.metric('infernode_engine_device_stuck')).toBe(2);
+      const another = { engineId: 'spare', template: 'single', devices: [devices()[1]!.identity.uuid] };
+      await expect(current.fleet.startEngine(another)).rejects.toMatchObject({ code: 'device-in-use' });
+      // Looked at again and again, and never started meanwhile.
+      const held = (await sampler.sampleNow())!.devices.map(({ reading }) => reading.memoryUsedBytes ?? 0);
+      expect(Math.min(...held)).toBeGreaterThan(60 * 1024 ** 3);
+      expect(current.status()).toMatchObject({ state: 'failed', incarnation: '1' });
+      for (const worker of workers) rmSync(join(gpuDirectory, 'processes', `${worker}.json`));
+      await current.until('ready', ({ id, incarnation }) => id === 'chat-0' && incarnation === '2');
+      expect(await current.metric('infernode_engine_device_stuck')).toBe(0);
+      const [death] = await current.fleet.archive.explain('chat-0', null);
+      expect(death?.stop).toMatchObject({ outcome: 'device-stuck' });
+    } finally {
+      for (const { pid } of holders())
+        rmSync(join(gpuDirectory, 'processes', `${pid}.json`), { force: true });
+      await current.clear();
+    }
   });
 });
