@@ -200,7 +200,7 @@ describe('sleep and wake', { timeout: 120_000 }, () => {
     });
     const { code, stdout } = await type('sleep', 'chat-0', '--level', level);
     expect([code, stdout]).toEqual([0, expect.stringMatching(/^chat-0: draining/)]);
-    const { reason, pid } = (await becomes('asleep'));
+    const { reason, pid } = await becomes('asleep');
     expect(reason).toMatch(level === '1' ? /host memory/ : /dropped/);
     await eventually('the driver shows it free', async () => (await usedBytes()) < held / 4);
     expect((await type()).stdout).toMatch(/^chat-0 +\S+ +asleep/m);
