@@ -1,7 +1,4 @@
-// The gateway beside HAProxy and nginx: same upstreams, same client, one thread and one CPU each, one run.
-//   node bench/gateway/gateway-bench.mjs [--seconds 4] [--paced-seconds 15] [--connections 64,512] [--idle 1000] [--out bench/results/gateway.json]
-// (a) 200-byte answers, (b) 40 events at once, (c) 40 events paced over a second, (d) added latency at half load,
-// (e) memory per idle stream, (f) two workers beside one. Build first (npm run build). A peer that is not installed is left out, and said so.
+// The gateway beside HAProxy and nginx: same upstreams, same client, one thread and one CPU each, one run. `--help` says how.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, release } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -9,17 +6,31 @@ import { parseArgs } from 'node:util';
 import { markdownOf } from './report.mjs';
 import { cpuSeconds, here, peers, rssKib, start } from './peers.mjs';
 
+const usage = `node bench/gateway/gateway-bench.mjs [options], after npm run build
+
+  --modes LIST          json, burst, paced, added, idle, workers (default: all; added needs json)
+  --peers LIST          haproxy, haproxy-no-delay, nginx, infernode (default: all; one that is not installed is left out, and said so)
+  --connections LIST    of json, burst and paced (default 64,512)
+  --seconds N           of a row (default 4); --paced-seconds N of a paced one (default 15)
+  --idle N              streams that are held open (default 1000)
+  --out FILE            JSON; the table goes beside it as .md (default bench/results/gateway.json)`;
 const { values: flags } = parseArgs({
   options: {
+    help: { type: 'boolean', default: false },
     seconds: { type: 'string', default: '4' },
     'paced-seconds': { type: 'string', default: '15' },
     connections: { type: 'string', default: '64,512' },
     idle: { type: 'string', default: '1000' },
-    peers: { type: 'string', default: 'haproxy,nginx,infernode' },
-    modes: { type: 'string', default: 'json,burst,paced' },
+    peers: { type: 'string', default: 'haproxy,haproxy-no-delay,nginx,infernode' },
+    modes: { type: 'string', default: 'json,burst,paced,added,idle,workers' },
     out: { type: 'string', default: join(here, '../results/gateway.json') },
   },
 });
+if (flags.help) {
+  console.log(usage);
+  process.exit(0);
+}
+const modes = flags.modes.split(',');
 /** A paced load asks for one request a second per connection: its rows take longer to mean something. */
 const secondsOf = (mode) => Number(mode === 'paced' ? flags['paced-seconds'] : flags.seconds);
 const loadBefore = loadavg();
@@ -69,7 +80,9 @@ running.push(() => upstream.child.kill());
 
 const line = (cells) =>
   console.log(
-    cells.map((cell, i) => String(cell)[i === 0 ? 'padEnd' : 'padStart'](i === 0 ? 30 : 12)).join(''),
+    cells
+      .map((cell, i) => String(cell)[i === 0 ? 'padEnd' : 'padStart'](i === 0 ? 24 : i === 1 ? 18 : 12))
+      .join(''),
   );
 console.log(
   `${cpus()[0]?.model ?? 'CPU'}, ${cpus().length} CPUs, Linux ${release()}, Node ${process.version}`,
@@ -80,9 +93,10 @@ line([
   'req/s',
   'p50 ms',
   'p99 ms',
-  'CPU share',
+  'first byte',
   'req/CPU-s',
   'of HAProxy',
+  'no delay',
   'RSS MiB',
   'errors',
 ]);
@@ -92,23 +106,33 @@ const names = flags.peers.split(',');
 for (const name of names) {
   const proxy = await peers[name](upstream.ports);
   if (proxy === null) {
-    console.log(`${name} is not installed (apt-get install ${name}); left out`);
+    console.log(`${name} is not installed (apt-get install ${name.split('-')[0]}); left out`);
     continue;
   }
   running.push(proxy.stop);
   await new Promise((resolve) => setTimeout(resolve, 500));
-  for (const mode of flags.modes.split(','))
+  for (const mode of modes.filter((mode) => rowsOf(name).includes(mode)))
     for (const connections of flags.connections.split(',').map(Number)) {
-      // At a few thousand events a second a compiler needs some seconds to see what is hot; everybody gets them.
-      const row = await measure(name, proxy, { mode, connections, warmupSeconds: mode === 'paced' ? 4 : 2 });
+      const row = await measure(name, proxy, { mode, connections, warmupSeconds: warmupOf(name, mode) });
       print(`${mode}, ${connections} connections`, row);
     }
   proxy.stop();
 }
 if (names.includes('infernode')) {
-  await addedLatency();
-  await idleStreams();
-  await twoWorkers();
+  if (modes.includes('added')) await addedLatency();
+  if (modes.includes('idle')) await idleStreams();
+  if (modes.includes('workers')) await twoWorkers();
+}
+
+/** Of 64 requests a second a compiler at run time needs some thousand events and hundreds of requests to see what is hot. */
+function warmupOf(name, mode) {
+  if (mode !== 'paced') return 2;
+  return name === 'infernode' ? 20 : 4;
+}
+
+/** Without delay HAProxy differs in streams only. */
+function rowsOf(name) {
+  return name === 'haproxy-no-delay' ? ['paced'] : ['json', 'burst', 'paced'];
 }
 
 /** A fresh gateway for one measurement. */
@@ -166,14 +190,13 @@ async function idleStreams() {
 
 /** The same load on the gateway in the coordinator's process and on two workers, in turns, all on the proxy's CPU. */
 async function twoWorkers() {
-  for (const mode of ['json', 'burst']) {
-    const load = {
-      mode,
-      connections: 64,
-      rate: 500,
-      warmupSeconds: 4,
-      seconds: Number(flags['paced-seconds']),
-    };
+  const loads = [
+    { mode: 'json', rate: 2000 },
+    { mode: 'burst', rate: 2000 },
+    { mode: 'paced', rate: 0 },
+  ];
+  for (const { mode, rate } of loads) {
+    const load = { mode, connections: 64, rate, warmupSeconds: 8, seconds: 2 * Number(flags.seconds) };
     const cpu = { one: [], two: [] };
     for (let i = 0; i < 2; i++) {
       cpu.one.push(await fresh((proxy) => measure('infernode', proxy, load)));
@@ -183,25 +206,31 @@ async function twoWorkers() {
       measured.reduce((sum, row) => sum + row.cpuShare, 0) /
       measured.reduce((sum, row) => sum + row.requests / load.seconds, 0);
     const ratio = perRequest(cpu.two) / perRequest(cpu.one);
-    rows.push({ proxy: '2 workers', mode: `two workers, ${mode}`, rate: load.rate, ratio });
+    rows.push({ proxy: '2 workers', mode: `two workers, ${mode}`, rate, ratio });
     console.log(`two workers, ${mode}: ${ratio.toFixed(2)} of the CPU per request`);
   }
 }
 
 function print(load, row) {
-  const peer = rows.find(
-    (r) => r.proxy === 'haproxy' && r.mode === row.mode && r.connections === row.connections,
-  );
-  row.ofHaproxy = peer ? row.requestsPerCpuSecond / peer.requestsPerCpuSecond : null;
+  const ofPeer = (name) => {
+    const peer = rows.find(
+      ({ proxy, mode, connections }) =>
+        proxy === name && mode === row.mode && connections === row.connections,
+    );
+    return peer ? row.requestsPerCpuSecond / peer.requestsPerCpuSecond : null;
+  };
+  row.ofHaproxy = ofPeer('haproxy');
+  row.ofHaproxyNoDelay = ofPeer('haproxy-no-delay');
   line([
     load,
     row.proxy,
     Math.round(row.requestsPerSecond),
     row.p50Ms.toFixed(2),
     row.p99Ms.toFixed(2),
-    row.cpuShare.toFixed(2),
+    row.firstByteP50Ms.toFixed(2),
     Math.round(row.requestsPerCpuSecond),
-    row.ofHaproxy === null ? '-' : row.ofHaproxy.toFixed(2),
+    row.ofHaproxy?.toFixed(2) ?? '-',
+    row.ofHaproxyNoDelay?.toFixed(2) ?? '-',
     (row.rssKib / 1024).toFixed(0),
     row.errors,
   ]);

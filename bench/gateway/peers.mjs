@@ -64,41 +64,10 @@ export const peers = {
     return { port, pid: child.pid, stop: () => child.kill() };
   },
 
-  async haproxy(ports) {
-    if (spawnSync('haproxy', ['-v']).error) return null;
-    const directory = mkdtempSync(join(tmpdir(), 'bench-haproxy-'));
-    const port = await freePort();
-    writeFileSync(
-      join(directory, 'haproxy.cfg'),
-      `global
-  nbthread 1
-  maxconn 8000
-defaults
-  mode http
-  timeout connect 2s
-  timeout client 600s
-  timeout server 600s
-  option http-keep-alive
-  http-reuse always
-frontend in
-  bind 127.0.0.1:${port}
-  default_backend engines
-backend engines
-  balance hdr(x-session-id)
-  hash-type consistent
-  hash-balance-factor 125
-${ports.map((p, i) => `  server e${i} 127.0.0.1:${p}`).join('\n')}
-`,
-    );
-    const { child } = await start('haproxy', ['-db', '-f', join(directory, 'haproxy.cfg')], {
-      cpu: proxyCpu,
-    });
-    return {
-      port,
-      pid: child.pid,
-      stop: () => (child.kill(), rmSync(directory, { recursive: true, force: true })),
-    };
-  },
+  haproxy: (ports) => haproxy(ports, ''),
+
+  /** By default HAProxy holds small writes back, up to 200 ms, for more to follow; with this option it streams. */
+  'haproxy-no-delay': (ports) => haproxy(ports, '  option http-no-delay'),
 
   async nginx(ports) {
     if (spawnSync('nginx', ['-v']).error) return null;
@@ -150,6 +119,43 @@ ${ports.map((p) => `    server 127.0.0.1:${p};`).join('\n')}
     };
   },
 };
+
+async function haproxy(ports, option) {
+  if (spawnSync('haproxy', ['-v']).error) return null;
+  const directory = mkdtempSync(join(tmpdir(), 'bench-haproxy-'));
+  const port = await freePort();
+  writeFileSync(
+    join(directory, 'haproxy.cfg'),
+    `global
+  nbthread 1
+  maxconn 8000
+defaults
+  mode http
+  timeout connect 2s
+  timeout client 600s
+  timeout server 600s
+  option http-keep-alive
+  http-reuse always
+${option}
+frontend in
+  bind 127.0.0.1:${port}
+  default_backend engines
+backend engines
+  balance hdr(x-session-id)
+  hash-type consistent
+  hash-balance-factor 125
+${ports.map((p, i) => `  server e${i} 127.0.0.1:${p}`).join('\n')}
+`,
+  );
+  const { child } = await start('haproxy', ['-db', '-f', join(directory, 'haproxy.cfg')], {
+    cpu: proxyCpu,
+  });
+  return {
+    port,
+    pid: child.pid,
+    stop: () => (child.kill(), rmSync(directory, { recursive: true, force: true })),
+  };
+}
 
 /** CPU time of a process and its children, seconds, all threads: nanoseconds from the scheduler, where /proc/PID/stat has hundredths. */
 export function cpuSeconds(pid) {

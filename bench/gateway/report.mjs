@@ -10,10 +10,12 @@ export function markdownOf({ date, machine, seconds, rows }) {
       Math.round(row.requestsPerSecond),
       row.p50Ms.toFixed(2),
       row.p99Ms.toFixed(2),
+      row.firstByteP50Ms.toFixed(2),
       Math.round(1e6 / row.requestsPerCpuSecond),
       events[row.mode] ? (1e6 / row.requestsPerCpuSecond / events[row.mode]).toFixed(1) : '-',
       row.cpuSeconds.toFixed(2),
-      row.ofHaproxy ? row.ofHaproxy.toFixed(2) : '-',
+      row.ofHaproxy?.toFixed(2) ?? '-',
+      row.ofHaproxyNoDelay?.toFixed(2) ?? '-',
       (row.rssKib / 1024).toFixed(0),
       row.errors,
     ].join(' | ');
@@ -27,8 +29,8 @@ export function markdownOf({ date, machine, seconds, rows }) {
       `${machine.loadAverage.map((n) => n.toFixed(1)).join(' ')} (other work on the same CPUs when it is not near 0). ` +
       `${seconds.seconds} s per row, paced ${seconds['paced-seconds']} s, loopback, one CPU for the proxy, one for client and upstream.`,
     '',
-    '| load | proxy | req/s | p50 ms | p99 ms | CPU us/req | CPU us/event | CPU s of the row | req/CPU-s of HAProxy | RSS MiB | errors |',
-    '|---|---|---|---|---|---|---|---|---|---|---|',
+    '| load | proxy | req/s | p50 ms | p99 ms | first byte p50 ms | CPU us/req | CPU us/event | CPU s of the row | req/CPU-s of HAProxy | of HAProxy without delay | RSS MiB | errors |',
+    '|---|---|---|---|---|---|---|---|---|---|---|---|---|',
     ...rows.filter((row) => row.requestsPerCpuSecond).map((row) => `| ${cell(row)} |`),
     '',
     added &&
@@ -37,11 +39,11 @@ export function markdownOf({ date, machine, seconds, rows }) {
     idle &&
       `${idle.open} of ${idle.streams} idle streams open in a fresh process: RSS growth ${idle.kib.toFixed(1)} KiB each. ` +
         `Without connections it takes ${(100 * idle.idleCpuShare).toFixed(2)} % of a core.`,
-    ...['json', 'burst'].map((mode) => {
+    ...['json', 'burst', 'paced'].map((mode) => {
       const row = of(`two workers, ${mode}`);
       return (
         row &&
-        `Two workers, ${mode} at ${row.rate} requests/s: ${row.ratio.toFixed(2)} of the CPU per request of one.`
+        `Two workers, ${mode}${row.rate ? ` at ${row.rate} requests/s` : ''}, 64 connections: ${row.ratio.toFixed(2)} of the CPU per request of one.`
       );
     }),
     '',
