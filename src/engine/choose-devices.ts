@@ -26,6 +26,11 @@ function chosenByName({ refs, resolve, ownerOf, statusOf }: DeviceRequest): Devi
   for (const ref of refs) {
     const uuid = resolve(ref);
     if (uuid === null) return { blocked: `device ${ref} is not known on this node`, code: 'device-unknown' };
+    if (uuids.includes(uuid))
+      return {
+        blocked: `device ${ref} is named twice, by index and UUID; name it once`,
+        code: 'device-in-use',
+      };
     const owner = ownerOf(uuid);
     if (owner !== null)
       return { blocked: `device ${ref} is in use by engine "${owner}"`, code: 'device-in-use' };

@@ -176,7 +176,7 @@ export class EngineSupervisor {
     const wanted = this.record.wanted === 'running' && this.#ending === 'no';
     if (!wanted || this.#hold || this.#failures.waiting) return;
     const devices = this.#options.chooseDevices();
-    if ('uuids' in devices) this.#begin(() => this.#launch(devices.uuids));
+    if ('uuids' in devices) this.#begin(() => this.#launch());
     else this.#view.blocked(devices.blocked, this.#failures.cause);
   }
 
@@ -199,10 +199,14 @@ export class EngineSupervisor {
 
   // Launch.
 
-  async #launch(deviceUuids: string[]): Promise<void> {
-    const { context, record } = this.#options;
+  async #launch(): Promise<void> {
+    const { context, record, chooseDevices } = this.#options;
     const early = this.#takeEarly();
     if (early) return this.#view.show('stopped', early.stoppedReason);
+    // Once more, up to where it shows without a wait: in the turn of the decision another engine may have chosen the same.
+    const devices = chooseDevices();
+    if ('blocked' in devices) return this.#view.blocked(devices.blocked, this.#failures.cause);
+    const { uuids: deviceUuids } = devices;
     const template = effectiveTemplate(this.#options.template(), this.#degradation.takeArgs());
     if (this.#kept.countLaunch()) context.metrics.restarted(this.id);
     this.rest.noteLaunch();
@@ -247,8 +251,6 @@ export class EngineSupervisor {
     this.#view.update({ crashLoop: false });
     if (live.serves && !this.rest.noteReady(live)) this.#view.show('ready', '', { evicting: false });
   }
-
-  // Ends.
 
   #exited(live: LiveRun, exit: RunExit): void {
     if (this.#live !== live) return;
@@ -326,8 +328,6 @@ export class EngineSupervisor {
     const next = stays === null ? this.#failures.scheduleNext(readyForMs, () => this.reconcile()) : '';
     this.#view.failed(stays, cause.text + next, this.#failures.looping);
   }
-
-  // Small parts.
 
   #begin(step: () => Promise<void>): void {
     this.#task.begin(step, (error) => {

@@ -27,6 +27,7 @@ export interface FakePlan {
   ignoreTerm?: boolean;
   child?: 'plain' | 'stubborn';
   flood?: number;
+  floodStderr?: number;
   sharedFile?: string;
 }
 

@@ -6,6 +6,7 @@
 //   child          "plain" | "stubborn": a child in a session of its own; stubborn ignores SIGTERM
 //   sharedFile     makes this file, as its shared memory, and holds it open
 //   flood          writes this many bytes to stdout before it goes on
+//   floodStderr    the same to stderr
 import { spawn } from 'node:child_process';
 import { openSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -32,7 +33,16 @@ const state = {
   canary: 200,
   preemptions: 0,
   kv: 0.25,
+  // 0: the true page; else one of these
+  garbage: 0,
+  reads: 0,
 };
+const garbage = [
+  '',
+  '<html>502 Bad Gateway</html>',
+  '\u0000\uffff'.repeat(1000),
+  'vllm:num_requests_running{engine="0"} NaN\nvllm:iteration_tokens_total_count{',
+];
 
 process.on('SIGTERM', () => {
   if (!plan.ignoreTerm) process.exit(0);
@@ -48,11 +58,12 @@ if (plan.child) {
 
 if (plan.sharedFile) openSync(plan.sharedFile, 'w');
 
-if (plan.flood) {
-  const line = `${'x'.repeat(1023)}\n`.repeat(64);
-  for (let written = 0; written < plan.flood; written += line.length)
-    if (!process.stdout.write(line)) await new Promise((resolve) => process.stdout.once('drain', resolve));
+async function flood(stream, bytes = 0) {
+  const line = `${'x'.repeat(1023)}\n`.repeat(1024);
+  for (let written = 0; written < bytes; written += line.length)
+    if (!stream.write(line)) await new Promise((resolve) => stream.once('drain', resolve));
 }
+await Promise.all([flood(process.stdout, plan.flood), flood(process.stderr, plan.floodStderr)]);
 
 if (plan.exit)
   setTimeout(() => {
@@ -70,13 +81,15 @@ const server = createServer((request, response) => {
     response.end(JSON.stringify({ object: 'list', data: [{ id: process.argv[3] }] }));
   else if (url.pathname === '/metrics') {
     // 0: never answered
-    if (state.metrics === 200) response.end(metricsPage());
+    state.reads += 1;
+    if (state.metrics === 200) response.end(state.garbage > 0 ? garbage[state.garbage] : metricsPage());
   } else if (url.pathname === '/v1/completions') {
     if (state.canary > 0) response.writeHead(state.canary).end('{}');
   } else if (url.pathname === '/set') {
     for (const [name, value] of url.searchParams) state[name] = Number(value);
     response.end();
-  } else if (url.pathname === '/env') response.end(JSON.stringify(process.env));
+  } else if (url.pathname === '/reads') response.end(String(state.reads));
+  else if (url.pathname === '/env') response.end(JSON.stringify(process.env));
   else if (url.pathname === '/exit') process.exit(Number(url.searchParams.get('code')));
   else response.writeHead(404).end();
 });

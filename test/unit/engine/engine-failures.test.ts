@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { request } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { EngineStatus } from '../../../src/domain/engine.js';
+import { agentSchema } from '../../../src/config/agent-config.js';
+import { deviceUuid } from '../../support/node-fixtures.js';
 import { eventually } from '../../support/running-up.js';
 import {
   aFleet,
@@ -20,6 +22,8 @@ afterEach(async () => {
   await current?.clear();
   current = null;
 });
+
+const byIndex = (ref: string): string => (/^\d$/.test(ref) ? deviceUuid(Number(ref)) : ref);
 
 function states({ history }: FleetCase): EngineStatus[] {
   return history.filter((change): change is EngineStatus => 'state' in change);
@@ -152,9 +156,13 @@ describe('an engine that does not want to end', () => {
 });
 
 describe('an engine that floods its output', () => {
-  it('is neither blocked nor able to fill the disk', async () => {
-    const limit = 256 * 1024;
-    current = aFleet({ flood: 16 * 1024 * 1024 }, { settings: { logMaxBytes: limit } });
+  const limit = 256 * 1024;
+  it.each([
+    ['stdout with a gibibyte', { flood: 1024 ** 3 }],
+    ['stderr', { floodStderr: 64 * 1024 ** 2 }],
+    ['both', { flood: 16 * 1024 ** 2, floodStderr: 16 * 1024 ** 2 }],
+  ])('%s is neither blocked nor able to fill the disk', async (_, plan) => {
+    current = aFleet(plan, { settings: { logMaxBytes: limit } });
     await current.fleet.start();
     await current.until('ready');
     const runDir = current.runDir(1);
@@ -162,5 +170,74 @@ describe('an engine that floods its output', () => {
     expect(logs.sort()).toEqual(['engine.log', 'engine.log.1']);
     const bytes = logs.reduce((sum, name) => sum + statSync(join(runDir, name)).size, 0);
     expect(bytes).toBeLessThanOrEqual(limit);
+  });
+});
+
+describe('an engine that answers garbage on /metrics', () => {
+  it('serves on: nothing is known of its load, and nothing follows from that', async () => {
+    const chat = aTemplate({}, { watchdogMs: 1000 });
+    const workOn = () => [{ leaseId: 'c/1', requestId: 'c/1' }];
+    current = aFleet({}, { templates: { chat }, inputs: { workOn } });
+    await current.fleet.start();
+    const { url, pid } = await current.until('ready');
+    const readsOf = async () => Number(await (await request(`${url}/reads`)).body.text());
+    for (const kind of [1, 2, 3]) {
+      await request(`${url}/set?garbage=${kind}`);
+      const before = await readsOf();
+      // Pages are read each second while work is there: longer than the watchdog waits.
+      await eventually('it was read again and again', async () => (await readsOf()) >= before + 3);
+    }
+    expect(current.status()).toMatchObject({ state: 'ready', pid, incarnation: '1', restarts: 0 });
+  });
+});
+
+describe('devices that cannot be had', () => {
+  const withDevices = (...lists: (number | string)[][]) =>
+    lists.map((devices, n) => ({
+      ...{ id: `chat-${n}`, origin: 'supervised' as const, template: 'chat', autostart: true },
+      devices,
+    }));
+
+  it.each([
+    ['one that the node does not have', withDevices([9], []), /^not started: device 9 is not known/],
+    [
+      'the same by index and by UUID',
+      withDevices([0, deviceUuid(0)]),
+      /^not started: device GPU-.* is named twice, by index and UUID; name it once$/,
+    ],
+    ['more than are free', withDevices([], [], []), /^not started: expected 2 free devices, found 0$/],
+  ])('%s: said, and the others start', async (what, engines, reason) => {
+    const chat = aTemplate({}, what.startsWith('more') ? { gpus: 2 } : {});
+    current = aFleet(
+      {},
+      { engines, templates: { chat }, resolveDevice: (ref) => (ref === '9' ? null : byIndex(ref)) },
+    );
+    await current.fleet.start();
+    const bad = engines[what.startsWith('more') ? 2 : 0]!.id;
+    expect((await current.until('stopped', ({ id }) => id === bad)).reason).toMatch(reason);
+    for (const { id } of engines.filter((engine) => engine.id !== bad))
+      await current.until('ready', (status) => status.id === id);
+  });
+
+  it('the same for two engines, by index and by UUID: both say who, and neither starts', async () => {
+    current = aFleet({}, { engines: withDevices([0], [deviceUuid(0)]) });
+    await current.fleet.start();
+    for (const [id, other] of [
+      ['chat-0', 'chat-1'],
+      ['chat-1', 'chat-0'],
+    ])
+      expect((await current.until('stopped', (status) => status.id === id)).reason).toContain(
+        `is in use by engine "${other}"`,
+      );
+  });
+
+  it.each([
+    [withDevices([0], [0]), /device 0 is claimed twice, by "chat-0" and "chat-1"/],
+    [withDevices([0, 0]), /device 0 is claimed twice/],
+    [withDevices(['gpu0']), /expected a device index or a GPU-\.\.\. UUID/],
+    [withDevices([-1]), /expected number to be >=0/],
+  ])('the configuration refuses %j', (engines, message) => {
+    const parsed = agentSchema.safeParse({ templates: { chat: { model: 'm' } }, engines });
+    expect(parsed.error?.issues.map((issue) => issue.message).join()).toMatch(message);
   });
 });
