@@ -24,11 +24,17 @@ export async function runCli(argv: readonly string[]): Promise<void> {
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitUsage;
   if (error instanceof InfernodeError) {
-    process.stderr.write(`infernode: ${error.message}\n`);
+    process.stderr.write(`infernode: ${error.message}${remedyOf(error)}\n`);
     return error.code === 'config-invalid' || error.code === 'argument-invalid' ? exitUsage : 1;
   }
   process.stderr.write(
     `infernode: ${error instanceof Error ? (error.stack ?? error.message) : messageOf(error)}\n`,
   );
   return 1;
+}
+
+/** What to look at when nobody answers; a call that was given an address needs it as much as one that guessed. */
+function remedyOf({ code, message }: InfernodeError): string {
+  if (code !== 'node-unreachable' || message.includes('infernode up')) return '';
+  return '\nis it running there (`systemctl status infernode-agent infernode-coordinator`)? Another address: --agent or --coordinator; beyond loopback --tls-ca';
 }

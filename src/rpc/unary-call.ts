@@ -36,7 +36,10 @@ export function unaryCall<T>(
 
 /** The peer's own reason where it gave one; else what the transport's status amounts to. */
 export function callError(address: string, error: ServiceError | null): InfernodeError {
-  const details = error?.details || error?.message || 'no answer';
+  // The transport's own words, less what it adds to a refused connection and leaves empty.
+  const details = (error?.details || error?.message || 'no answer')
+    .replace(/^No connection established\. Last error: (Error: )?/, '')
+    .replace(/\.? Resolution note: $/, '');
   return new InfernodeError(
     (error && reasonOf(error)) ?? codeOfStatus(error?.code),
     `${address}: ${details}`,

@@ -156,6 +156,17 @@ describe.skipIf(refused !== null)('a machine of its own', () => {
     );
   });
 
+  it('the air-gap guide installs without a network', async () => {
+    const [pack, install] = guideSections(`## all\n${readText('docs/install-air-gap.md')}`).get('all') ?? [];
+    if (!pack || !install || 'file' in pack || 'file' in install)
+      throw new Error('expected a block that packs and one that installs');
+    // This machine has no network at all; npm's cache stands in for the one of the first block.
+    await machine.run(`mkdir /root/carry; cd /root/carry; cp /root/infernode-0.1.0.tgz .\n${pack.type}`);
+    const printed = await machine.run(`cd /root/carry\n${install.type}`);
+    expect(printed).toMatch(/ok +native build[\s\S]*infernode can run here/);
+    expect(await machine.run('readlink -f "$(command -v infernode)"')).toContain('/opt/infernode/');
+  });
+
   it('has a machine that is not this one', () => {
     expect(() => execFileSync('systemctl', ['cat', 'infernode-agent'], { stdio: 'pipe' })).toThrow();
   });

@@ -25,10 +25,16 @@ export function countsOf(page: string, atMs: number): GatewayCounts {
     const bound = le === '+Inf' ? Infinity : Number(le);
     if (le !== null && !Number.isNaN(bound)) ttft.set(bound, (ttft.get(bound) ?? 0) + value);
   });
+  // Engines report the tokens of a stream only to clients that ask for usage. What was seen to pass is there for every stream, and
+  // counts tokens that arrive together once.
+  const reportedTokens = sumOf(page, 'infernode_gateway_completion_tokens_total');
+  const seenTokens =
+    sumOf(page, 'infernode_gateway_time_to_first_token_seconds_count') +
+    sumOf(page, 'infernode_gateway_inter_token_latency_seconds_count');
   return {
     atMs,
     requests: sumOf(page, 'infernode_gateway_requests_total'),
-    tokens: sumOf(page, 'infernode_gateway_completion_tokens_total'),
+    tokens: Math.max(reportedTokens, seenTokens),
     ttft,
   };
 }

@@ -29,6 +29,15 @@ it('rates are what came between two looks; the first look and a restarted coordi
   expect(ratesBetween(second, countsOf(page(30, 500, 14, 6), 3000))?.ttftP50Seconds).toBeNull();
 });
 
+it('counts what passed where no engine reported tokens', () => {
+  const streamed = (first: number, more: number): string => `
+infernode_gateway_time_to_first_token_seconds_count{model="a"} ${first}
+infernode_gateway_inter_token_latency_seconds_count{model="a"} ${more}
+`;
+  const rates = ratesBetween(countsOf(streamed(1, 99), 0), countsOf(streamed(3, 297), 1000));
+  expect(rates?.tokensPerSecond).toBe(200);
+});
+
 const cluster: ClusterState = {
   coordinatorVersion: '1',
   nodes: [

@@ -6,7 +6,8 @@ import {
   InMemorySpanExporter,
   SimpleSpanProcessor,
 } from '@opentelemetry/sdk-trace-base';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
+import { RequestTracing } from '../../../src/gateway/request-trace.js';
 import { post, startGateway, type Harness } from '../../support/gateway-harness.js';
 import {
   answerJson,
@@ -94,4 +95,22 @@ test('what the client did wrong is no error of the span; what failed here is', a
     [404, SpanStatusCode.UNSET],
     [503, SpanStatusCode.ERROR],
   ]);
+});
+
+test('where the package is not installed nothing is traced, and the trace context passes as it came', async () => {
+  traced();
+  expect(await RequestTracing.load()).not.toBeNull();
+  vi.doMock('@opentelemetry/api', () => {
+    throw Object.assign(new Error("Cannot find package '@opentelemetry/api'"), {
+      code: 'ERR_MODULE_NOT_FOUND',
+    });
+  });
+  try {
+    expect(await RequestTracing.load()).toBeNull();
+    const { engines, harness } = await setUp(answerJson);
+    expect((await post(`${harness.url}${chat}`, body, theirs)).status).toBe(200);
+    expect(engines[0]?.calls[0]?.headers).toMatchObject(theirs);
+  } finally {
+    vi.doUnmock('@opentelemetry/api');
+  }
 });
