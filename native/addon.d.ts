@@ -27,7 +27,7 @@ export function returnName(code: number): string;
  * read, number of devices that the driver lists, `sample` commands answered, confidential computing (1: on) and whether it is
  * ready, excluded devices. A call: device index (-1: the driver), call number, age ms. A device: index, age ms, error code
  * (0: none), error call, processes listed (-1: not read), processes in all, readings of the slow class so far, NVLinks, MIG
- * instances and peers listed (-1: none or not read); then readings and details, pid and bytes of each process, the columns
+ * instances and peers listed (-1: none or not read); then readings and details, pid, bytes and GPU instance of each process, the columns
  * of each link, total and used bytes of each MIG instance, P2P status by index of the other device. NaN: not supported or not
  * read; infinity: supported, and reading it failed.
  */

@@ -1,6 +1,7 @@
 #include "boundary/device_to_js.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "nvml/symbols.h"
 
@@ -24,6 +25,8 @@ void WriteDevice(const nvml::DeviceRow& row, uint64_t now_ns, double* out) {
   for (int32_t i = 0; i < count; i++) {
     *process++ = row.processes[i].pid;
     *process++ = row.processes[i].memory_bytes;
+    const uint32_t instance = row.processes[i].gpu_instance;
+    *process++ = instance == UINT32_MAX ? std::nan("") : instance;
   }
   const auto links = std::clamp<int32_t>(row.link_count, 0, nvml::kMaxLinks);
   std::copy_n(&row.links[0][0], links * nvml::kLinkColumnCount, out + kLinksAt);

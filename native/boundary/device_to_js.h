@@ -10,8 +10,10 @@ namespace infernode::boundary {
 /// Doubles of one device in a snapshot buffer: fixed part, readings and details, processes, links, MIG instances, peers.
 constexpr size_t kDeviceFixedDoubles = 10;
 constexpr size_t kMigDoubles = 2;
+/// Pid, bytes, GPU instance.
+constexpr size_t kProcessDoubles = 3;
 constexpr size_t kProcessesAt = kDeviceFixedDoubles + nvml::kColumnCount;
-constexpr size_t kLinksAt = kProcessesAt + 2 * nvml::kMaxProcesses;
+constexpr size_t kLinksAt = kProcessesAt + kProcessDoubles * nvml::kMaxProcesses;
 constexpr size_t kMigsAt = kLinksAt + nvml::kMaxLinks * nvml::kLinkColumnCount;
 constexpr size_t kPeersAt = kMigsAt + nvml::kMaxMigInstances * kMigDoubles;
 constexpr size_t kDeviceDoubles = kPeersAt + nvml::kMaxPeers;

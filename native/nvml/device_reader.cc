@@ -188,7 +188,7 @@ void DeviceReader::ReadProcesses() {
   row_.process_count = static_cast<int32_t>(std::min<size_t>(infos.size(), kMaxProcesses));
   for (int32_t i = 0; i < row_.process_count; i++) {
     const uint64_t bytes = infos[i].used_gpu_memory;
-    row_.processes[i] = {infos[i].pid, 0, bytes == UINT64_MAX ? std::nan("") : static_cast<double>(bytes)};
+    row_.processes[i] = {infos[i].pid, infos[i].gpu_instance_id, bytes == UINT64_MAX ? std::nan("") : static_cast<double>(bytes)};
   }
 }
 

@@ -114,7 +114,8 @@ struct MigRow {
 
 struct ProcessRow {
   uint32_t pid;
-  uint32_t reserved;
+  /// UINT32_MAX: the whole device.
+  uint32_t gpu_instance;
   /// NaN when the driver does not tell.
   double memory_bytes;
 };

@@ -73,6 +73,7 @@ Return EventWatcher::Wait(uint32_t timeout_ms, Event* event) {
   event->at_ns = MonotonicNs();
   event->kind = KindOf(data.event_type);
   event->type = data.event_type;
+  event->gpu_instance = data.gpu_instance_id;
   event->uuid = found == devices_.end() ? "" : found->uuid;
   event->code = data.event_type == kEventXid ? data.event_data : data.event_type;
   if (data.event_type == kEventRecoveryAction && found != devices_.end()) event->code = RecoveryAction(*found, data.event_data);

@@ -20,6 +20,8 @@ struct Event {
   uint64_t code;
   uint64_t type;
   uint64_t at_ns;
+  /// Where MIG is on; UINT32_MAX: the whole device.
+  uint32_t gpu_instance = UINT32_MAX;
 };
 
 /// One event set, used by one thread only: an event set must not be freed or changed while another thread waits on it.

@@ -23,28 +23,50 @@ bool ReadMemory(const Call& call, MemoryState* state) {
   state->total = ToAnswer<u64>(*total);
   if (!mig) state->reserved = std::min(ToAnswer<u64>(device.Number(Key::memoryReservedBytes).value_or(0)), state->total);
   if (!mig) state->used = ToAnswer<u64>(device.Number(Key::memoryLeakedBytes).value_or(0));
-  for (const Holder& holder : ProcessTable::Instance().HoldersOf(mig ? mig->uuid : device.uuid)) state->used += holder.bytes;
+  const auto add = [state](const std::string& uuid) {
+    for (const Holder& holder : ProcessTable::Instance().HoldersOf(uuid)) state->used += holder.bytes;
+  };
+  add(mig ? mig->uuid : device.uuid);
+  // What instances hold is in use on the device too.
+  if (!mig && device.MigEnabled())
+    for (const MigInstance& instance : device.mig)
+      if (!instance.uuid.empty()) add(instance.uuid);
   state->used = std::min(state->used, state->total - state->reserved);
   return true;
 }
 
-u32 InstanceId(const Call& call) { return call.mig() ? call.mig()->gpuInstanceId : UINT32_MAX; }
-u32 ComputeId(const Call& call) { return call.mig() ? call.mig()->computeInstanceId : UINT32_MAX; }
+/// A process, and the instance that it runs in.
+struct Resident {
+  Holder holder;
+  u32 gpu_instance = UINT32_MAX, compute_instance = UINT32_MAX;
+};
 
-std::vector<Holder> LivingHolders(const Call& call) {
-  std::vector<Holder> holders = ProcessTable::Instance().HoldersOf(call.mig() ? call.mig()->uuid : call.device().uuid);
-  holders.erase(std::remove_if(holders.begin(), holders.end(), [](const Holder& h) { return !h.alive; }), holders.end());
-  return holders;
+void AddLiving(const std::string& uuid, const MigInstance* mig, std::vector<Resident>* residents) {
+  for (const Holder& holder : ProcessTable::Instance().HoldersOf(uuid))
+    if (holder.alive) residents->push_back(mig ? Resident{holder, mig->gpuInstanceId, mig->computeInstanceId} : Resident{holder});
+}
+
+/// A device with MIG lists the processes of all its instances, an instance its own.
+std::vector<Resident> Residents(const Call& call) {
+  std::vector<Resident> residents;
+  AddLiving(call.mig() ? call.mig()->uuid : call.device().uuid, call.mig(), &residents);
+  if (!call.mig() && call.device().MigEnabled())
+    for (const MigInstance& mig : call.device().mig)
+      if (!mig.uuid.empty()) AddLiving(mig.uuid, &mig, &residents);
+  return residents;
 }
 
 /// NVML's protocol for lists: too little room answers the number that is needed.
 Return ListProcesses(const Call& call, u32* count, ProcessInfo* infos) {
   if (!count || (*count > 0 && !infos)) return kInvalidArgument;
-  const std::vector<Holder> holders = LivingHolders(call);
+  const std::vector<Resident> residents = Residents(call);
   const u32 room = *count;
-  *count = static_cast<u32>(holders.size());
-  if (holders.size() > room) return kInsufficientSize;
-  for (size_t i = 0; i < holders.size(); i++) infos[i] = {holders[i].pid, holders[i].bytes, InstanceId(call), ComputeId(call)};
+  *count = static_cast<u32>(residents.size());
+  if (residents.size() > room) return kInsufficientSize;
+  for (size_t i = 0; i < residents.size(); i++) {
+    const auto& [holder, gpu_instance, compute_instance] = residents[i];
+    infos[i] = {holder.pid, holder.bytes, gpu_instance, compute_instance};
+  }
   return kSuccess;
 }
 
@@ -120,13 +142,15 @@ NVML_SIM_EXPORT Return nvmlDeviceGetRunningProcessDetailList(Handle device, Proc
   if (const Return bad = call.CheckVersion(list->version, VersionWord<ProcessDetailList>(1))) return bad;
   constexpr u32 kGraphics = 1, kMps = 2, kAll = 3;
   if (list->mode > kAll) return kInvalidArgument;
-  std::vector<Holder> holders = LivingHolders(call);
-  if (list->mode == kGraphics || list->mode == kMps) holders.clear();
+  std::vector<Resident> residents = Residents(call);
+  if (list->mode == kGraphics || list->mode == kMps) residents.clear();
   const u32 room = list->numProcArrayEntries;
-  list->numProcArrayEntries = static_cast<u32>(holders.size());
-  if (holders.empty()) return kSuccess;
-  if (holders.size() > room || !list->procArray) return kInsufficientSize;
-  for (size_t i = 0; i < holders.size(); i++)
-    list->procArray[i] = {holders[i].pid, holders[i].bytes, InstanceId(call), ComputeId(call), 0};
+  list->numProcArrayEntries = static_cast<u32>(residents.size());
+  if (residents.empty()) return kSuccess;
+  if (residents.size() > room || !list->procArray) return kInsufficientSize;
+  for (size_t i = 0; i < residents.size(); i++) {
+    const auto& [holder, gpu_instance, compute_instance] = residents[i];
+    list->procArray[i] = {holder.pid, holder.bytes, gpu_instance, compute_instance, 0};
+  }
   return kSuccess;
 }

@@ -42,8 +42,9 @@ EventPipe::EventPipe(int fd, std::atomic<uint64_t>* written, std::atomic<uint64_
 }
 
 void EventPipe::WriteEvent(const nvml::Event& event) {
+  const std::string instance = event.gpu_instance == UINT32_MAX ? "" : ",\"instance\":" + std::to_string(event.gpu_instance);
   Write(std::string("{\"kind\":\"") + event.kind + "\",\"uuid\":" + Quoted(event.uuid) + ",\"code\":" + std::to_string(event.code) +
-            ",\"type\":" + std::to_string(event.type) + ",\"at\":" + std::to_string(event.at_ns) + "}\n",
+            ",\"type\":" + std::to_string(event.type) + ",\"at\":" + std::to_string(event.at_ns) + instance + "}\n",
         true);
 }
 

@@ -41,11 +41,16 @@ Examples:
 
 export function renderExplanation(explanation: DeviceExplanation): string {
   const { device, conditions, history, engines, plan, pods } = explanation;
-  const { identity, health, healthSinceMs, reason, action, cordons, unsupportedChecks = [] } = device;
+  const { identity, health, healthSinceMs, reason, action, cordons } = device;
+  const { unsupportedChecks = [], instances = [] } = device;
   const serial = identity.serial === null ? '' : `, serial ${identity.serial}`;
   const lines = [
     `GPU ${identity.index}  ${identity.name}  (${identity.uuid}${serial}, PCI ${identity.pciBusId})`,
     `  ${health} since ${new Date(healthSinceMs).toISOString()}${reason ? `: ${reason}` : ''}`,
+    ...instances.map(
+      ({ uuid, gpuInstance, computeInstance, health: state, reason: why }) =>
+        `  MIG ${gpuInstance}/${computeInstance} ${uuid}: ${state}${why ? `, ${why}` : ''}`,
+    ),
     ...cordons.map(({ holder, reason: why }) => `  cordoned by ${holder}: ${why}`),
     ...engines.map(({ id, state, reason: why }) => `  engine ${id}: ${state}${why ? `, ${why}` : ''}`),
     ...pods.map((pod) => `  given by Kubernetes to ${pod}`),

@@ -50,6 +50,14 @@ export function wholeNumber(what: string, least: number, most: number): (text: s
   };
 }
 
+/** As many as a part can have: seven, and a hole. */
+export function sizesOf(text: string): number[] {
+  if (text === 'off') return [];
+  const sizes = text.split(',').map(Number);
+  if (/^\d{1,3}(,\d{1,3}){0,7}$/.test(text)) return sizes;
+  throw new InvalidArgumentError('Expected up to 8 sizes in GiB such as 20,20,40, or off.');
+}
+
 export function returnCode(text: string): number {
   const code = parseReturnCode(text);
   if (code !== null) return code;

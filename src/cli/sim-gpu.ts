@@ -10,12 +10,14 @@ import {
   addEvent,
   addXid,
   addXidEffects,
+  cutIntoInstances,
   delayCall,
   deviceAt,
   findDevice,
   forceReturn,
   hangCall,
   loseDevice,
+  loseFaulted,
   releaseCalls,
   resetDevice,
   resetNode,
@@ -31,6 +33,7 @@ import {
   positionOf,
   returnCode,
   scenarioDirectory,
+  sizesOf,
   wholeNumber,
 } from './sim-gpu-arguments.js';
 import { addSimGpuCreate } from './sim-gpu-create.js';
@@ -55,6 +58,7 @@ interface XidOptions extends TargetOptions {
   dropped?: boolean;
   log: boolean;
   detail?: string;
+  instance?: number;
 }
 
 /** Finds the directory of the simulated node that the options mean; throws a typed error when there is none. */
@@ -100,11 +104,20 @@ class SimGpuCommands {
         '--detail <text>',
         'what the kernel log says after the code, such as "pid=4711, name=python3, Ch 00000008"',
       )
+      .option(
+        '--instance <n>',
+        'of one MIG GPU instance, in the event and in the log',
+        wholeNumber('a GPU instance', 0, 15),
+      )
       .action((code: number, options: XidOptions) =>
         this.#editGpu(options, (scenario, position, directory) => {
-          const line = xidLine(deviceAt(scenario, position), code, options.detail);
+          const { detail, dropped, instance } = options;
+          const line = xidLine(deviceAt(scenario, position), code, { detail, gpuInstance: instance });
           if (options.log) appendKernelLog(directory, line);
-          const seq = addXid(scenario, position, code, options.dropped ? { dropped: true } : {});
+          const seq = addXid(scenario, position, code, {
+            ...(dropped ? { dropped } : {}),
+            ...(instance === undefined ? {} : { gpuInstanceId: instance }),
+          });
           const known = options.effects === true && addXidEffects(scenario, position, code);
           const effects = options.effects ? (known ? ' with its effects' : ' (no effects known)') : '';
           return { message: `Xid ${code}${effects}`, xid: code, seq, effects: known };
@@ -164,6 +177,15 @@ class SimGpuCommands {
         this.#editGpu(options, (scenario, position) => {
           loseDevice(scenario, position, options.vanish);
           return { message: options.vanish ? 'lost, and no longer counted' : 'lost', lost: true };
+        }),
+      );
+    this.#command('mig', 'cut a GPU into MIG instances', 'required')
+      .argument('<gibibytes>', 'memory of each instance such as 20,20,40 (0: a removed one), or off', sizesOf)
+      .action((sizes: number[], options: TargetOptions) =>
+        this.#editGpu(options, (scenario, position) => {
+          cutIntoInstances(scenario, position, sizes);
+          const instances = scenario.devices[position]!.set.mig!.map(({ uuid }) => uuid);
+          return { message: sizes.length === 0 ? 'MIG is off' : `MIG ${instances.join(', ')}`, instances };
         }),
       );
     this.#command('found', 'bring a lost GPU back', 'required').action((options: TargetOptions) =>
@@ -263,7 +285,9 @@ class SimGpuCommands {
       .option('--instant', 'without that moment: whoever watches does not see that a reset happened')
       .action(async (options: TargetOptions & { instant?: boolean }) => {
         if (!options.instant) {
-          this.#offTheBus(options);
+          editScenario(this.#directory(options), (scenario) =>
+            loseFaulted(scenario, options.gpu === undefined ? undefined : positionOf(scenario, options.gpu)),
+          );
           await setTimeout(resetTakesMs);
         }
         this.#edit(options, (scenario, position) => {
@@ -283,17 +307,6 @@ class SimGpuCommands {
       .option('--node <name>', 'node of the running `infernode up` (default: the first)')
       .option('--scenario <path>', 'scenario.json of a simulated node, instead of a running `up`')
       .option('--json', 'print the outcome as one JSON line');
-  }
-
-  /** Only what has something to be reset from goes away: the other GPUs of a node keep serving. */
-  #offTheBus(options: TargetOptions): void {
-    editScenario(this.#directory(options), (scenario) => {
-      const only = options.gpu === undefined ? undefined : positionOf(scenario, options.gpu);
-      for (const position of scenario.devices.keys()) {
-        const faulted = scenario.events.some(({ device }) => device === position);
-        if (faulted && (only === undefined || only === position)) loseDevice(scenario, position);
-      }
-    });
   }
 
   #directory({ scenario, node }: TargetOptions): string {

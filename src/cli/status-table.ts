@@ -49,7 +49,7 @@ function cordonsOf(cordons: readonly { holder: string }[]): string {
 }
 
 function deviceTable({ devices }: NodeState): string[] {
-  return align(
+  const rows = align(
     devices.map((device) => [
       `  GPU ${device.identity.index}`,
       device.identity.name.replace(/^NVIDIA /, ''),
@@ -58,6 +58,19 @@ function deviceTable({ devices }: NodeState): string[] {
       device.reading.powerWatts === null ? '-' : `${Math.round(device.reading.powerWatts)} W`,
       `${gib(device.reading.memoryUsedBytes)}/${gib(device.reading.memoryTotalBytes)} GiB`,
       findingsOf(device),
+    ]),
+  );
+  return devices.flatMap((device, n) => [rows[n]!, ...instanceRows(device)]);
+}
+
+/** GPU and compute instance, as `nvidia-smi mig` names them. */
+function instanceRows({ instances = [] }: DeviceStatus): string[] {
+  return align(
+    instances.map(({ uuid, gpuInstance, computeInstance, health, reason }) => [
+      `    MIG ${gpuInstance}/${computeInstance}`,
+      uuid,
+      health,
+      reason,
     ]),
   );
 }

@@ -112,7 +112,7 @@ export class DeviceEventReader {
     return true;
   }
 
-  #toEvent({ kind, uuid = null, code }: RawMessage): DeviceEvent | null {
+  #toEvent({ kind, uuid = null, code, instance = null }: RawMessage): DeviceEvent | null {
     const known = typeof kind === 'string' && eventKinds.has(kind);
     const plausible = (uuid === null || typeof uuid === 'string') && Number.isSafeInteger(code);
     if (!known || !plausible) return null;
@@ -125,6 +125,7 @@ export class DeviceEventReader {
       pid: null,
       receivedAtMs: this.#handlers.clock.monotonicMs(),
       drill: false,
+      ...(isCount(instance) ? { gpuInstance: instance } : {}),
     };
   }
 }

@@ -72,6 +72,8 @@ export const emptyReading: Readonly<DeviceReading> = {
 export interface DeviceProcess {
   pid: number;
   memoryBytes: number | null;
+  /** Where MIG is on: the GPU instance that it runs in; `null` or absent: the whole device. */
+  gpuInstance?: number | null;
 }
 
 /** One device in one snapshot of the sampler. */
@@ -122,8 +124,20 @@ export interface DeviceEvent {
   receivedAtMs: number;
   /** True when it is a rehearsal: a simulated library, or a line that a program wrote into the kernel log. */
   drill: boolean;
+  /** GPU instance that it speaks of, where MIG is on; `null` or absent: the whole device. */
+  gpuInstance?: number | null;
   /** A kernel log line without an Xid number that says what Xid 79 says. */
   fallenOff?: boolean;
+}
+
+/** One MIG instance: what is wrong with the whole device, and with this part of it; another instance's faults are not its own. */
+export interface InstanceStatus {
+  uuid: string;
+  gpuInstance: number;
+  computeInstance: number;
+  health: DeviceHealth;
+  /** Empty when healthy. */
+  reason: string;
 }
 
 /** What the node says of one device: identity, health with its reason, cordons, the latest readings. */
@@ -138,6 +152,8 @@ export interface DeviceStatus {
   conditions: Condition[];
   /** Ids of checks whose source this device, driver or host does not have; they say nothing, and never "healthy". */
   unsupportedChecks?: readonly string[];
+  /** State of each MIG instance; absent where MIG is off. */
+  instances?: readonly InstanceStatus[];
   cordons: Cordon[];
   reading: DeviceReading;
   sampleAgeMs: number;

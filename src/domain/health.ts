@@ -18,7 +18,7 @@ export type Action = (typeof actionLadder)[number];
 export interface Condition {
   /** Check id of `gpu-health-checks.json`, such as `xid` or `temp_gpu`. */
   check: string;
-  /** Where it is one part of the device or node that is bad: `link 3`, `mig <uuid>`, `port mlx5_0/1`, `engine chat-0`. */
+  /** Where it is one part of the device or node that is bad: `link 3`, `mig <uuid>`, `GPU instance 5`, `port mlx5_0/1`, `engine chat-0`. */
   part?: string;
   severity: Severity;
   action: Action;
@@ -30,6 +30,11 @@ export interface Condition {
   sinceMs: number;
   /** A rehearsal fired it. */
   drill?: boolean;
+}
+
+/** Name of the part in conditions: events speak of a GPU instance, which may hold several compute instances. */
+export function gpuInstancePart(gpuInstance: number): string {
+  return `GPU instance ${gpuInstance}`;
 }
 
 /** A bad event or reading after classification. */
@@ -48,6 +53,10 @@ export interface Fault {
   evidence: string;
   /** Pid named by the driver as the owner of the channel, or `null`. */
   pid: number | null;
+  /** The part of the device that it speaks of, as in `Condition`; absent: the whole. */
+  part?: string;
+  /** Where it speaks of a MIG instance whose processes are known: these, and nobody else's, are hurt. */
+  holders?: readonly number[];
   observedAtMs: number;
   /** A rehearsal. */
   drill?: boolean;

@@ -5,7 +5,7 @@
  * budget is 10 ms.
  */
 import type { DeviceEvent } from '../domain/device.js';
-import type { Fault, Severity } from '../domain/health.js';
+import { gpuInstancePart, type Fault, type Severity } from '../domain/health.js';
 import { decodeNvlink5, nvlink5Codes } from './decode-nvlink5.js';
 import {
   actionOf,
@@ -35,6 +35,12 @@ export interface ClassifiedFault extends Fault {
   recoversHow: string | null;
 }
 
+/** A fault of a program in one MIG instance is that instance's alone; what hurts the device hurts every instance. */
+function partOf({ kind, code, gpuInstance = null }: DeviceEvent): string | null {
+  const ofProgram = kind === 'xid' && xidRows.get(code)?.affects === 'app';
+  return gpuInstance !== null && ofProgram ? gpuInstancePart(gpuInstance) : null;
+}
+
 type Verdict = Pick<
   ClassifiedFault,
   'check' | 'severity' | 'action' | 'advice' | 'drain' | 'basis' | 'recoversHow' | 'reason'
@@ -47,8 +53,11 @@ const memoryCodes: ReadonlySet<number> = new Set([48, 63, 64, 94, 95, 140]);
 
 export function classifyFault(event: DeviceEvent, context: FaultContext): ClassifiedFault {
   const message = messageOfEvent(event);
+  const part = partOf(event);
+  const verdict = verdictOf(event, message, context);
   return {
-    ...verdictOf(event, message, context),
+    ...verdict,
+    ...(part === null ? {} : { part, reason: `${verdict.reason} (${part})` }),
     deviceUuid: event.deviceUuid,
     xid: event.kind === 'xid' ? event.code : null,
     evidence: event.text ?? `${event.source} event ${event.kind} ${event.code}`,

@@ -133,7 +133,7 @@ export class ConditionBook {
     const ageMs = Math.max(0, now.nowMs - fault.observedAtMs);
     const at = { nowMs: now.nowMs - ageMs, wallMs: now.wallMs - ageMs };
     if (fault.xid !== null) this.#clearByXid(fault.xid);
-    const key = keyOf(fault.check, fault.xid);
+    const key = keyOf(fault.check, fault.xid, fault.part);
     if (fault.severity === 'info') {
       // "None" from the driver itself ends the condition that an earlier verdict of it began.
       if (fault.check === 'recovery_action') this.#entries.delete(key);
@@ -144,6 +144,7 @@ export class ConditionBook {
     this.#entries.set(key, {
       condition: {
         check,
+        ...(fault.part === undefined ? {} : { part: fault.part }),
         severity,
         action,
         advice,
@@ -343,8 +344,8 @@ function severityOf(row: CheckRow): Severity {
 
 /** Each Xid and each part is a condition of its own. */
 function keyOf(check: string, code: number | null, part?: string): string {
-  if (check === 'xid' && code !== null) return `xid:${code}`;
-  return part === undefined ? check : `${check}/${part}`;
+  const name = check === 'xid' && code !== null ? `xid:${code}` : check;
+  return part === undefined ? name : `${name}/${part}`;
 }
 
 function quietOf({ condition, recoversHow }: HeldCondition): ReturnType<typeof quietTimeOf> {

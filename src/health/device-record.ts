@@ -12,6 +12,7 @@ import { deriveHealth } from './derive-health.js';
 import { DeviceTrends } from './device-trends.js';
 import { acceptAsIs, emptyInventory, updateInventory, type DeviceInventory } from './device-inventory.js';
 import type { Evidence } from './clear-rule.js';
+import { instanceStatuses } from './mig-instances.js';
 import { xidChecks } from './kernel-log-checks.js';
 import { RepeatMemory } from './repeat-memory.js';
 import type { StoredDevice } from './stored-health.js';
@@ -64,6 +65,13 @@ export class DeviceRecord {
 
   get identity(): DeviceIdentity {
     return this.#identity;
+  }
+
+  /** Processes in a MIG instance, as the driver listed them last; `null`: not known. */
+  pidsOf(gpuInstance: number): number[] | null {
+    const processes = this.#sample?.processes;
+    if (!processes?.some((process) => typeof process.gpuInstance === 'number')) return null;
+    return processes.flatMap((process) => (process.gpuInstance === gpuInstance ? [process.pid] : []));
   }
 
   /** The part has used up its repairs: remapped rows, or SRAM and memory that it calls beyond repair. */
@@ -155,10 +163,8 @@ export class DeviceRecord {
   status(unknownReason: string | null, at: Moment): DeviceStatus {
     const held = this.book.held();
     const conditions = held.map((h) => h.condition);
-    const { health, severity, action, reason } = deriveHealth(
-      conditions,
-      unknownReason ?? (this.#readAtMs === null ? 'no sample yet' : null),
-    );
+    const unknown = unknownReason ?? (this.#readAtMs === null ? 'no sample yet' : null);
+    const { health, severity, action, reason } = deriveHealth(conditions, unknown);
     if (health !== this.#health) this.#healthSinceMs = at.wallMs;
     this.#health = health;
     return {
@@ -170,6 +176,9 @@ export class DeviceRecord {
       reason,
       conditions,
       unsupportedChecks: this.book.unsupported(),
+      ...(this.#parts.migs === null
+        ? {}
+        : { instances: instanceStatuses(this.#parts.migs, conditions, unknown) }),
       cordons: [...this.cordons.set, ...healthCordons(held)],
       reading: this.#reading,
       sampleAgeMs: this.#toldAgeMs,

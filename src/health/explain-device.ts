@@ -50,5 +50,6 @@ function explain(condition: Condition, history: readonly HistoryEntry[]): Condit
 function isAbout({ check, xid, reason }: HistoryEntry, condition: Condition): boolean {
   if (check !== condition.check) return false;
   if (check !== 'xid') return true;
+  if (condition.part !== undefined && !reason.includes(`(${condition.part})`)) return false;
   return reason === condition.reason || condition.reason.startsWith(`Xid ${xid}:`);
 }

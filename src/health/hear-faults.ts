@@ -72,7 +72,7 @@ export class FaultEar {
   event(event: DeviceEvent): void {
     const { metrics, recorder, settings, now, roster, onFaults } = this.#options;
     const uuid = event.deviceUuid;
-    const fault = classifyFault(event, this.#contextOf(event));
+    const fault = this.#withHolders(classifyFault(event, this.#contextOf(event)), event);
     if (fault.basis === 'recovery-action' && uuid !== null && event.kind === 'recovery-action')
       this.#incidents.noteRecoveryAction(uuid, event.code, event.receivedAtMs);
     if (this.#incidents.isSecondSource(event)) {
@@ -116,10 +116,19 @@ export class FaultEar {
   }
 
   /** A fault that had climbed the ladder stays where it is when the second source tells of it. */
-  #actionHeld({ deviceUuid, xid, action }: ClassifiedFault): Action {
+  #actionHeld({ deviceUuid, xid, action, part }: ClassifiedFault): Action {
     const book = deviceUuid === null ? undefined : this.#options.roster.records.get(deviceUuid)?.book;
-    const held = book?.held().find(({ code, condition }) => code === xid && condition.check === 'xid');
+    const held = book
+      ?.held()
+      .find(({ code, condition }) => code === xid && condition.check === 'xid' && condition.part === part);
     return largerAction(held?.condition.action ?? 'none', action);
+  }
+
+  /** Whose work is hurt by a fault of one instance: the processes that the driver listed there last. */
+  #withHolders(fault: ClassifiedFault, { deviceUuid, gpuInstance = null }: DeviceEvent): ClassifiedFault {
+    const record = deviceUuid === null ? undefined : this.#options.roster.records.get(deviceUuid);
+    const holders = fault.part === undefined || gpuInstance === null ? null : record?.pidsOf(gpuInstance);
+    return holders ? { ...fault, holders } : fault;
   }
 
   #contextOf({ deviceUuid, receivedAtMs }: DeviceEvent): FaultContext {

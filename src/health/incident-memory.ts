@@ -15,7 +15,7 @@ export class IncidentMemory {
 
   /** True when the other source has told the same within a second. */
   isSecondSource(event: DeviceEvent): boolean {
-    const key = `${event.deviceUuid ?? ''}/${event.kind}/${event.code}`;
+    const key = `${event.deviceUuid ?? ''}/${event.kind}/${event.code}/${event.gpuInstance ?? ''}`;
     const before = this.#events.get(key);
     const same =
       before !== undefined &&

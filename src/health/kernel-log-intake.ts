@@ -95,6 +95,7 @@ export class KernelLogIntake {
       receivedAtMs: record.observedAtMs,
       drill: record.drill,
       fallenOff: message.fallenOff,
+      gpuInstance: message.gpuInstance,
     };
   }
 

@@ -99,7 +99,7 @@ export class FaultRecorder {
   }
 }
 
-/** Each Xid is a condition of its own; the reason of a reading changes with its number. */
-function keyOf({ check, reason }: Condition): string {
-  return check === 'xid' ? reason : check;
+/** Each Xid and each part is a condition of its own; the reason of a reading changes with its number. */
+function keyOf({ check, reason, part = '' }: Condition): string {
+  return check === 'xid' ? reason : `${check}/${part}`;
 }

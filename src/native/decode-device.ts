@@ -109,8 +109,9 @@ function listOf<T>(length: number, item: (n: number) => T): T[] | null {
 function decodeProcesses(numbers: Float64Array, at: number, count: number): DeviceProcess[] | null {
   if (count < 0) return null;
   return Array.from({ length: count }, (_, n) => ({
-    pid: numbers[at + 2 * n]!,
-    memoryBytes: numberOrNull(numbers[at + 2 * n + 1]!),
+    pid: numbers[at + 3 * n]!,
+    memoryBytes: numberOrNull(numbers[at + 3 * n + 1]!),
+    gpuInstance: numberOrNull(numbers[at + 3 * n + 2]!),
   }));
 }
 

@@ -130,6 +130,7 @@ export function deviceToProto(device: DeviceStatus): Device {
     reading: readingToProto(device.reading),
     sampleAgeMs: device.sampleAgeMs,
     unsupportedChecks: [...(device.unsupportedChecks ?? [])],
+    instances: device.instances?.map((instance) => ({ ...instance })) ?? [],
   };
 }
 
@@ -261,6 +262,14 @@ export function deviceFromProto(device: Device__Output): DeviceStatus {
     reading: readingFromProto(device.reading),
     sampleAgeMs: device.sampleAgeMs,
     unsupportedChecks: device.unsupportedChecks,
+    ...(device.instances.length > 0
+      ? {
+          instances: device.instances.map((instance) => ({
+            ...instance,
+            health: oneOf(deviceHealthStates, instance.health, 'unknown'),
+          })),
+        }
+      : {}),
   };
 }
 

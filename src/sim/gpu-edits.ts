@@ -69,6 +69,31 @@ export function addXidEffects(scenario: GpuScenario, position: number, code: num
   return effects[code] !== undefined;
 }
 
+/** Only what has something to be reset from goes away: the other GPUs of a node keep serving. */
+export function loseFaulted(scenario: GpuScenario, only: number | undefined): void {
+  for (const position of scenario.devices.keys()) {
+    const faulted = scenario.events.some(({ device }) => device === position);
+    if (faulted && (only === undefined || only === position)) loseDevice(scenario, position);
+  }
+}
+
+/** Cuts a GPU into MIG instances of these sizes; none switches MIG off. A size of 0 is a hole, where an instance was removed. */
+export function cutIntoInstances(
+  scenario: GpuScenario,
+  position: number,
+  gibibytes: readonly number[],
+): void {
+  const { set, uuid } = deviceAt(scenario, position);
+  set.migMode = gibibytes.length > 0 ? 1 : 0;
+  set.mig = gibibytes.map((size, n) => ({
+    uuid: size === 0 ? '' : `MIG-${uuid.replace(/^GPU-/, '')}-${n + 1}`,
+    gpuInstanceId: n + 1,
+    computeInstanceId: 0,
+    memoryBytes: size * 2 ** 30,
+    slices: 1,
+  }));
+}
+
 /** Adds to the volatile and aggregate counters, and tells of uncorrected errors by an event, as the driver does. */
 export function addEccErrors(
   scenario: GpuScenario,

@@ -27,10 +27,22 @@ export function appendKernelLog(directory: string, text: string): number[] {
   return records.map((one) => one.seq);
 }
 
-/** What the driver logs with an Xid of this device: `detail` is what follows the code. */
-export function xidLine(device: Pick<ScenarioDevice, 'pciBusId'>, code: number, detail?: string): string {
+export interface XidLineOptions {
+  /** What follows the code. */
+  detail?: string | undefined;
+  /** Where MIG is on. */
+  gpuInstance?: number | undefined;
+}
+
+/** What the driver logs with an Xid of this device. */
+export function xidLine(
+  device: Pick<ScenarioDevice, 'pciBusId'>,
+  code: number,
+  { detail, gpuInstance }: XidLineOptions = {},
+): string {
   const address = device.pciBusId.replace(/^0000(?=[0-9a-f]{4}:)/, '').replace(/\.[0-9a-f]$/, '');
-  return `NVRM: Xid (PCI:${address}): ${code}, ${detail ?? details[code] ?? "pid='<unknown>', name=<unknown>"}`;
+  const instance = gpuInstance === undefined ? '' : ` GPU-I:${gpuInstance.toString(16).padStart(2, '0')}`;
+  return `NVRM: Xid (PCI:${address}${instance}): ${code}, ${detail ?? details[code] ?? "pid='<unknown>', name=<unknown>"}`;
 }
 
 const details: Record<number, string> = {

@@ -52,7 +52,7 @@ test('members of snapshotLayout equal the declarations and fit together', () => 
   expect(layout.processesAt).toBe(
     layout.readingAt + addon.readingColumns.length + addon.detailColumns.length,
   );
-  expect(layout.linksAt).toBe(layout.processesAt + 2 * layout.maxProcesses);
+  expect(layout.linksAt).toBe(layout.processesAt + 3 * layout.maxProcesses);
   expect((layout.migsAt - layout.linksAt) % addon.linkColumns.length).toBe(0);
   expect(layout.peersAt).toBeGreaterThan(layout.migsAt);
   expect(layout.deviceLength).toBe(layout.peersAt + layout.maxDevices);

@@ -32,7 +32,9 @@ test.each(Object.entries(gpuProfiles))('%s is the part that the planner knows', 
   const architectures = { turing: '6', ampere: '7', ada: '8', hopper: '9', blackwell: '10' };
   expect(values['architecture']).toBe(architectures[profile.architecture]);
   expect((await node.client.call('memory', 0)).number('total')).toBe(profile.memoryBytes);
-  expect((await node.client.call('field', 0, 91)).number('own')).toBe(profile.nvlink ? 0 : notSupported);
+  expect((await node.client.call('field', 0, 91)).number('own')).toBe(
+    profile.nvlink === 'none' ? notSupported : 0,
+  );
 });
 
 test('devices have stable identities and are found by each of them', async () => {

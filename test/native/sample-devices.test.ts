@@ -3,6 +3,8 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { NodeSample } from '../../src/domain/device.js';
+import { registerProcess } from '../../src/sim/engine/process-file.js';
+import { addXid } from '../../src/sim/gpu-edits.js';
 import { eventually } from '../support/running-up.js';
 import { RunningSampler } from '../support/running-sampler.js';
 import { SimulatedGpus } from '../support/simulated-gpus.js';
@@ -102,10 +104,35 @@ test('a process that holds a device is seen at once when asked for', async () =>
     return sample?.devices[0]?.processes?.length === 1;
   });
   expect(running.sampler.processesOf(gpus.uuids[0]!)).toEqual([
-    { pid: process.pid, memoryBytes: 7_000_000_000 },
+    { pid: process.pid, memoryBytes: 7_000_000_000, gpuInstance: null },
   ]);
   expect(running.sampler.processesOf(gpus.uuids[1]!)).toEqual([]);
   expect(running.sampler.processesOf('GPU-unknown')).toBeNull();
+});
+
+test('with MIG a process and an event belong to their GPU instance', async () => {
+  gpus.edit(({ devices }) => {
+    const instance = (uuid: string, gpuInstanceId: number) => ({ uuid, gpuInstanceId });
+    const rest = { computeInstanceId: 0, memoryBytes: 20 * 2 ** 30, slices: 3 };
+    devices[0]!.set.migMode = 1;
+    devices[0]!.set.mig = [instance('MIG-a', 1), instance('MIG-b', 2)].map((one) => ({ ...one, ...rest }));
+  });
+  await running.sampler.start();
+  await first();
+  registerProcess({
+    ...{ nodeDirectory: gpus.directory, name: 'engine', releaseDelayMs: 0 },
+    devices: [{ uuid: 'MIG-b', bytes: 1e9 }],
+  });
+  await eventually('the process, with its instance', async () => {
+    const processes = (await running.sampler.sampleNow())?.devices[0]?.processes;
+    return processes?.length === 1 && processes[0]?.gpuInstance === 2;
+  });
+  // Only what is newer than the registration is told, and nothing tells of that.
+  await eventually('an event', () => {
+    gpus.edit((scenario) => void addXid(scenario, 0, 94, { gpuInstanceId: 2 }));
+    return Promise.resolve(running.events.length > 0);
+  });
+  expect(running.events[0]).toMatchObject({ code: 94, gpuInstance: 2, deviceUuid: gpus.uuids[0] });
 });
 
 test('a sample on demand holds only what was read after the question', async () => {

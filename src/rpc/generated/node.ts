@@ -36,6 +36,7 @@ import type { ListConditionsResponse as _infernode_node_v1_ListConditionsRespons
 import type { ListEnginesRequest as _infernode_node_v1_ListEnginesRequest, ListEnginesRequest__Output as _infernode_node_v1_ListEnginesRequest__Output } from './infernode/node/v1/ListEnginesRequest.js';
 import type { ListEnginesResponse as _infernode_node_v1_ListEnginesResponse, ListEnginesResponse__Output as _infernode_node_v1_ListEnginesResponse__Output } from './infernode/node/v1/ListEnginesResponse.js';
 import type { LogChunk as _infernode_node_v1_LogChunk, LogChunk__Output as _infernode_node_v1_LogChunk__Output } from './infernode/node/v1/LogChunk.js';
+import type { MigInstance as _infernode_node_v1_MigInstance, MigInstance__Output as _infernode_node_v1_MigInstance__Output } from './infernode/node/v1/MigInstance.js';
 import type { Node as _infernode_node_v1_Node, Node__Output as _infernode_node_v1_Node__Output } from './infernode/node/v1/Node.js';
 import type { NodeDelta as _infernode_node_v1_NodeDelta, NodeDelta__Output as _infernode_node_v1_NodeDelta__Output } from './infernode/node/v1/NodeDelta.js';
 import type { NodeServiceClient as _infernode_node_v1_NodeServiceClient, NodeServiceDefinition as _infernode_node_v1_NodeServiceDefinition } from './infernode/node/v1/NodeService.js';
@@ -105,6 +106,7 @@ export interface ProtoGrpcType {
         ListEnginesRequest: MessageTypeDefinition<_infernode_node_v1_ListEnginesRequest, _infernode_node_v1_ListEnginesRequest__Output>
         ListEnginesResponse: MessageTypeDefinition<_infernode_node_v1_ListEnginesResponse, _infernode_node_v1_ListEnginesResponse__Output>
         LogChunk: MessageTypeDefinition<_infernode_node_v1_LogChunk, _infernode_node_v1_LogChunk__Output>
+        MigInstance: MessageTypeDefinition<_infernode_node_v1_MigInstance, _infernode_node_v1_MigInstance__Output>
         Node: MessageTypeDefinition<_infernode_node_v1_Node, _infernode_node_v1_Node__Output>
         NodeDelta: MessageTypeDefinition<_infernode_node_v1_NodeDelta, _infernode_node_v1_NodeDelta__Output>
         NodeService: SubtypeConstructor<typeof grpc.Client, _infernode_node_v1_NodeServiceClient> & { service: _infernode_node_v1_NodeServiceDefinition }

@@ -39,6 +39,20 @@ async function sim(line: string): Promise<GpuScenario> {
   return readScenario(directory);
 }
 
+test('mig cuts a GPU into instances, and an Xid may be of one of them, in the event as in the log', async () => {
+  const { devices } = await sim('mig 20,0,40 --gpu 1');
+  expect(devices[1]!.set.mig).toMatchObject([
+    { uuid: expect.stringMatching(/^MIG-.*-1$/) as string, gpuInstanceId: 1, memoryBytes: 20 * 2 ** 30 },
+    { uuid: '' },
+    { gpuInstanceId: 3 },
+  ]);
+  const { events } = await sim('xid 94 --gpu 1 --instance 3');
+  expect(events.at(-1)).toMatchObject({ code: 94, gpuInstanceId: 3 });
+  expect(readFileSync(join(directory, 'kmsg'), 'utf8')).toMatch(/Xid \(PCI:[0-9a-f:]+ GPU-I:03\): 94,/);
+  expect((await sim('mig off --gpu 1')).devices[1]!.set).toMatchObject({ migMode: 0, mig: [] });
+  await expect(sim('mig 20,x --gpu 1')).rejects.toThrow(/sizes in GiB/);
+});
+
 test('xid and event add events with rising numbers', async () => {
   await sim('xid 79 --gpu 0');
   expect(printed).toBe(`GPU 0 (${uuids[0]}): Xid 79\n`);
