@@ -1,8 +1,10 @@
 // The pure rules: who gets which device, what a sick device means, how long a restart waits, how a drain ends.
 import { describe, expect, it } from 'vitest';
 import type { EngineLoad } from '../../../src/domain/engine.js';
+import type { Fault } from '../../../src/domain/health.js';
 import { chooseDevices, type DeviceRequest } from '../../../src/engine/choose-devices.js';
 import { drainEngine } from '../../../src/engine/drain-engine.js';
+import { enginesOfFault } from '../../../src/engine/engines-of-fault.js';
 import { holdOf, whyNoStart } from '../../../src/engine/hold-engine.js';
 import { RestartBackoff } from '../../../src/engine/restart-backoff.js';
 import { ManualClock } from '../../support/manual-clock.js';
@@ -159,5 +161,28 @@ describe('drainEngine', () => {
 
   it('ends when something worse has happened', async () => {
     expect((await drain([load(1)], 60_000, 3)).outcome).toBe('aborted');
+  });
+});
+
+describe('engines of a fault', () => {
+  const engine = (id: string, pid: number) =>
+    ({ id, run: { deviceUuids: ['GPU-a'], pids: new Set([pid]), startedAtMs: 0 } }) as never;
+  const engines = [engine('a', 11), engine('b', 12)];
+  const fault = (change: Partial<Fault>) =>
+    ({
+      ...{ check: 'xid', deviceUuid: 'GPU-a', xid: 94, severity: 'critical', action: 'restart-engine' },
+      ...{ advice: null, drain: 'restart-engine', reason: '', evidence: '', pid: null, observedAtMs: 1 },
+      ...change,
+    }) as Fault;
+
+  it.each<[string, Partial<Fault>, unknown[] | 'stranger']>([
+    ['the one that it names by pid', { pid: 12 }, [engines[1]]],
+    ['nobody here where the pid is a stranger', { pid: 99 }, 'stranger'],
+    ['those in its MIG instance', { holders: [11] }, [engines[0]]],
+    ['none where only strangers are in that instance', { holders: [99] }, []],
+    ['all on the device where nobody is named', {}, engines],
+    ['none where the fault asks for no restart', { drain: 'none' }, []],
+  ])('are %s', (_name, change, expected) => {
+    expect(enginesOfFault(fault(change), engines, true)).toEqual(expected);
   });
 });
