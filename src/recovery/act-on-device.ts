@@ -6,7 +6,7 @@
 import type { DeviceStatus } from '../domain/device.js';
 import { messageOf } from '../domain/error-codes.js';
 import type { DriverLease } from './driver-lease.js';
-import type { RecoveryMetrics } from './recovery-metrics.js';
+import type { ActionOutcome, RecoveryMetrics } from './recovery-metrics.js';
 import type { RecoveryParts } from './recovery-parts.js';
 import { resetArgv, resetDevice } from './reset-device.js';
 import { runCommand } from './run-command.js';
@@ -81,7 +81,7 @@ export class DeviceActions {
     }
   }
 
-  /** Lets what runs come to its end. */
+  /** Lets what runs come to its end; what waits behind it is told as dropped, and what is wanted from now on too. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.#queue;
@@ -106,7 +106,7 @@ export class DeviceActions {
       return;
     }
     this.#resets.set(uuid, [...recent, nowMs]);
-    this.#later(() => this.#carryOut(device));
+    this.#later(device, () => this.#carryOut(device));
   }
 
   async #carryOut(device: DeviceStatus): Promise<void> {
@@ -124,7 +124,7 @@ export class DeviceActions {
       this.#note(device, 'dry-run', `would run: ${hook.join(' ')}`);
       return;
     }
-    this.#later(async () => {
+    this.#later(device, async () => {
       const { clock } = this.#parts;
       const result = await runCommand({
         argv: hook,
@@ -138,9 +138,16 @@ export class DeviceActions {
   }
 
   /** One after the other; a failure of one is written down and the next goes on. */
-  #later(work: () => Promise<void>): void {
+  #later(device: DeviceStatus, work: () => Promise<void>): void {
     this.#queue = this.#queue.then(async () => {
-      if (this.#closed) return;
+      if (this.#closed) {
+        this.#note(
+          device,
+          'dropped',
+          'is left as it is, because the agent ends; the next one considers it anew',
+        );
+        return;
+      }
       try {
         await work();
       } catch (error) {
@@ -183,11 +190,7 @@ export class DeviceActions {
     };
   }
 
-  #note(
-    { identity, action, conditions }: DeviceStatus,
-    outcome: 'dry-run' | 'done' | 'failed' | 'given-up',
-    what: string,
-  ): void {
+  #note({ identity, action, conditions }: DeviceStatus, outcome: ActionOutcome, what: string): void {
     const reason = `${action}, ${outcome}: GPU ${identity.index} ${what}`;
     this.#metrics.count(action, outcome);
     const level = outcome === 'failed' || outcome === 'given-up' ? 'error' : 'warn';

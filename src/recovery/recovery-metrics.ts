@@ -1,6 +1,6 @@
 import { Counter, type Registry } from 'prom-client';
 
-export const actionOutcomes = ['dry-run', 'done', 'failed', 'given-up'] as const;
+export const actionOutcomes = ['dry-run', 'done', 'failed', 'given-up', 'dropped'] as const;
 export type ActionOutcome = (typeof actionOutcomes)[number];
 
 const actions = ['reset-device', 'reboot-node', 'replace-hardware'] as const;

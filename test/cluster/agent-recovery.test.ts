@@ -3,6 +3,7 @@
  * explained by its line; a wanted reset runs in its full order and brings the engine back; a dry run only says it; the driver is released
  * for an upgrade and taken back. Everything here is simulated, the processes are real.
  */
+import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,7 +19,7 @@ import { NodeServiceClient } from '../../src/rpc/node-service-client.js';
 import { systemClock } from '../../src/runtime/clock.js';
 import { silentLogger } from '../../src/runtime/logger.js';
 import { appendKernelLog, kernelLogFile, xidLine } from '../../src/sim/kernel-log.js';
-import { eventually } from '../support/running-up.js';
+import { eventually, mainFile } from '../support/running-up.js';
 import { SimulatedGpus } from '../support/simulated-gpus.js';
 
 const fakeEngine = new URL('../support/fake-engine.mjs', import.meta.url).pathname;
@@ -168,6 +169,33 @@ it('without a kernel log, what only it can tell is unsupported wherever somebody
       expect(page).toContain(
         `infernode_device_check_unsupported{node="gpu-a",device="${uuid}",check="${check}"} 1`,
       );
+});
+
+it('events --follow, typed against this agent, tells what has been and what comes, and ends with Ctrl-C', async () => {
+  const { agent } = await startAgent();
+  const child = spawn(process.execPath, [
+    ...[mainFile, 'events', '--follow', '--json'],
+    ...['--agent', agent.addresses.control],
+  ]);
+  closers.push(() => void child.kill('SIGKILL'));
+  let text = '';
+  child.stdout.on('data', (data: Buffer) => (text += data.toString()));
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+  const heard = (what: string, holds: (entry: HistoryEntry) => boolean) =>
+    eventually(what, () =>
+      text
+        .split('\n')
+        .slice(0, -1)
+        .some((line) => holds(JSON.parse(line) as HistoryEntry)),
+    );
+  await heard('the start of the engine', ({ kind, reason }) => kind === 'engine' && /is ready/.test(reason));
+  const line = logXid(94);
+  await heard(
+    'the fault, with its line',
+    ({ xid, evidence, drill }) => xid === 94 && evidence === line && drill,
+  );
+  child.kill('SIGINT');
+  expect(await ended).toBe(0);
 });
 
 it('a wanted reset drains, lets go of the driver, runs the command, probes, and the engine is back', async () => {

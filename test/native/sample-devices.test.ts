@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { NodeSample } from '../../src/domain/device.js';
 import { registerProcess } from '../../src/sim/engine/process-file.js';
-import { addXid } from '../../src/sim/gpu-edits.js';
+import { addXid, forceReturn } from '../../src/sim/gpu-edits.js';
+import { nvmlReturnCodes } from '../../src/sim/nvml-return-codes.js';
 import { eventually } from '../support/running-up.js';
 import { RunningSampler } from '../support/running-sampler.js';
 import { SimulatedGpus } from '../support/simulated-gpus.js';
@@ -108,6 +109,31 @@ test('a process that holds a device is seen at once when asked for', async () =>
   ]);
   expect(running.sampler.processesOf(gpus.uuids[1]!)).toEqual([]);
   expect(running.sampler.processesOf('GPU-unknown')).toBeNull();
+});
+
+test('a wait for events that fails is told, and told again when a new event set works', async () => {
+  await running.sampler.start();
+  await first();
+  const broken = () => running.kernelNews.flatMap((news) => (news.kind === 'event-set' ? [news.broken] : []));
+  gpus.edit((scenario) => forceReturn(scenario, 'nvmlEventSetWait_v2', nvmlReturnCodes.UNKNOWN!));
+  await eventually('it is told', () => broken().length > 0);
+  gpus.edit((scenario) => forceReturn(scenario, 'nvmlEventSetWait_v2', 0));
+  await eventually('it works again', () => broken().length === 2);
+  expect(broken()).toEqual([true, false]);
+  await eventually('an event comes through the new set', () => {
+    gpus.raise('xid', 1, 79);
+    return running.events.length > 0;
+  });
+});
+
+test('an NVLink error has peer access read anew', async () => {
+  await running.sampler.start();
+  await running.sampleWith(({ devices }) => devices[0]?.parts.peers?.[1] === 0);
+  gpus.edit(({ devices }) => (devices[0]!.set.p2p = { 1: 3 }));
+  await eventually('the pair is seen to be broken', () => {
+    gpus.raise('xid', 0, 74);
+    return running.sampler.latest()?.devices[0]?.parts.peers?.[1] === 3;
+  });
 });
 
 test('with MIG a process and an event belong to their GPU instance', async () => {

@@ -168,12 +168,16 @@ describe('engines of a fault', () => {
   const engine = (id: string, pid: number) =>
     ({ id, run: { deviceUuids: ['GPU-a'], pids: new Set([pid]), startedAtMs: 0 } }) as never;
   const engines = [engine('a', 11), engine('b', 12)];
-  const fault = (change: Partial<Fault>) =>
-    ({
-      ...{ check: 'xid', deviceUuid: 'GPU-a', xid: 94, severity: 'critical', action: 'restart-engine' },
-      ...{ advice: null, drain: 'restart-engine', reason: '', evidence: '', pid: null, observedAtMs: 1 },
-      ...change,
-    }) as Fault;
+  const fault = (change: Partial<Fault>): Fault => ({
+    check: 'xid',
+    deviceUuid: 'GPU-a',
+    xid: 94,
+    severity: 'critical',
+    action: 'restart-engine',
+    ...{ advice: null, reason: '', evidence: '', pid: null, observedAtMs: 1 },
+    drain: 'restart-engine',
+    ...change,
+  });
 
   it.each<[string, Partial<Fault>, unknown[] | 'stranger']>([
     ['the one that it names by pid', { pid: 12 }, [engines[1]]],

@@ -1,5 +1,5 @@
 /** What becomes of a wanted action: the hook with its facts, its time limit and its silence in a drill; the bound on resets. Real commands, no clock to wait for. */
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Registry } from 'prom-client';
@@ -123,6 +123,25 @@ it.each([
   expect(notes[0]).toContain(said);
   expect(await count('failed', 'replace-hardware')).toBe(1);
   await acting.close();
+});
+
+it('an agent that ends finishes what runs, and tells and counts what it has not begun', async () => {
+  const file = join(directory, 'go');
+  const begun = join(directory, 'begun');
+  const hook = script(
+    `const fs = require('fs');
+     fs.writeFileSync(${JSON.stringify(begun)}, '');
+     setInterval(() => fs.existsSync(${JSON.stringify(file)}) && process.exit(0), 5);`,
+  );
+  const acting = actions({ hook });
+  const second = { ...wants('reset-device'), identity: aDeviceStatus(1).identity };
+  acting.consider([wants('reboot-node'), second]);
+  await eventually('the hook runs', () => existsSync(begun));
+  const closed = acting.close();
+  writeFileSync(file, '');
+  await closed;
+  expect(notes.map((note) => note.split(':')[0])).toEqual(['reboot-node, done', 'reset-device, dropped']);
+  expect(await count('dropped', 'reset-device')).toBe(1);
 });
 
 it('a drill runs no hook and no reset: it says what it would do', async () => {
