@@ -12,6 +12,8 @@ const mainFile = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const ticksPerSecond = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
 const pageBytes = Number(execFileSync('getconf', ['PAGESIZE'], { encoding: 'utf8' }));
 
+const loopDelay = fileURLToPath(new URL('loop-delay.mjs', import.meta.url));
+
 /** `nodeFlags` go to the agent's Node, before everything else. */
 export async function startAgent({ gpus, engines, nodeFlags = [] }) {
   const directory = mkdtempSync(join(tmpdir(), 'infernode-agent-cost-'));
@@ -40,12 +42,23 @@ export async function startAgent({ gpus, engines, nodeFlags = [] }) {
   };
   const configFile = join(directory, 'agent.yaml');
   writeFileSync(configFile, JSON.stringify(config));
+  const loopDelayFile = join(directory, 'loop-delay.json');
   const child = spawn(
     process.execPath,
-    [...nodeFlags, mainFile, 'agent', '--config', configFile, '--ready-json', '--with-parent'],
+    [
+      ...nodeFlags,
+      '--import',
+      loopDelay,
+      mainFile,
+      'agent',
+      '--config',
+      configFile,
+      '--ready-json',
+      '--with-parent',
+    ],
     {
       stdio: ['pipe', 'pipe', 'ignore'],
-      env: { ...process.env, INFERNODE_LOG_LEVEL: 'error' },
+      env: { ...process.env, INFERNODE_LOG_LEVEL: 'error', LOOP_DELAY_FILE: loopDelayFile },
     },
   );
   const exited = new Promise((resolve) => child.once('exit', resolve));
@@ -56,7 +69,10 @@ export async function startAgent({ gpus, engines, nodeFlags = [] }) {
   const { control, metrics } = JSON.parse(line).listening;
   const client = new NodeServiceClient({ address: control });
   return {
-    ...{ client, uuids, gpuDirectory, libraryPath, pid: child.pid, metricsUrl: `http://${metrics}/metrics` },
+    ...{ client, uuids, gpuDirectory, libraryPath, loopDelayFile, pid: child.pid },
+    metricsUrl: `http://${metrics}/metrics`,
+    /** The page. */
+    scrape: async () => (await fetch(`http://${metrics}/metrics`)).text(),
     async stop() {
       client.close();
       child.stdin.end();
