@@ -7,7 +7,7 @@ import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { HostReadings } from '../domain/host-readings.js';
 import type { Clock } from '../runtime/clock.js';
-import { readAcsBridges, readPciDevices } from './read-pci.js';
+import { PciBus, readAcsBridges } from './read-pci.js';
 import { ProcessScan } from './scan-processes.js';
 import { readRdmaPorts } from './read-rdma-ports.js';
 import { exists, readText } from './read-text.js';
@@ -29,13 +29,17 @@ const acsEachMs = 86_400_000;
 export class HostReader {
   readonly #options: Required<HostReaderOptions>;
   readonly #processes: ProcessScan;
+  readonly #pci: PciBus;
   #processesAtMs = Number.NEGATIVE_INFINITY;
   #acsAtMs = Number.NEGATIVE_INFINITY;
   #acs: string[] | null = null;
+  /** Read once: the text is long on hosts with many cores, and does not change. */
+  #virtualMachine: boolean | null = null;
 
   constructor(options: HostReaderOptions) {
     this.#options = { root: '/', statDisk: statfs, ...options };
     this.#processes = new ProcessScan(this.#options.root);
+    this.#pci = new PciBus(this.#options.root);
   }
 
   async read(): Promise<HostReadings> {
@@ -51,9 +55,12 @@ export class HostReader {
     }
     return {
       takenAtMs: nowMs,
-      pciDevices: await readPciDevices(root),
+      pciDevices: await this.#pci.gpus(),
       acsBridges: this.#acs,
-      virtualMachine: flagOf(await readText(root, 'proc/cpuinfo'), /^flags\s*:.*\bhypervisor\b/m),
+      virtualMachine: (this.#virtualMachine ??= flagOf(
+        await readText(root, 'proc/cpuinfo'),
+        /^flags\s*:.*\bhypervisor\b/m,
+      )),
       memoryAvailableRatio: availableRatio(await readText(root, 'proc/meminfo')),
       memoryPressureAvg60: pressureOf(await readText(root, 'proc/pressure/memory')),
       disks: await Promise.all(this.#options.diskPaths.map((path) => this.#readDisk(path))),

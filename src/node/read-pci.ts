@@ -9,17 +9,36 @@ const nvidiaVendor = '0x10de';
 const gpuClass = /^0x03(00|02)/;
 const bridgeClass = /^0x0604/;
 
-/** `dddddddd:bb:dd.f` of the NVIDIA GPUs on the bus; `null` without a readable bus. */
-export async function readPciDevices(root: string): Promise<string[] | null> {
-  const names = await readNames(root, folder);
-  if (names === null) return null;
-  const found: string[] = [];
-  for (const name of names) {
-    if ((await readText(root, join(folder, name, 'vendor')))?.trim() !== nvidiaVendor) continue;
-    if (gpuClass.test((await readText(root, join(folder, name, 'class'))) ?? ''))
-      found.push(name.toLowerCase().padStart(16, '0'));
+/** Hosts with eight GPUs have hundreds of devices on the bus; what one is never changes, so each is read once. */
+export class PciBus {
+  readonly #root: string;
+  #isGpu = new Map<string, boolean>();
+
+  constructor(root: string) {
+    this.#root = root;
   }
-  return found;
+
+  /** `dddddddd:bb:dd.f` of the NVIDIA GPUs that are on the bus now; `null` without a readable bus. */
+  async gpus(): Promise<string[] | null> {
+    const names = await readNames(this.#root, folder);
+    if (names === null) return null;
+    const before = this.#isGpu;
+    // What is gone is forgotten: another device may be plugged in there.
+    this.#isGpu = new Map();
+    for (const name of names) {
+      const isGpu = before.get(name) ?? (await this.#looksLikeGpu(name));
+      if (isGpu !== null) this.#isGpu.set(name, isGpu);
+    }
+    return names.filter((name) => this.#isGpu.get(name)).map((name) => name.toLowerCase().padStart(16, '0'));
+  }
+
+  /** `null`: it cannot be read now. */
+  async #looksLikeGpu(name: string): Promise<boolean | null> {
+    const vendor = await readText(this.#root, join(folder, name, 'vendor'));
+    if (vendor?.trim() !== nvidiaVendor) return vendor === null ? null : false;
+    const code = await readText(this.#root, join(folder, name, 'class'));
+    return code === null ? null : gpuClass.test(code);
+  }
 }
 
 /** Bridges with source validation on; `null` where extended configuration space may not be read (not root). */
