@@ -10,10 +10,10 @@ import type { EngineContext } from './engine-context.js';
 import { EnginePressure } from './engine-pressure.js';
 import { EngineView } from './engine-view.js';
 import type { Hold } from './hold-engine.js';
+import { isPageDue, msUntilNextLook } from './next-look.js';
 import { EngineProbe, type MetricsAnswer } from './probe-engine.js';
 import { ProgressWatch } from './watch-progress.js';
 
-const pollMs = 1000;
 /** A saturated server answers late; this many silent looks in a row are taken for an absence. */
 const silentLooks = 5;
 
@@ -42,6 +42,7 @@ export class AttachedEngine {
   #ending = false;
   #up = false;
   #silent = 0;
+  #pageAtMs = Number.NEGATIVE_INFINITY;
   #closed = false;
   #timer: Timer | null = null;
 
@@ -120,20 +121,25 @@ export class AttachedEngine {
   }
 
   async #look(): Promise<void> {
+    const { clock } = this.#context;
     const health = await this.#probe.health();
     if (this.#closed) return;
     if (health.kind === 'ok') await this.#seen();
     else if (health.kind === 'refused') this.#lost('it refuses connections');
     else if (health.kind === 'dead') this.#lost('/health says that its engine is dead');
     else if (++this.#silent >= silentLooks) this.#lost(`no answer of /health (${health.reason})`);
-    if (!this.#closed) this.#timer = this.#context.clock.after(pollMs, () => void this.#look());
+    if (!this.#closed) this.#timer = clock.after(msUntilNextLook(clock), () => void this.#look());
   }
 
   async #seen(): Promise<void> {
+    this.#silent = 0;
+    const nowMs = this.#context.clock.monotonicMs();
+    const cameBack = !this.#up;
+    const busy = this.#progress.busy || this.#hung !== null;
+    if (!cameBack && !isPageDue(busy, nowMs - this.#pageAtMs)) return;
+    this.#pageAtMs = nowMs;
     const [metrics, models] = await Promise.all([this.#probe.metrics(), this.#probe.models()]);
     if (this.#closed) return;
-    this.#silent = 0;
-    const cameBack = !this.#up;
     this.#up = true;
     // The server's own start time is the incarnation; without one, the moment at which it was found.
     const found = cameBack ? `found-${Math.round(this.#context.clock.wallMs())}` : this.status.incarnation;

@@ -35,8 +35,8 @@ export interface EngineProbeOptions {
 const defaultTimeoutMs = 2000;
 /** The sample page of vLLM has 60 kB; a page beyond this is no metrics page. */
 const maxBodyBytes = 4 * 1024 * 1024;
-/** vLLM closes idle connections after 5 s, so ours go sooner. */
-const pool = { keepAlive: true, maxSockets: 4, timeout: 3000 };
+/** A connection is used each second, so that none idles for the 5 s after which vLLM would close it. */
+const pool = { keepAlive: true, maxSockets: 4 };
 
 interface Question {
   method?: 'GET' | 'POST';

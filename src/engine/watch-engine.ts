@@ -4,6 +4,7 @@
  * is read with every look while work is in flight, and seldom otherwise: it is large, and an idle one says nothing new.
  */
 import type { Clock, Timer } from '../runtime/clock.js';
+import { isPageDue, msUntilNextLook } from './next-look.js';
 import type { EngineProbe, MetricsAnswer } from './probe-engine.js';
 
 export interface WatchCallbacks {
@@ -18,8 +19,6 @@ export interface WatchCallbacks {
 }
 
 const startingPollMs = 200;
-const readyPollMs = 1000;
-const idlePageMs = 10_000;
 /** One refused connection may meet a full moment of a fork; the second one 100 ms later is the truth. */
 const recheckMs = 100;
 
@@ -81,8 +80,7 @@ export class EngineWatch {
 
   async #readPage(): Promise<void> {
     const nowMs = this.#clock.monotonicMs();
-    // An eighth of a second of slack: a timer that is late must not turn ten seconds into eleven.
-    if (!this.#callbacks.isBusy() && nowMs - this.#pageAtMs < idlePageMs - 125) return;
+    if (!isPageDue(this.#callbacks.isBusy(), nowMs - this.#pageAtMs)) return;
     this.#pageAtMs = nowMs;
     const page = await this.#probe.metrics();
     if (!this.#stopped) this.#callbacks.onPage(page);
@@ -95,7 +93,11 @@ export class EngineWatch {
 
   #next(): void {
     if (this.#stopped) return;
-    const pause = !this.#ready ? startingPollMs : this.#refused > 0 ? recheckMs : readyPollMs;
+    const pause = !this.#ready
+      ? startingPollMs
+      : this.#refused > 0
+        ? recheckMs
+        : msUntilNextLook(this.#clock);
     this.#timer = this.#clock.after(pause, () => void this.#look());
   }
 }

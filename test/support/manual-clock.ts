@@ -31,6 +31,11 @@ export class ManualClock implements Clock {
     return this.#add({ atMs: this.#nowMs + ms, everyMs: ms, callback });
   }
 
+  /** Timers that wait. */
+  get pending(): number {
+    return this.#pending.size;
+  }
+
   /** Moves time forward, firing due timers in order. */
   advance(ms: number): void {
     const endMs = this.#nowMs + ms;
