@@ -63,7 +63,10 @@ it('an attached engine is asked for its page and its names seldom while no work 
     deviceUuids: [],
     context: {
       clock,
-      inputs: { ...noInputs, workOn: () => Array.from({ length: leases }, (_, n) => ({ leaseId: `${n}`, requestId: `${n}` })) },
+      inputs: {
+        ...noInputs,
+        workOn: () => Array.from({ length: leases }, (_, n) => ({ leaseId: `${n}`, requestId: `${n}` })),
+      },
       metrics: new EngineMetrics(new Registry(), 'node'),
     },
     onChange: () => undefined,
