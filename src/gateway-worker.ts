@@ -9,6 +9,7 @@ import type { EndpointListener, EndpointNews } from './cluster/endpoint-registry
 import { defaultModelConfig, type CoordinatorConfig } from './config/coordinator-config.js';
 import { messageOf } from './domain/error-codes.js';
 import type { EndpointState } from './domain/endpoint.js';
+import { ForgetModels } from './gateway/forget-models.js';
 import { GatewayMetrics } from './gateway/gateway-metrics.js';
 import { Gateway } from './gateway/gateway-server.js';
 import {
@@ -20,6 +21,8 @@ import {
   type WorkEvent,
 } from './gateway-worker-channel.js';
 import { InMemoryModelPlacement } from './placement/model-placement.js';
+import { PlacementMetrics } from './placement/placement-metrics.js';
+import type { PlacementObserver } from './placement/placement-types.js';
 import { systemClock as clock } from './runtime/clock.js';
 import { createLogger } from './runtime/logger.js';
 
@@ -49,6 +52,8 @@ class MirroredEndpoints {
 class GatewayWorker {
   readonly #endpoints = new MirroredEndpoints();
   readonly #registry = new Registry();
+  /** Counts the decisions; loads are shown by the parent, which sees those of all workers. */
+  readonly #placementMetrics = new PlacementMetrics(this.#registry, clock);
   readonly #gatherer = new WorkGatherer<WorkEvent>(clock, (events) =>
     send({ kind: 'work', batch: batchOf(events) }),
   );
@@ -68,12 +73,12 @@ class GatewayWorker {
       unconfigured: defaultModelConfig,
       registry: this.#endpoints,
       wake: (model) => this.#wake(model),
-      createPlacement: (_, { strategy, healthRule }) =>
+      createPlacement: (model, { strategy, healthRule }) =>
         new InMemoryModelPlacement({
           strategy,
           healthRule,
           constants: { ...constants, loadFactor },
-          observer: this.#observer(),
+          observer: { ...this.#placementMetrics.observerFor(model), ...this.#observer() },
         }),
       logger,
     });
@@ -90,6 +95,7 @@ class GatewayWorker {
       logger,
       metrics: new GatewayMetrics(this.#registry),
     });
+    new ForgetModels({ routing: this.#directory, metrics: this.#placementMetrics, clock });
     this.#observe(work);
   }
 
@@ -151,10 +157,7 @@ class GatewayWorker {
     return this.#woken.has(model) && states.has('starting');
   }
 
-  #observer(): ConstructorParameters<typeof InMemoryModelPlacement>[0] extends
-    { observer?: infer O } | undefined
-    ? NonNullable<O>
-    : never {
+  #observer(): PlacementObserver {
     return {
       placed: (lease) => this.#gatherer.push({ kind: 'placed', lease }),
       firstToken: (id, cachedTokens) => this.#gatherer.push({ kind: 'first-token', id, cachedTokens }),

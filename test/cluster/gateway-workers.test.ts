@@ -153,6 +153,7 @@ it('the hard cap holds across workers, and an end at one lets a request at the o
   expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
   await eventually('nothing is left', async () => (await inFlight()) === 0);
   expect(await metric('infernode_gateway_attempts_total')).toBe(4);
+  expect(await metric('infernode_placement_decisions_total\\{model="model",outcome="home"\\}')).toBe(4);
   expect(await metric('infernode_gateway_worker_overshoots_total')).toBe(0);
 }, 30_000);
 
