@@ -8,36 +8,28 @@
  * heard; then everything else.
  */
 import { randomUUID } from 'node:crypto';
-import type { Registry } from 'prom-client';
-import { defaultModelConfig, type CoordinatorConfig, type ModelConfig } from './config/coordinator-config.js';
+import { defaultModelConfig, type CoordinatorConfig } from './config/coordinator-config.js';
 import { formatAddress } from './config/listen-address.js';
 import { CoordinatorAgents } from './coordinator-agents.js';
+import { CoordinatorGateway } from './coordinator-gateway.js';
+import { CoordinatorPlacements } from './coordinator-placements.js';
 import { CoordinatorScaling } from './coordinator-scaling.js';
 import { compareCoordinatorConfigs, type ReloadResult } from './coordinator-reload.js';
 import { ClusterMetrics } from './cluster/cluster-metrics.js';
 import { createClusterService } from './cluster/cluster-service.js';
 import { censusOf, describeCluster } from './cluster/describe-cluster.js';
 import { EndpointRegistry } from './cluster/endpoint-registry.js';
-import { ModelDirectory, type DirectoryPlacement } from './cluster/model-directory.js';
+import { ModelDirectory } from './cluster/model-directory.js';
 import { createPlacementService, type PlacementService } from './cluster/placement-service.js';
-import { PlacementRecorder } from './cluster/record-placements.js';
 import { SharedWork } from './cluster/shared-work.js';
 import { AgentWatchers } from './cluster/watch-agents.js';
-import { ForgetModels } from './gateway/forget-models.js';
-import { GatewayMetrics } from './gateway/gateway-metrics.js';
-import { Gateway } from './gateway/gateway-server.js';
-import { GatewayWorkers } from './gateway-workers.js';
 import { KubernetesMetrics } from './kubernetes/kubernetes-metrics.js';
 import { chainVersion, PrefixHasher } from './gateway/prefix-chain.js';
 import { promptOfRequest } from './gateway/prompt-of-request.js';
 import { createMetricsRegistry } from './metrics/metrics-registry.js';
 import { createMetricsServer } from './metrics/metrics-server.js';
 import { createProbeServer } from './metrics/probe-server.js';
-import type { WorkEvent } from './gateway-worker-channel.js';
-import { InMemoryModelPlacement } from './placement/model-placement.js';
 import type { PlacementObserver } from './placement/placement-types.js';
-import { RecordedPlacement } from './placement/placement-log.js';
-import { PlacementMetrics } from './placement/placement-metrics.js';
 import { createRpcServer, type RpcServer } from './rpc/create-rpc-server.js';
 import { clusterPackage, clusterProto } from './rpc/cluster-package.js';
 import { placementPackage, placementProto } from './rpc/placement-package.js';
@@ -100,20 +92,14 @@ class Coordinator implements RunningCoordinator {
   readonly #work: SharedWork;
   readonly #watchers: AgentWatchers;
   readonly #agents: CoordinatorAgents;
-  readonly #placementMetrics: PlacementMetrics;
-  readonly #forgetModels: ForgetModels;
-  readonly #recorder: PlacementRecorder | null;
+  readonly #placements: CoordinatorPlacements;
   readonly #directory: ModelDirectory;
-  readonly #gateway: Gateway | GatewayWorkers;
+  readonly #gateway: CoordinatorGateway;
   readonly #placement: PlacementService;
   readonly #scaling: CoordinatorScaling;
   readonly #control: RpcServer;
   readonly #metrics;
   readonly #probe;
-  /** The gateway reads them at each use, so that a reload holds from the next request on. */
-  readonly #limits: CoordinatorConfig['gateway']['limits'];
-  readonly #retry: CoordinatorConfig['gateway']['retry'];
-  readonly #degradation: CoordinatorConfig['gateway']['degradation'];
   #config: CoordinatorConfig;
   #closing: Promise<void> | null = null;
 
@@ -121,10 +107,6 @@ class Coordinator implements RunningCoordinator {
     const { clock, logger, version } = options;
     this.#config = config;
     this.#options = options;
-    this.#limits = { ...config.gateway.limits };
-    this.#retry = { ...config.gateway.retry };
-    this.#degradation = { ...config.gateway.degradation };
-
     const prometheus = createMetricsRegistry('coordinator', version);
     const metrics = new ClusterMetrics(prometheus);
     const registry = new EndpointRegistry({ metrics, logger });
@@ -134,9 +116,7 @@ class Coordinator implements RunningCoordinator {
       endpoint: (id) => registry.get(id),
       placementOf: (id) => {
         const placement = this.#directory.placementOf(id);
-        return placement && this.#gateway instanceof GatewayWorkers
-          ? this.#gateway.told(placement)
-          : placement;
+        return placement && this.#gateway.told(placement);
       },
       clock,
       metrics,
@@ -156,36 +136,46 @@ class Coordinator implements RunningCoordinator {
       logger,
       metrics: kubernetesMetrics,
     });
-    const { log } = config.placement;
-    this.#recorder = log ? new PlacementRecorder({ ...log, logger }) : null;
-    this.#placementMetrics = new PlacementMetrics(prometheus, clock);
+    this.#placements = new CoordinatorPlacements({
+      config: config.placement,
+      registry: prometheus,
+      observer: this.#tellOfWork(),
+      clock,
+      logger,
+    });
     this.#scaling = new CoordinatorScaling({
       config: config.autoscaling,
       prometheus,
       watchers: this.#watchers,
       registry,
       directory: () => this.#directory,
-      workers: () => (this.#gateway instanceof GatewayWorkers ? this.#gateway : null),
+      workers: () => this.#gateway.workers,
       clock,
       logger,
     });
     this.#directory = new ModelDirectory({
       models: config.models,
       unconfigured: defaultModelConfig,
-      createPlacement: (model, modelConfig) => this.#createPlacement(model, modelConfig),
+      createPlacement: (model, modelConfig) => {
+        const placement = this.#placements.create(model, modelConfig);
+        this.#scaling.watch(model, placement);
+        return placement;
+      },
       wake: (model) => this.#scaling.wake(model),
       registry,
       logger,
     });
-    this.#forgetModels = new ForgetModels({
-      routing: this.#directory,
-      metrics: this.#placementMetrics,
+    this.#placements.forgetBy(this.#directory);
+    this.#gateway = new CoordinatorGateway({
+      config,
+      endpoints: registry,
+      directory: this.#directory,
+      work: this.#work,
+      wake: (model) => void this.#scaling.wake(model),
+      registry: prometheus,
       clock,
+      logger,
     });
-    this.#gateway =
-      config.gateway.workers > 1
-        ? this.#createWorkers(prometheus, registry)
-        : this.#createGateway(prometheus);
 
     const hasher = new PrefixHasher(config.placement.hashSeed);
     this.#placement = createPlacementService({
@@ -221,7 +211,7 @@ class Coordinator implements RunningCoordinator {
     });
     this.#metrics = createMetricsServer({
       listen: config.listen.metrics,
-      registry: this.#gateway instanceof GatewayWorkers ? this.#gateway : prometheus,
+      registry: this.#gateway.workers ?? prometheus,
       scaling: (model) => this.#scaling.answer(model),
       logger,
     });
@@ -261,10 +251,7 @@ class Coordinator implements RunningCoordinator {
     this.#agents.configure(config);
     this.#directory.reconfigure(config.models);
     this.#scaling.reconfigure(config.autoscaling);
-    Object.assign(this.#limits, config.gateway.limits);
-    Object.assign(this.#retry, config.gateway.retry);
-    Object.assign(this.#degradation, config.gateway.degradation);
-    if (this.#gateway instanceof GatewayWorkers) this.#gateway.reload(config);
+    this.#gateway.reload(config);
     this.#config = {
       ...this.#config,
       agents: config.agents,
@@ -296,66 +283,23 @@ class Coordinator implements RunningCoordinator {
     void this.close();
   }
 
-  #createPlacement(model: string, { strategy, healthRule }: ModelConfig): DirectoryPlacement {
-    const { loadFactor, constants } = this.#config.placement;
+  /** Agents and workers hear of what this process places. */
+  #tellOfWork(): PlacementObserver {
     const work = this.#work;
-    const observer: PlacementObserver = {
-      ...this.#placementMetrics.observerFor(model),
+    return {
       placed: (lease) => {
         work.placed(lease);
-        this.#tellWorkers({ kind: 'placed', lease });
+        this.#gateway.push({ kind: 'placed', lease });
       },
       firstToken: (id, cachedTokens) => {
         work.firstToken(id, cachedTokens);
-        this.#tellWorkers({ kind: 'first-token', id, cachedTokens });
+        this.#gateway.push({ kind: 'first-token', id, cachedTokens });
       },
       released: (id) => {
         work.released(id);
-        this.#tellWorkers({ kind: 'released', id });
+        this.#gateway.push({ kind: 'released', id });
       },
     };
-    const settings = { strategy, healthRule, constants: { ...constants, loadFactor }, observer };
-    const recorder = this.#recorder;
-    const placement = recorder
-      ? new RecordedPlacement(settings, (entry) => recorder.write(model, entry))
-      : new InMemoryModelPlacement(settings);
-    this.#placementMetrics.watch(model, placement);
-    this.#scaling.watch(model, placement);
-    return placement;
-  }
-
-  #createWorkers(prometheus: Registry, registry: EndpointRegistry): GatewayWorkers {
-    return new GatewayWorkers({
-      config: this.#config,
-      endpoints: registry,
-      placementOf: (id) => this.#directory.placementOf(id),
-      wake: (model) => void this.#scaling.wake(model),
-      work: this.#work,
-      registry: prometheus,
-      clock: this.#options.clock,
-      logger: this.#options.logger,
-    });
-  }
-
-  #tellWorkers(event: WorkEvent): void {
-    if (this.#gateway instanceof GatewayWorkers) this.#gateway.push(event);
-  }
-
-  #createGateway(prometheus: Registry): Gateway {
-    const { listen, tls, gateway, placement } = this.#config;
-    return new Gateway({
-      ...gateway,
-      listen: listen.gateway,
-      tls,
-      degradation: this.#degradation,
-      limits: this.#limits,
-      retry: this.#retry,
-      routing: this.#directory,
-      hashSeed: placement.hashSeed,
-      clock: this.#options.clock,
-      logger: this.#options.logger,
-      metrics: new GatewayMetrics(prometheus),
-    });
   }
 
   #notReady(): string[] {
@@ -379,9 +323,8 @@ class Coordinator implements RunningCoordinator {
     await settle(logger, 'gateway', this.#gateway.close());
     await settle(logger, 'discovery', this.#agents.close());
     this.#placement.close();
-    this.#forgetModels.close();
     this.#watchers.close();
-    if (this.#recorder) await settle(logger, 'placement log', this.#recorder.close());
+    await this.#placements.close();
     await Promise.all([
       settle(logger, 'gRPC', this.#control.close()),
       settle(logger, 'metrics', this.#metrics.close()),
