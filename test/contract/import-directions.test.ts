@@ -105,7 +105,7 @@ it('the look for imports sees what it must see', () => {
   expect(imports.length).toBeGreaterThan(300);
   // Static, for types only, and at run time.
   expect(imports).toContainEqual(
-    expect.objectContaining({ from: 'coordinator.ts', target: 'gateway/gateway-server.js' }),
+    expect.objectContaining({ from: 'coordinator-gateway.ts', target: 'gateway/gateway-server.js' }),
   );
   expect(imports).toContainEqual(
     expect.objectContaining({ from: 'cluster/model-directory.ts', target: 'placement/placement-types.js' }),
