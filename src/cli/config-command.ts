@@ -14,17 +14,31 @@ function load(process_: string, { config: file, set }: ConfigOptions): ReturnTyp
   return loadConfig(schemas[process_], { file, set });
 }
 
+async function check(process_: string, options: ConfigOptions & { json?: boolean }): Promise<void> {
+  try {
+    load(process_, options);
+  } catch (error) {
+    if (!options.json || !(error instanceof InfernodeError) || error.code !== 'config-invalid') throw error;
+    process.stdout.write(`${JSON.stringify({ valid: false, problems: error.message.split('\n') })}\n`);
+    process.exitCode = 2;
+    return;
+  }
+  await warnOfUnknownVariables(agentSchema);
+  process.stdout.write(
+    options.json
+      ? `${JSON.stringify({ valid: true, problems: [] })}\n`
+      : `${options.config ?? 'configuration'}: valid for the ${process_}\n`,
+  );
+}
+
 export function addConfigCommand(program: Command): void {
   const config = program
     .command('config')
     .description('check a configuration, or print what a process would use');
   addConfigOptions(config.command('check <process>'))
     .description('validate the configuration of "agent" or "coordinator"; exit code 2 when it is wrong')
-    .action(async (process_: string, options: ConfigOptions) => {
-      load(process_, options);
-      await warnOfUnknownVariables(agentSchema);
-      process.stdout.write(`${options.config ?? 'configuration'}: valid for the ${process_}\n`);
-    });
+    .option('--json', 'one JSON object {valid, problems}')
+    .action(check);
   addConfigOptions(config.command('print <process>'))
     .description('print each effective value with its source, secrets masked')
     .option('--effective', 'the effective values (the only form there is)', true)

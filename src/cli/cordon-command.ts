@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import type { DeviceStatus } from '../domain/device.js';
 import { NodeServiceClient } from '../rpc/node-service-client.js';
 import { addAgentOptions, agentOf, type AgentOptions } from './call-listener.js';
@@ -9,7 +9,14 @@ interface CordonOptions extends AgentOptions {
   json?: boolean;
 }
 
-const defaultHolder = `operator:${process.env['USER'] ?? 'cli'}`;
+/** Whose entry it is; by default that of who types. Helps say so without a name: the man page is written on another machine. */
+export function holderOption(description: string): Option {
+  const { USER = 'cli' } = process.env;
+  return new Option('--holder <holder>', description).default(
+    `operator:${USER}`,
+    'operator: and your user name',
+  );
+}
 
 /** `infernode cordon|uncordon DEVICE`: an operator's own entry, or the acknowledgement of a health cordon. */
 export function addCordonCommands(program: Command): void {
@@ -30,7 +37,7 @@ export function addCordonCommands(program: Command): void {
 
 function addOptions(command: Command): Command {
   return addAgentOptions(command)
-    .option('--holder <holder>', 'operator:NAME, kubernetes, driver-release or health:CHECK', defaultHolder)
+    .addOption(holderOption('operator:NAME, kubernetes, driver-release or health:CHECK'))
     .option('--json', 'the device as one JSON object');
 }
 

@@ -32,6 +32,7 @@ interface BundleOptions extends ClientTlsOptions {
   agentConfig?: string;
   coordinatorConfig?: string;
   engineLogs: boolean;
+  json?: boolean;
 }
 
 /** Where the units of deploy/systemd look. */
@@ -56,6 +57,7 @@ export function addDebugCommand(program: Command): void {
         '--coordinator-config <file>',
         `its configuration (default: ${installed.coordinator}, where it exists)`,
       )
+      .option('--json', 'its name and what is in it as one JSON object')
       .option(
         '--no-engine-logs',
         'leave the engines’ own logs out: an engine may have been told to log prompts',
@@ -114,7 +116,11 @@ async function writeBundle(options: BundleOptions): Promise<void> {
     const now = new Date();
     const out = options.out ?? `infernode-debug-${now.toISOString().replace(/[:.]/g, '-')}.tar.gz`;
     write(out, tarGz(archived, now.getTime()));
-    process.stdout.write(`${contents.map((line) => `  ${line}\n`).join('')}${out}\n`);
+    process.stdout.write(
+      options.json
+        ? `${JSON.stringify({ file: out, contents })}\n`
+        : `${contents.map((line) => `  ${line}\n`).join('')}${out}\n`,
+    );
   } finally {
     client.close();
   }

@@ -4,16 +4,22 @@
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { EngineStatus } from '../../src/domain/engine.js';
 import { guideSections } from '../support/guide-blocks.js';
 import { npmCache, packedTarball } from '../support/packed-tarball.js';
-import { eventually } from '../support/running-up.js';
+import { eventually as eventuallyWithin } from '../support/running-up.js';
 import { readText } from '../support/source-tree.js';
 import { SystemdMachine } from '../support/systemd-machine.js';
 
 const sections = guideSections(readText('docs/install-bare-metal.md'));
 let machine: SystemdMachine;
+
+// A whole machine that shares two cores with whatever else runs: a step takes seconds when it is alone, and minutes when it is not.
+const patienceMs = 180_000;
+vi.setConfig({ testTimeout: 2 * patienceMs });
+const eventually = <T>(what: string, condition: () => Promise<T | false | undefined>): Promise<T> =>
+  eventuallyWithin(what, condition, patienceMs);
 
 /** Types a section, and what the later ones need of the shell that the reader keeps open. */
 async function follow(title: string, change = (text: string): string => text): Promise<string> {

@@ -42,6 +42,14 @@ it('every command shows by an example how it is typed, its exit codes, and no de
   }
 });
 
+it('whatever answers a question answers a script too', () => {
+  // These run on, write a file, or print what is read by a shell or by eye.
+  const others =
+    /^infernode (agent|coordinator|top|completion|certs init|placement replay|kv vectors|sim engine|engines logs)$/;
+  for (const { path, command } of tree.filter(({ command }) => command.commands.length === 0))
+    if (!others.test(path.join(' '))) expect(flagsOf(command), path.join(' ')).toContain('--json');
+});
+
 it('the man page has every command with every option, and no help twice', () => {
   const page = manPage(createProgram());
   for (const { path, command } of tree.slice(1)) {
@@ -51,6 +59,7 @@ it('the man page has every command with every option, and no help twice', () => 
   }
   expect(page.match(/Exit codes/g)).toBeNull();
   expect(page).toContain('INFERNODE_CLIENT_CA');
+  expect(page).toContain('default: operator: and your user name');
 });
 
 it('the check of examples sees a wrong command and a wrong option', () => {

@@ -33,6 +33,24 @@ it('wrong input is exit code 2 and one sentence', async () => {
   expect(stderr).toBe('infernode: expected "agent" or "coordinator", got "nobody"\n');
 });
 
+it('a configuration that is not valid is told to a script as data', async () => {
+  let stdout = '';
+  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    stdout += String(text);
+    return true;
+  });
+  const check = ['node', 'infernode', 'config', 'check', 'agent', '--json'];
+  await runCli([...check, '--set', 'listen.control=x', '--set', 'stateDir=']);
+  expect(process.exitCode).toBe(2);
+  const { valid, problems } = JSON.parse(stdout) as { valid: boolean; problems: string[] };
+  expect(valid).toBe(false);
+  expect(problems).toContainEqual(expect.stringMatching(/listen\.control: expected HOST:PORT/));
+  process.exitCode = 0;
+  stdout = '';
+  await runCli(check);
+  expect(JSON.parse(stdout)).toEqual({ valid: true, problems: [] });
+});
+
 it("a peer's own words stay as they are", () => {
   const error = { code: status.NOT_FOUND, details: 'no model "x" is served' } as ServiceError;
   expect(callError('a:1', error).message).toBe('a:1: no model "x" is served');
