@@ -7,6 +7,8 @@ import { promisify } from 'node:util';
 import { messageOf } from '../../src/domain/error-codes.js';
 import { eventually } from './running-up.js';
 
+/** A second on an idle machine. */
+const bootTimeoutMs = 120_000;
 const bootScript = new URL('boot-systemd.sh', import.meta.url).pathname;
 const environment = {
   HOME: '/root',
@@ -52,11 +54,15 @@ export class SystemdMachine {
       return processOneOf(child.pid ?? 0);
     });
     const machine = new SystemdMachine(pid, directory, cgroup, ended);
-    await eventually('the machine is booted', async () => {
-      if (over) throw new Error(`the machine ended while it booted: ${log}`);
-      const state = await machine.run('systemctl is-system-running || true').catch(() => '');
-      return /^(running|degraded)$/.test(state.trim());
-    });
+    await eventually(
+      'the machine is booted',
+      async () => {
+        if (over) throw new Error(`the machine ended while it booted: ${log}`);
+        const state = await machine.run('systemctl is-system-running || true').catch(() => '');
+        return /^(running|degraded)$/.test(state.trim());
+      },
+      bootTimeoutMs,
+    );
     return machine;
   }
 
