@@ -3,6 +3,7 @@
  * (gauges, KEDA, own actuator) show this. What it remembers between calls (cool-downs, how long a rule has held, replica
  * counts of the last minutes) is in `ScalingMemory`, one per model.
  */
+import { windowMs } from './gateway-window.js';
 import type {
   ModelSignals,
   Proposal,
@@ -19,7 +20,9 @@ export class ScalingMemory {
   /** The last `desired`: what fails does not lower it. */
   desired: number | null = null;
   readonly heldSinceMs = new Map<string, number>();
-  /** Ready counts of the blast window, oldest first. */
+  /** The step up that is under way: since when, and from how many. */
+  step = { sinceMs: -Infinity, from: 0 };
+  /** Ready counts of the last minutes, oldest first. */
   readonly readyHistory: { atMs: number; ready: number }[] = [];
 }
 
@@ -29,6 +32,20 @@ export class ScalingMemory {
  */
 const regretCooldowns = 2;
 const maxCaution = 8;
+
+/** A latency over its target says that there is too little, and not by how much: that is told by the work that waits. */
+const maxRatioGrowth = 1.5;
+
+/** Replicas that become ready later than this after a step were not asked for by it; they come and go for reasons of their own. */
+const longestLoadMs = 600_000;
+
+/**
+ * Larger steps down than `maxStepDown` keep so much more than what is wanted, and a fleet that is so much larger than what is wanted is not near
+ * its edge: caution says nothing about it. By replayed days (`bench/results/autoscaling.md`) a headroom of 1.2 does about as well, and with
+ * 1.7 for `farTooMany` a noisy day flaps three times as often.
+ */
+const headroom = 1.4;
+const farTooMany = 2;
 
 /** The history is sampled by the decision itself; this bounds it whatever the decision interval. */
 const maxHistory = 256;
@@ -42,7 +59,10 @@ export function decideReplicas(
   rememberReady(signals, policy, memory, nowMs);
   const { ready, warming } = signals.replicas;
   const current = ready + warming;
-  const proposals = [...proportional(signals, policy), ...sustained(signals, policy, memory, nowMs)];
+  const proposals = [
+    ...proportional(signals, policy, memory, nowMs),
+    ...sustained(signals, policy, memory, nowMs),
+  ];
   const floor = { signal: 'minimum', desired: policy.minReplicas, reason: `at least ${policy.minReplicas}` };
   // Several signals: the one that asks for most wins, because each of them alone can be the one that hurts users.
   const wanted = proposals.reduce((best, one) => (one.desired > best.desired ? one : best), floor);
@@ -84,17 +104,19 @@ export function decideReplicas(
     return limited;
   }
 
+  /** One step a cool-down, which may be taken in parts: the first sign of a crowd is small, and must not hold back what follows. */
   function limitUp(value: number): number {
-    if (nowMs - memory.lastUpAtMs < policy.cooldownUpMs)
-      return limit('cooldown-up', value, current, Math.min);
-    const step = vanishedTogether(signals, policy, memory) ? policy.blastMaxStepUp : policy.maxStepUp;
-    const stepped = limit(
-      step === policy.maxStepUp ? 'step-up' : 'blast-radius',
-      value,
-      current + step,
-      Math.min,
-    );
-    return limit('maximum', stepped, Math.max(policy.maxReplicas, current), Math.min);
+    const underWay = nowMs - memory.step.sinceMs < policy.cooldownUpMs;
+    const vanished = vanishedTogether(signals, policy, memory, nowMs);
+    if (underWay && vanished) return limit('cooldown-up', value, current, Math.min);
+    const from = underWay ? memory.step.from : current;
+    const size = Math.max(policy.maxStepUp, Math.ceil(policy.stepUpShare * from));
+    const bound = Math.max(current, from + (vanished ? policy.blastMaxStepUp : size));
+    const name = vanished ? 'blast-radius' : underWay && bound === current ? 'cooldown-up' : 'step-up';
+    const stepped = limit(name, value, bound, Math.min);
+    const limited = limit('maximum', stepped, Math.max(policy.maxReplicas, current), Math.min);
+    if (limited > current && !underWay) memory.step = { sinceMs: nowMs, from: current };
+    return limited;
   }
 
   function limitDown(value: number): number {
@@ -102,17 +124,25 @@ export function decideReplicas(
     if (signals.inputAgeMs > policy.staleAfterMs) return limit('stale-inputs', value, current, Math.max);
     if (signals.reporting < ready * policy.quorum || (ready === 0 && current > 0))
       return limit('quorum', value, current, Math.max);
-    if (vanishedTogether(signals, policy, memory)) return limit('blast-radius', value, current, Math.max);
+    if (vanishedTogether(signals, policy, memory, nowMs))
+      return limit('blast-radius', value, current, Math.max);
     if (warming > 0) return limit('warming', value, current, Math.max);
     const sinceMs = nowMs - Math.max(memory.lastDownAtMs, memory.lastUpAtMs);
-    if (sinceMs < policy.cooldownDownMs * memory.downCaution)
-      return limit('cooldown-down', value, current, Math.max);
-    return limit('step-down', value, current - policy.maxStepDown, Math.max);
+    const caution = value * farTooMany < current ? 1 : memory.downCaution;
+    if (sinceMs < policy.cooldownDownMs * caution) return limit('cooldown-down', value, current, Math.max);
+    const share = current - Math.floor(policy.stepDownShare * current);
+    const bound = Math.min(current - policy.maxStepDown, Math.max(share, Math.ceil(value * headroom)));
+    return limit('step-down', value, bound, Math.max);
   }
 }
 
 /** Signals that say how many replicas would be enough, in proportion to the ready ones that carry the load now. */
-function proportional(signals: ModelSignals, policy: ScalingPolicy): Proposal[] {
+function proportional(
+  signals: ModelSignals,
+  policy: ScalingPolicy,
+  memory: ScalingMemory,
+  nowMs: number,
+): Proposal[] {
   const { ready, warming } = signals.replicas;
   const proposals: Proposal[] = [];
   const propose = (signal: string, value: number | null, target: number, unit: string): void => {
@@ -128,7 +158,7 @@ function proportional(signals: ModelSignals, policy: ScalingPolicy): Proposal[] 
       reason: `${signal} ${value.toFixed(2)}${unit} against ${target}${unit}`,
     });
   };
-  propose('slo-ratio', hysteresis(signals.sloRatio, policy), policy.sloRatioUp, '');
+  propose('slo-ratio', settledRatio(signals, policy, memory, nowMs), policy.sloRatioUp, '');
   propose('backlog', signals.backlogSeconds, policy.backlogTargetSeconds, ' s');
   propose('kv-cache', signals.kvCacheUsage?.mean ?? null, policy.kvCacheTarget, '');
   const perReplica = signals.queue.requests / Math.max(ready, 1);
@@ -149,9 +179,22 @@ function proportional(signals: ModelSignals, policy: ScalingPolicy): Proposal[] 
   return proposals;
 }
 
-/** Inside the band the ratio is read as "exactly right", so that nothing flaps around one threshold. */
-function hysteresis(ratio: number | null, { sloRatioUp, sloRatioDown }: ScalingPolicy): number | null {
-  return ratio !== null && ratio > sloRatioDown && ratio <= sloRatioUp ? sloRatioUp : ratio;
+/**
+ * Inside the band the ratio is read as "exactly right", so that nothing flaps around one threshold. While it looks back on fewer replicas than there
+ * are now it asks for no more, or each crowd would be answered twice.
+ */
+function settledRatio(
+  { sloRatio, replicas: { ready, warming } }: ModelSignals,
+  { sloRatioUp, sloRatioDown }: ScalingPolicy,
+  memory: ScalingMemory,
+  nowMs: number,
+): number | null {
+  if (sloRatio === null || sloRatio <= sloRatioDown) return sloRatio;
+  if (sloRatio <= sloRatioUp) return sloRatioUp;
+  const asked = nowMs - memory.lastUpAtMs < longestLoadMs;
+  const grew = asked && memory.readyHistory.some((one) => one.atMs >= nowMs - windowMs && one.ready < ready);
+  const most = grew ? (ready + warming) / Math.max(ready, 1) : maxRatioGrowth;
+  return Math.min(sloRatio, most * sloRatioUp);
 }
 
 /**
@@ -160,11 +203,13 @@ function hysteresis(ratio: number | null, { sloRatioUp, sloRatioDown }: ScalingP
  */
 function sustained(
   signals: ModelSignals,
-  { rules }: ScalingPolicy,
+  { rules, cooldownUpMs }: ScalingPolicy,
   memory: ScalingMemory,
   nowMs: number,
 ): Proposal[] {
   const current = signals.replicas.ready + signals.replicas.warming;
+  // Once a step: what a rule adds to is what there was when the step began.
+  const from = nowMs - memory.step.sinceMs < cooldownUpMs ? memory.step.from : current;
   return rules.flatMap((rule) => {
     if (!rule.enabled || !holds(rule, signals)) {
       memory.heldSinceMs.delete(rule.id);
@@ -176,7 +221,7 @@ function sustained(
     return [
       {
         signal: rule.id,
-        desired: current + rule.change,
+        desired: rule.change > 0 ? Math.max(current, from + rule.change) : current + rule.change,
         reason: `${rule.id} has held for ${Math.round((nowMs - since) / 1000)} s`,
       },
     ];
@@ -198,7 +243,7 @@ function rememberReady(
   memory.readyHistory.push({ atMs: nowMs, ready: signals.replicas.ready });
   while (
     memory.readyHistory.length > maxHistory ||
-    (memory.readyHistory[0]?.atMs ?? nowMs) < nowMs - blastWindowMs
+    (memory.readyHistory[0]?.atMs ?? nowMs) < nowMs - Math.max(blastWindowMs, windowMs)
   )
     memory.readyHistory.shift();
 }
@@ -206,10 +251,12 @@ function rememberReady(
 /** Many replicas gone at once is an outage of what they share; replacing all of them at once would make it worse. */
 function vanishedTogether(
   signals: ModelSignals,
-  { blastShare }: ScalingPolicy,
+  { blastShare, blastWindowMs }: ScalingPolicy,
   memory: ScalingMemory,
+  nowMs: number,
 ): boolean {
-  const peak = Math.max(...memory.readyHistory.map(({ ready }) => ready));
+  const recent = memory.readyHistory.filter(({ atMs }) => atMs >= nowMs - blastWindowMs);
+  const peak = Math.max(...recent.map(({ ready }) => ready));
   return peak >= 4 && peak - signals.replicas.ready >= peak * blastShare;
 }
 

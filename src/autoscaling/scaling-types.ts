@@ -45,8 +45,11 @@ export interface ScalingPolicy {
   rules: readonly SustainedRule[];
   cooldownUpMs: number;
   cooldownDownMs: number;
+  /** A step is at most so many replicas or so large a share of those that there are, whichever is more. */
   maxStepUp: number;
+  stepUpShare: number;
   maxStepDown: number;
+  stepDownShare: number;
   /** Share of ready replicas that must report before anything may shrink. */
   quorum: number;
   /** Inputs older than this hold the fleet. */
@@ -95,7 +98,9 @@ export const defaultPolicy: ScalingPolicy = {
   cooldownUpMs: 60_000,
   cooldownDownMs: 300_000,
   maxStepUp: 4,
+  stepUpShare: 1,
   maxStepDown: 1,
+  stepDownShare: 0.25,
   quorum: 0.5,
   staleAfterMs: 15_000,
   blastShare: 0.5,

@@ -36,6 +36,8 @@ const policyFields = {
   cooldownDownMs: durationMs.optional(),
   maxStepUp: z.int().min(1).optional(),
   maxStepDown: z.int().min(1).optional(),
+  stepUpShare: z.number().min(0).max(10).optional(),
+  stepDownShare: z.number().min(0).max(1).optional(),
   quorum: ratio.optional(),
   staleAfterMs: z.int().min(1000).optional(),
   blastShare: ratio.optional(),

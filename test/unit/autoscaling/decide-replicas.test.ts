@@ -75,11 +75,39 @@ describe('up', () => {
     });
     const memory = new ScalingMemory();
     expect(decide({ backlogSeconds: 4 }, { memory, nowMs: 0 }).direction).toBe('up');
-    expect(decide({ backlogSeconds: 4 }, { memory, nowMs: 59_000 })).toMatchObject({
+    const loading = { backlogSeconds: 6, replicas: { ready: 4, warming: 4, asleep: 0 } };
+    expect(decide(loading, { memory, nowMs: 59_000 })).toMatchObject({
       direction: 'hold',
       limitedBy: ['cooldown-up'],
     });
-    expect(decide({ backlogSeconds: 4 }, { memory, nowMs: 61_000 }).direction).toBe('up');
+    expect(decide(loading, { memory, nowMs: 61_000 })).toMatchObject({ desired: 12, direction: 'up' });
+  });
+
+  test('a step may be taken in parts: the first sign of a crowd holds nothing back', () => {
+    const memory = new ScalingMemory();
+    expect(decide({ kvCacheUsage: { mean: 0.9, max: 1 } }, { memory, nowMs: 0 }).desired).toBe(5);
+    const next = { backlogSeconds: 40, replicas: { ready: 4, warming: 1, asleep: 0 } };
+    expect(decide(next, { memory, nowMs: 5_000 })).toMatchObject({ desired: 8, limitedBy: ['step-up'] });
+  });
+
+  test('a large fleet may double in a step', () => {
+    const large = { backlogSeconds: 40, replicas: { ready: 8, warming: 0, asleep: 0 }, reporting: 8 };
+    expect(decide(large).desired).toBe(16);
+    expect(decide(large, { using: { ...policy, stepUpShare: 0 } }).desired).toBe(12);
+  });
+
+  test('a latency far over its target asks for half as many again, and for no more while it looks back on fewer replicas', () => {
+    const memory = new ScalingMemory();
+    const late = (ready: number, warming: number, atMs: number) =>
+      decide(
+        { sloRatio: 50, replicas: { ready, warming, asleep: 0 }, reporting: ready },
+        { memory, nowMs: atMs },
+      ).desired;
+    expect(late(4, 0, 0)).toBe(6);
+    expect(late(4, 2, 85_000)).toBe(6);
+    expect(late(6, 0, 90_000)).toBe(6);
+    expect(late(6, 0, 140_000)).toBe(6);
+    expect(late(6, 0, 160_000)).toBe(9);
   });
 
   test('warming replicas count as credit: the same need is not asked for twice', () => {
@@ -126,6 +154,20 @@ describe('the rules of the source documents', () => {
     expect(decide(over, { memory, nowMs: forMs })).toMatchObject({ desired, direction: 'up' });
   });
 
+  test('once a cool-down, however often it is asked', () => {
+    const memory = new ScalingMemory();
+    decide({ ttftP99Ms: 400 }, { memory, nowMs: 0 });
+    let warming = 0;
+    for (let atMs = 60_000; atMs < 120_000; atMs += 5_000) {
+      const { desired } = decide(
+        { ttftP99Ms: 400, replicas: { ready: 4, warming, asleep: 0 } },
+        { memory, nowMs: atMs },
+      );
+      warming = desired - 4;
+    }
+    expect(warming).toBe(1);
+  });
+
   test('a condition that lapses starts anew', () => {
     const memory = new ScalingMemory();
     decide({ ttftP99Ms: 400 }, { memory, nowMs: 0 });
@@ -150,6 +192,24 @@ describe('down', () => {
     });
     expect(decide(idle, { memory, nowMs: 299_000 }).limitedBy).toContain('cooldown-down');
     expect(decide(idle, { memory, nowMs: 301_000 }).direction).toBe('down');
+  });
+
+  test('by a quarter where much more than what is wanted stays', () => {
+    const fleet = { replicas: { ready: 16, warming: 0, asleep: 0 }, reporting: 16 };
+    expect(decide({ ...idle, ...fleet })).toMatchObject({ desired: 12, limitedBy: ['step-down'] });
+    // 13 are wanted: one goes. 10 are wanted: 14 stay.
+    expect(decide({ ...idle, ...fleet, backlogSeconds: 1.6 }).desired).toBe(15);
+    expect(decide({ ...idle, ...fleet, backlogSeconds: 1.25 }).desired).toBe(14);
+    expect(decide({ ...idle, ...fleet }, { using: { ...policy, stepDownShare: 0 } }).desired).toBe(15);
+  });
+
+  test('what was learnt at the edge does not hold a fleet that is twice too large', () => {
+    const memory = new ScalingMemory();
+    memory.lastDownAtMs = 0;
+    memory.downCaution = 8;
+    const fleet = { ...idle, replicas: { ready: 16, warming: 0, asleep: 0 }, reporting: 16 };
+    expect(decide({ ...fleet, backlogSeconds: 1.1 }, { memory, nowMs: 301_000 }).direction).toBe('hold');
+    expect(decide(fleet, { memory, nowMs: 301_000 }).direction).toBe('down');
   });
 
   test.each([
@@ -196,10 +256,10 @@ test('whatever comes in, the result is whole, within the steps, and never shrink
         });
         const current = ready + warming;
         expect(Number.isInteger(decision.desired)).toBe(true);
-        expect(decision.desired).toBeGreaterThanOrEqual(Math.min(current, current - policy.maxStepDown));
-        expect(decision.desired).toBeLessThanOrEqual(
-          Math.max(current + policy.maxStepUp, policy.minReplicas),
-        );
+        const down = Math.max(policy.maxStepDown, Math.floor(policy.stepDownShare * current));
+        const up = Math.max(policy.maxStepUp, policy.stepUpShare * current);
+        expect(decision.desired).toBeGreaterThanOrEqual(current - down);
+        expect(decision.desired).toBeLessThanOrEqual(Math.max(current + up, policy.minReplicas));
         const blind =
           [backlog, ratio, kv].some((value) => value === null || !Number.isFinite(value) || value < 0) ||
           age > policy.staleAfterMs ||
