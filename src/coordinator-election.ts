@@ -5,7 +5,7 @@ import type { AutoscalingMetrics } from './autoscaling/autoscaling-metrics.js';
 import { RedisLease } from './autoscaling/redis-lease.js';
 import type { CoordinatorConfig } from './config/coordinator-config.js';
 import type { LeaderElection } from './domain/leader-election.js';
-import { SharedStore } from './gateway/shared-store.js';
+import { SharedStore } from './gateway/keys/shared-store.js';
 import { KubeClient } from './kubernetes/kube-client.js';
 import { KubernetesLease } from './kubernetes/kubernetes-lease.js';
 import type { Clock } from './runtime/clock.js';

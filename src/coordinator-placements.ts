@@ -5,7 +5,7 @@
 import type { Registry } from 'prom-client';
 import { PlacementRecorder } from './cluster/record-placements.js';
 import type { CoordinatorConfig, ModelConfig } from './config/coordinator-config.js';
-import { ForgetModels } from './gateway/forget-models.js';
+import { ForgetModels } from './gateway/observe/forget-models.js';
 import type { GatewayRouting } from './gateway/gateway-routing.js';
 import { InMemoryModelPlacement } from './placement/model-placement.js';
 import { RecordedPlacement } from './placement/placement-log.js';

@@ -18,7 +18,7 @@ import type { CoordinatorConfig } from './config/coordinator-config.js';
 import { createElection } from './coordinator-election.js';
 import type { ClusterNode } from './domain/cluster-state.js';
 import { errorCodes, InfernodeError } from './domain/error-codes.js';
-import { countedSeries, countRequests } from './gateway/count-requests.js';
+import { countedSeries, countRequests } from './gateway/observe/count-requests.js';
 import type { GatewayWorkers } from './gateway-workers.js';
 import { jsonAnswer, type HttpAnswer } from './metrics/http-listener.js';
 import type { InMemoryModelPlacement } from './placement/model-placement.js';

@@ -24,8 +24,8 @@ import { createPlacementService, type PlacementService } from './cluster/placeme
 import { SharedWork } from './cluster/shared-work.js';
 import { AgentWatchers } from './cluster/watch-agents.js';
 import { KubernetesMetrics } from './kubernetes/kubernetes-metrics.js';
-import { chainVersion, PrefixHasher } from './gateway/prefix-chain.js';
-import { promptOfRequest } from './gateway/prompt-of-request.js';
+import { chainVersion, PrefixHasher } from './gateway/request/prefix-chain.js';
+import { promptOfRequest } from './gateway/request/prompt-of-request.js';
 import { createMetricsRegistry } from './metrics/metrics-registry.js';
 import { createMetricsServer } from './metrics/metrics-server.js';
 import { createProbeServer } from './metrics/probe-server.js';

@@ -6,7 +6,7 @@
 import type { EndpointNews } from './cluster/endpoint-registry.js';
 import type { CoordinatorConfig } from './config/coordinator-config.js';
 import type { EndpointState } from './domain/endpoint.js';
-import type { RateScope } from './gateway/rate-store.js';
+import type { RateScope } from './gateway/keys/rate-store.js';
 import type { PlacedLease } from './placement/placement-types.js';
 import type { Clock, Timer } from './runtime/clock.js';
 

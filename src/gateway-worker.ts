@@ -9,7 +9,7 @@ import type { EndpointListener, EndpointNews } from './cluster/endpoint-registry
 import { defaultModelConfig, type CoordinatorConfig } from './config/coordinator-config.js';
 import { messageOf } from './domain/error-codes.js';
 import type { EndpointState } from './domain/endpoint.js';
-import { ForgetModels } from './gateway/forget-models.js';
+import { ForgetModels } from './gateway/observe/forget-models.js';
 import { GatewayMetrics } from './gateway/gateway-metrics.js';
 import { Gateway } from './gateway/gateway-server.js';
 import {

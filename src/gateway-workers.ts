@@ -12,7 +12,7 @@ import type { CoordinatorConfig } from './config/coordinator-config.js';
 import type { ListenAddress } from './config/listen-address.js';
 import { InfernodeError } from './domain/error-codes.js';
 import { priorities } from './domain/priority.js';
-import { ApiKeys } from './gateway/api-keys.js';
+import { ApiKeys } from './gateway/keys/api-keys.js';
 import { GatewayWorkerMetrics } from './gateway/gateway-worker-metrics.js';
 import {
   batchOf,

@@ -1,5 +1,5 @@
-import { PrefixHasher } from '../../dist/gateway/prefix-chain.js';
-import { renderPrompt } from '../../dist/gateway/render-prompt.js';
+import { PrefixHasher } from '../../dist/gateway/request/prefix-chain.js';
+import { renderPrompt } from '../../dist/gateway/request/render-prompt.js';
 
 /** Time from the parsed body of a chat with 100 kB of text to its chain. Microseconds. */
 export function measureHashing({ rounds = 2_000 } = {}) {

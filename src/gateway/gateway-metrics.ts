@@ -1,5 +1,5 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
-import { FastHistogram } from './fast-histogram.js';
+import { FastHistogram } from './observe/fast-histogram.js';
 
 /** Bucket boundaries as in vLLM's own histograms, so that both sides of a request can be laid over each other. */
 export const ttftBuckets = [

@@ -6,12 +6,12 @@
 import { InfernodeError, type ErrorCode } from '../domain/error-codes.js';
 import { backoffMs } from '../runtime/backoff.js';
 import { sleep, type Clock } from '../runtime/clock.js';
-import type { Admission, AdmissionRequest } from './admission.js';
-import { refusingStatuses, type AttemptEnd, type HeldAnswer } from './attempt-end.js';
-import type { ForwardAttempt } from './forward-attempt.js';
+import type { Admission, AdmissionRequest } from './admission/admission.js';
+import { refusingStatuses, type AttemptEnd, type HeldAnswer } from './relay/attempt-end.js';
+import type { ForwardAttempt } from './relay/forward-attempt.js';
 import type { GatewayMetrics } from './gateway-metrics.js';
-import type { Lease } from './lease.js';
-import type { RetryBudget } from './retry-budget.js';
+import type { Lease } from './admission/lease.js';
+import type { RetryBudget } from './admission/retry-budget.js';
 
 export interface RetryOptions {
   /** Attempts in all, the first included. */

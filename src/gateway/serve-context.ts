@@ -1,18 +1,18 @@
 import type { Clock } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
-import type { Admission } from './admission.js';
-import type { ApiKeys } from './api-keys.js';
-import type { Degradation } from './degradation.js';
-import type { EndpointConnections } from './endpoint-connections.js';
-import type { FewEngines } from './few-engines.js';
-import type { ForwardAttempt } from './forward-attempt.js';
+import type { Admission } from './admission/admission.js';
+import type { ApiKeys } from './keys/api-keys.js';
+import type { Degradation } from './admission/degradation.js';
+import type { EndpointConnections } from './relay/endpoint-connections.js';
+import type { FewEngines } from './admission/few-engines.js';
+import type { ForwardAttempt } from './relay/forward-attempt.js';
 import type { GatewayMetrics } from './gateway-metrics.js';
 import type { GatewayRouting } from './gateway-routing.js';
-import type { KeyUsage } from './key-usage.js';
-import type { PrefixHasher } from './prefix-chain.js';
-import type { RequestTracing } from './request-trace.js';
+import type { KeyUsage } from './keys/key-usage.js';
+import type { PrefixHasher } from './request/prefix-chain.js';
+import type { RequestTracing } from './observe/request-trace.js';
 import type { RetryOptions } from './reroute-request.js';
-import type { RetryBudget } from './retry-budget.js';
+import type { RetryBudget } from './admission/retry-budget.js';
 
 export interface ServeLimits {
   maxBodyBytes: number;

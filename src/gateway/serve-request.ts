@@ -1,18 +1,18 @@
 /** What happens to one request: checked, understood, forwarded, and its end counted. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { messageOf } from '../domain/error-codes.js';
-import { ClientRequest } from './client-request.js';
-import type { ApiKey } from './api-keys.js';
-import { forwardRequest } from './forward-request.js';
+import { ClientRequest } from './request/client-request.js';
+import type { ApiKey } from './keys/api-keys.js';
+import { forwardRequest } from './relay/forward-request.js';
 import { unknownModel, type RequestOutcome } from './gateway-metrics.js';
-import { sendError, type ErrorAnswer } from './openai-error.js';
-import { discardBody, readBody } from './read-body.js';
-import { routeOf, type RequestRoute } from './request-route.js';
-import { termsOf } from './request-terms.js';
+import { sendError, type ErrorAnswer } from './request/openai-error.js';
+import { discardBody, readBody } from './request/read-body.js';
+import { routeOf, type RequestRoute } from './request/request-route.js';
+import { termsOf } from './request/request-terms.js';
 import type { RequestEnd } from './reroute-request.js';
 import type { ServeContext } from './serve-context.js';
-import type { StreamUsage } from './sse-observer.js';
-import { understandRequest, type Understood } from './understand-request.js';
+import type { StreamUsage } from './relay/sse-observer.js';
+import { understandRequest, type Understood } from './request/understand-request.js';
 
 const maxHeaderCount = 100;
 

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { afterEach, expect, it } from 'vitest';
 import { coordinatorSchema } from '../../src/config/coordinator-config.js';
 import { runCoordinator } from '../../src/coordinator.js';
-import { chainVersion } from '../../src/gateway/prefix-chain.js';
+import { chainVersion } from '../../src/gateway/request/prefix-chain.js';
 import { ClusterServiceClient } from '../../src/rpc/cluster-service-client.js';
 import { PlacementServiceClient } from '../../src/rpc/placement-service-client.js';
 import { systemClock } from '../../src/runtime/clock.js';

@@ -10,7 +10,7 @@ import { delimiter, join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { coordinatorSchema } from '../../src/config/coordinator-config.js';
-import { ApiKeys } from '../../src/gateway/api-keys.js';
+import { ApiKeys } from '../../src/gateway/keys/api-keys.js';
 import { guideSections } from '../support/guide-blocks.js';
 import { mainFile } from '../support/running-up.js';
 import { readText, repositoryRoot } from '../support/source-tree.js';

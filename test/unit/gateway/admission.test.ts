@@ -1,9 +1,13 @@
 // The door under a manual clock: order, bounds, time-outs, and what wakes those who wait.
 import { Registry } from 'prom-client';
 import { expect, test } from 'vitest';
-import { Admission, type AdmissionRequest, type AdmissionWait } from '../../../src/gateway/admission.js';
+import {
+  Admission,
+  type AdmissionRequest,
+  type AdmissionWait,
+} from '../../../src/gateway/admission/admission.js';
 import { GatewayMetrics } from '../../../src/gateway/gateway-metrics.js';
-import type { Lease } from '../../../src/gateway/lease.js';
+import type { Lease } from '../../../src/gateway/admission/lease.js';
 import { anEndpoint, FakeRouting } from '../../support/gateway-harness.js';
 import { ManualClock } from '../../support/manual-clock.js';
 

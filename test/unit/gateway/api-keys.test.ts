@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { ApiKeys } from '../../../src/gateway/api-keys.js';
+import { ApiKeys } from '../../../src/gateway/keys/api-keys.js';
 import { chatBody, post, startGateway, type Harness } from '../../support/gateway-harness.js';
 import { answerJson, ScriptedEngine } from '../../support/scripted-engine.js';
 

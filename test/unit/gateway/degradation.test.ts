@@ -1,8 +1,8 @@
 // Steps up and down with the queue: what they do to requests, byte for byte, and that they are undone in order.
 import { Registry } from 'prom-client';
 import { afterEach, expect, test } from 'vitest';
-import { Degradation, type DegradationStep } from '../../../src/gateway/degradation.js';
-import { FewEngines } from '../../../src/gateway/few-engines.js';
+import { Degradation, type DegradationStep } from '../../../src/gateway/admission/degradation.js';
+import { FewEngines } from '../../../src/gateway/admission/few-engines.js';
 import { GatewayMetrics } from '../../../src/gateway/gateway-metrics.js';
 import { silentLogger } from '../../../src/runtime/logger.js';
 import { anEndpoint, FakeRouting, post, startGateway, type Harness } from '../../support/gateway-harness.js';

@@ -1,7 +1,7 @@
 // Series go with their model: not while an engine restarts, but when nobody has served it for long.
 import { Registry } from 'prom-client';
 import { expect, test } from 'vitest';
-import { ForgetModels, keptMs } from '../../../src/gateway/forget-models.js';
+import { ForgetModels, keptMs } from '../../../src/gateway/observe/forget-models.js';
 import { GatewayMetrics, unknownModel } from '../../../src/gateway/gateway-metrics.js';
 import { FakeRouting } from '../../support/gateway-harness.js';
 import { ManualClock } from '../../support/manual-clock.js';

@@ -3,10 +3,14 @@ import { Registry } from 'prom-client';
 import fc from 'fast-check';
 import { afterEach, expect, test } from 'vitest';
 import { defaultPriorities, priorities, type Priority } from '../../../src/domain/priority.js';
-import { Admission, type AdmissionRequest, type AdmissionWait } from '../../../src/gateway/admission.js';
+import {
+  Admission,
+  type AdmissionRequest,
+  type AdmissionWait,
+} from '../../../src/gateway/admission/admission.js';
 import { GatewayMetrics } from '../../../src/gateway/gateway-metrics.js';
-import type { Lease } from '../../../src/gateway/lease.js';
-import { PriorityQueue } from '../../../src/gateway/priority-queue.js';
+import type { Lease } from '../../../src/gateway/admission/lease.js';
+import { PriorityQueue } from '../../../src/gateway/admission/priority-queue.js';
 import {
   anEndpoint,
   chatBody,

@@ -1,8 +1,8 @@
 // Prompts as chains of block keys: what means the same gives the same chain, what differs differs from there on.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { blockCodePoints, maxChainBlocks, PrefixHasher } from '../../../src/gateway/prefix-chain.js';
-import { renderPrompt, type PromptKind } from '../../../src/gateway/render-prompt.js';
+import { blockCodePoints, maxChainBlocks, PrefixHasher } from '../../../src/gateway/request/prefix-chain.js';
+import { renderPrompt, type PromptKind } from '../../../src/gateway/request/render-prompt.js';
 
 const hasher = new PrefixHasher('seed');
 

@@ -1,7 +1,7 @@
 // The terms that headers set, beside what a key allows.
 import { expect, test } from 'vitest';
-import { warnOfFewDescriptors } from '../../../src/gateway/descriptor-limit.js';
-import { termsOf } from '../../../src/gateway/request-terms.js';
+import { warnOfFewDescriptors } from '../../../src/gateway/request/descriptor-limit.js';
+import { termsOf } from '../../../src/gateway/request/request-terms.js';
 import { silentLogger } from '../../../src/runtime/logger.js';
 
 const priorityOf = (asked: string | undefined, ceiling: 'high' | 'low' | null): unknown =>

@@ -8,7 +8,7 @@ import {
   MalformedResponse,
   ResponseParser,
   type ResponseHead,
-} from '../../../src/gateway/response-parser.js';
+} from '../../../src/gateway/relay/response-parser.js';
 
 interface Read {
   head: ResponseHead | null;

@@ -1,8 +1,8 @@
 // The raw scan agrees with JSON.parse about depth and about the model, for any JSON however it is written.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { maxJsonDepth, parseRequest } from '../../../src/gateway/parse-request.js';
-import { scanJson, splice } from '../../../src/gateway/scan-json.js';
+import { maxJsonDepth, parseRequest } from '../../../src/gateway/request/parse-request.js';
+import { scanJson, splice } from '../../../src/gateway/request/scan-json.js';
 
 function depthOf(value: unknown): number {
   if (typeof value !== 'object' || value === null) return 0;

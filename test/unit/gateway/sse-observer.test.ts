@@ -2,7 +2,7 @@
 // two events. Pinned to a slow reader that has the whole text.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { SseObserver, type SseSummary } from '../../../src/gateway/sse-observer.js';
+import { SseObserver, type SseSummary } from '../../../src/gateway/relay/sse-observer.js';
 import { chunkEvent, doneEvent } from '../../support/scripted-engine.js';
 
 function observe(pieces: Buffer[]): { summary: SseSummary; incomplete: number[] } {

@@ -7,7 +7,7 @@ import {
   SimpleSpanProcessor,
 } from '@opentelemetry/sdk-trace-base';
 import { afterEach, expect, test, vi } from 'vitest';
-import { RequestTracing } from '../../../src/gateway/request-trace.js';
+import { RequestTracing } from '../../../src/gateway/observe/request-trace.js';
 import { post, startGateway, type Harness } from '../../support/gateway-harness.js';
 import {
   answerJson,

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { RedisLease } from '../../../src/autoscaling/redis-lease.js';
-import { SharedStore } from '../../../src/gateway/shared-store.js';
+import { SharedStore } from '../../../src/gateway/keys/shared-store.js';
 import { KubeClient } from '../../../src/kubernetes/kube-client.js';
 import { KubernetesLease } from '../../../src/kubernetes/kubernetes-lease.js';
 import { systemClock } from '../../../src/runtime/clock.js';

@@ -1,0 +1,51 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AdmissionRequest } from '../admission/admission.js';
+import type { ApiKey } from '../keys/api-keys.js';
+import type { ForwardAttempt } from '../relay/forward-attempt.js';
+import { unknownModel } from '../gateway-metrics.js';
+import type { RoutableRequest } from '../reroute-request.js';
+import type { RequestTrace } from '../observe/request-trace.js';
+import type { RouteName } from './request-route.js';
+
+/** One request of one client, from its headers to its end. */
+export class ClientRequest implements RoutableRequest {
+  readonly id: string;
+  /** The path as the client wrote it, query included. */
+  readonly target: string;
+  readonly path: string;
+  routeName: RouteName | 'unknown' = 'unknown';
+  /** The model's own name once it is known to be served. */
+  model = unknownModel;
+  key: ApiKey | null = null;
+  /** Names of the degradation steps in force when it came; empty when none was. */
+  degraded = '';
+  /** The last one. */
+  attempt: ForwardAttempt | null = null;
+  /** Spans of this request; `null` where nobody traces. */
+  trace: RequestTrace | null = null;
+  clientGone = false;
+  onClientGone: (() => void) | null = null;
+  admission!: Omit<AdmissionRequest, 'exclude'>;
+
+  constructor(
+    readonly request: IncomingMessage,
+    readonly response: ServerResponse,
+    readonly startedMs: number,
+  ) {
+    this.id = requestId(request.headers['x-request-id']);
+    this.target = request.url ?? '/';
+    const query = this.target.indexOf('?');
+    this.path = query < 0 ? this.target : this.target.slice(0, query);
+    response.on('close', () => {
+      if (response.writableFinished) return;
+      this.clientGone = true;
+      this.onClientGone?.();
+    });
+  }
+}
+
+/** The client's own id where it is one line of visible characters, else a new one. */
+function requestId(given: string | string[] | undefined): string {
+  return typeof given === 'string' && /^[\x21-\x7e]{1,128}$/.test(given) ? given : randomUUID();
+}
