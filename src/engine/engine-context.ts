@@ -7,6 +7,7 @@ import type { PoisonBook } from './poison-book.js';
 import type { PortReservation } from './port-reservation.js';
 import type { RecentFaults } from './recent-faults.js';
 import type { ProfilingTurns } from './profiling-turns.js';
+import type { SharedMemoryNews } from './shared-memory-news.js';
 import type { DevicesReleased } from './stop-engine.js';
 
 /** What all engines of a node share. */
@@ -20,6 +21,7 @@ export interface EngineContext {
   turns: ProfilingTurns;
   caches: CompileCaches;
   devicesReleased: DevicesReleased;
+  sharedMemory: SharedMemoryNews;
   inputs: EngineInputs;
   /** What driver and kernel have said lately. */
   faults: RecentFaults;

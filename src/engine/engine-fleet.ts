@@ -41,6 +41,7 @@ import { RecentFaults } from './recent-faults.js';
 import { readBootId } from '../runtime/process-identity.js';
 import { EngineRestorer, engineIdPattern, firstLookMs } from './restore-engines.js';
 import { emptyRecord, unknownTemplate } from './restore-record.js';
+import { SharedMemoryNews } from './shared-memory-news.js';
 import { installedVllm } from './vllm-program.js';
 import { StandbyRule } from './standby.js';
 import type { EngineFleetOptions, StartEngineRequest } from './engine-fleet-options.js';
@@ -69,16 +70,13 @@ export class EngineFleet implements Service {
     this.#roster = new EngineRoster(metrics, logger);
     this.#claims = new DeviceClaims(options, () => this.#roster.all);
     this.#context = {
-      clock,
-      logger,
-      metrics,
-      keeperPath,
-      devicesReleased,
+      ...{ clock, logger, metrics, keeperPath, devicesReleased },
       ports: new PortReservation(),
       faults: new RecentFaults(),
       poison: new PoisonBook(),
       turns: new ProfilingTurns(),
       caches: new CompileCaches(resolve(options.stateDir)),
+      sharedMemory: new SharedMemoryNews(clock, logger),
       inputs: {
         ...noInputs,
         ...options.inputs,

@@ -25,7 +25,7 @@ export interface LiveRunCallbacks extends EndCallbacks, Omit<WatchCallbacks, 'on
   onHung: (reason: string) => void;
 }
 
-/** How often processes and shared files are listed anew; what an engine makes while it serves is little. */
+/** How often processes and shared files are listed anew, beside the news of files that appear. */
 const refreshMs = 60_000;
 
 export class LiveRun {
@@ -40,6 +40,7 @@ export class LiveRun {
   readonly #start: StartWatch;
   #readyAtMs: number | null = null;
   #refresh: Timer | null = null;
+  #deafen = (): void => undefined;
 
   constructor(
     engineId: string,
@@ -130,6 +131,7 @@ export class LiveRun {
   start(): Promise<void> {
     this.run.listen();
     void this.run.refreshPids({ maps: false });
+    this.#deafen = this.#context.sharedMemory.listen(() => this.#list());
     this.#start.start();
     return this.watch.start();
   }
@@ -140,6 +142,7 @@ export class LiveRun {
     this.watch.stop();
     this.#progress.close();
     this.#refresh?.cancel();
+    this.#deafen();
   }
 
   get stillForMs(): number | null {
@@ -172,8 +175,10 @@ export class LiveRun {
     this.#readyAtMs = this.#context.clock.monotonicMs();
     // The processes that hold the memory exist by now, and so does most of what they share.
     void this.run.refreshPids({ maps: true });
-    this.#refresh = this.#context.clock.every(refreshMs, () => {
-      if (!this.#progress.still) void this.run.refreshPids({ maps: true });
-    });
+    this.#refresh = this.#context.clock.every(refreshMs, () => this.#list());
+  }
+
+  #list(): void {
+    if (!this.#progress.still) void this.run.refreshPids({ maps: true });
   }
 }

@@ -42,9 +42,12 @@ export async function removeSharedFiles(paths: Iterable<string>): Promise<string
   return left;
 }
 
+/** A name that vLLM, NCCL and Python's multiprocessing make. */
+export const isEngineFileName = (name: string): boolean => engineFile.test(name);
+
 function isEngineFile(path: string): boolean {
   const prefix = `${sharedMemoryDirectory}/`;
-  return path.startsWith(prefix) && engineFile.test(path.slice(prefix.length));
+  return path.startsWith(prefix) && isEngineFileName(path.slice(prefix.length));
 }
 
 async function openFiles(pid: number): Promise<string[]> {

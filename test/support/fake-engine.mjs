@@ -88,7 +88,8 @@ const server = createServer((request, response) => {
   } else if (url.pathname === '/set') {
     for (const [name, value] of url.searchParams) state[name] = Number(value);
     response.end();
-  } else if (url.pathname === '/reads') response.end(String(state.reads));
+  } else if (url.pathname === '/share') response.end(String(openSync(url.searchParams.get('file'), 'w')));
+  else if (url.pathname === '/reads') response.end(String(state.reads));
   else if (url.pathname === '/env') response.end(JSON.stringify(process.env));
   else if (url.pathname === '/exit') process.exit(Number(url.searchParams.get('code')));
   else response.writeHead(404).end();

@@ -17,6 +17,7 @@ import { PortReservation } from '../../../src/engine/port-reservation.js';
 import { EngineStarts, type StartMeans } from '../../../src/engine/prepare-start.js';
 import { ProfilingTurns } from '../../../src/engine/profiling-turns.js';
 import { RecentFaults } from '../../../src/engine/recent-faults.js';
+import { SharedMemoryNews } from '../../../src/engine/shared-memory-news.js';
 import { StartLog } from '../../../src/engine/start-log.js';
 import { systemClock } from '../../../src/runtime/clock.js';
 import { silentLogger } from '../../../src/runtime/logger.js';
@@ -32,6 +33,7 @@ function nextAgent(inputs = noInputs): EngineStarts {
     ...{ clock: systemClock, logger: silentLogger(), keeperPath: keeperPath() },
     metrics: new EngineMetrics(new Registry(), 'node-a'),
     devicesReleased: async () => true,
+    sharedMemory: new SharedMemoryNews(systemClock, silentLogger()),
     ...{ ports: new PortReservation(), faults: new RecentFaults(), poison: new PoisonBook() },
     ...{ turns: new ProfilingTurns(), caches: new CompileCaches(directory), inputs },
     settings: defaultEngineSettings,

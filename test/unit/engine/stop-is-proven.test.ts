@@ -1,10 +1,16 @@
 // The end of an engine, step by step, with real processes: what each step proves, what is removed, and what happens when
 // something cannot be proven.
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { request } from 'undici';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { DeathJournal } from '../../../src/engine/death-journal.js';
+import { EngineRun } from '../../../src/engine/engine-run.js';
+import { SharedMemoryNews } from '../../../src/engine/shared-memory-news.js';
 import { removeSharedFiles, sharedFilesOf } from '../../../src/engine/shared-memory.js';
+import { systemClock } from '../../../src/runtime/clock.js';
+import { silentLogger } from '../../../src/runtime/logger.js';
 import { eventually } from '../../support/running-up.js';
 import { aFleet, aTemplate, noProcessLeft, type FleetCase } from '../../support/engine-fleet.js';
 import { deviceUuid } from '../../support/node-fixtures.js';
@@ -28,6 +34,39 @@ describe('shared memory', () => {
     await current.fleet.drainEngine('chat-0', 0);
     await current.until('stopped');
     expect(existsSync(file)).toBe(false);
+  });
+
+  it('that an engine makes a moment before it is killed is removed as well', async () => {
+    const looks = vi.spyOn(EngineRun.prototype, 'refreshPids');
+    current = aFleet();
+    await current.fleet.start();
+    const { url, pid } = await current.until('ready');
+    await Promise.all(looks.mock.results.map(({ value }) => value as Promise<void>));
+    const before = looks.mock.calls.length;
+    await request(`${url}/share?file=${file}`);
+    await eventually('it was looked for at once', () => looks.mock.calls.length > before);
+    await looks.mock.results.at(-1)?.value;
+    process.kill(pid!, 'SIGKILL');
+    await current.until('ready', (s) => s.incarnation === '2');
+    expect(existsSync(file)).toBe(false);
+    looks.mockRestore();
+  });
+
+  it('of other kinds is no news, and without listeners nobody watches', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'infernode-shm-'));
+    const news = new SharedMemoryNews(systemClock, silentLogger(), directory);
+    let told = 0;
+    const deafen = news.listen(() => void (told += 1));
+    writeFileSync(join(directory, 'somebody'), '');
+    writeFileSync(join(directory, 'nccl-1'), '');
+    writeFileSync(join(directory, 'nccl-2'), '');
+    await eventually('one word for both', () => told === 1);
+    deafen();
+    writeFileSync(join(directory, 'nccl-3'), '');
+    const missing = new SharedMemoryNews(systemClock, silentLogger(), join(directory, 'none'));
+    missing.listen(() => undefined)();
+    rmSync(directory, { recursive: true });
+    expect(told).toBe(1);
   });
 
   it('of anybody else is never touched', async () => {
