@@ -3,7 +3,8 @@ import type { DeathRecord } from '../domain/engine-death.js';
 import type { EngineStatus } from '../domain/engine.js';
 import { align, inOrder } from './status-table.js';
 
-const seconds = (ms: number): string => `${(ms / 1000).toFixed(ms < 10_000 ? 1 : 0)} s`;
+const seconds = (ms: number): string =>
+  ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(ms < 10_000 ? 1 : 0)} s`;
 
 export function renderEngines(engines: readonly EngineStatus[]): string {
   if (engines.length === 0) return 'no engines on this node';

@@ -62,7 +62,11 @@ export function explainExit(exit: RunExit, runDir: string): ExitCause {
   const how =
     exit.signal === null ? `exited with code ${exit.code ?? 'unknown'}` : `killed by ${exit.signal}`;
   const found = firstError(readTail(join(runDir, 'engine.log')));
-  if (found === null) return { class: exit.signal === 'SIGKILL' ? 'killed' : 'unknown', text: how };
+  if (found === null) {
+    if (exit.signal !== null) return { class: exit.signal === 'SIGKILL' ? 'killed' : 'unknown', text: how };
+    const unasked = exit.code === 0 ? ', which nobody asked for' : '';
+    return { class: 'unknown', text: `${how}${unasked}; its log names no error` };
+  }
   return { class: classOf(found), text: `${how}: ${found}`.slice(0, maxTextLength) };
 }
 

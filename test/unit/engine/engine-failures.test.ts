@@ -104,7 +104,7 @@ describe('an engine that ends by itself', () => {
     await request(`${url}/exit?code=0`).catch(() => undefined);
     await current.until('ready', (s) => s.incarnation === '2');
     expect(states(current).find((s) => s.state === 'failed')).toMatchObject({
-      reason: 'exited with code 0',
+      reason: 'exited with code 0, which nobody asked for; its log names no error',
       evicting: true,
     });
     expect(await current.metric('infernode_engine_crashes_total')).toBe(1);
