@@ -31,7 +31,7 @@ async function follow(title: string, change = (text: string): string => text): P
     if ('file' in block) await machine.write(block.file, block.text);
     else
       printed += await machine.run(
-        `cd /root; [ -d /usr/lib/node_modules/infernode ] && cd /usr/lib/node_modules/infernode\n${change(block.type)}`,
+        `cd "$(npm root -g)/infernode" 2>/dev/null || cd /root\n${change(block.type)}`,
       );
   return printed;
 }

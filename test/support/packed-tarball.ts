@@ -15,8 +15,11 @@ export function packedTarball(): string {
   };
   const folder = join(repositoryRoot, 'build', 'package');
   const [tarball, packedBy] = [join(folder, `infernode-${version}.tgz`), join(folder, 'packed-by')];
-  // The parent is the test runner, which starts one process for each test file.
-  const run = `${process.ppid}`;
+  // The parent is the test runner, which starts one process for each test file; its number may come again for other sources.
+  const stamps = ['dist/.infernode-sources', 'build/infernode-stamp'].map((file) =>
+    join(repositoryRoot, file),
+  );
+  const run = [process.ppid, ...stamps.map((file) => readFileSync(file, 'utf8'))].join(' ');
   if (existsSync(packedBy) && readFileSync(packedBy, 'utf8') === run) return tarball;
   mkdirSync(folder, { recursive: true });
   npm(['pack', '--pack-destination', folder], repositoryRoot);
