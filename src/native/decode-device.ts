@@ -27,6 +27,46 @@ export interface RawDevice {
 export type Strings = Addon.DeviceStrings;
 type Module = typeof Addon;
 
+/** What was decoded last, of which everything that has not changed since is used again: most of the time a device has nothing new to tell. */
+export interface DecodedDevice {
+  device: RawDevice;
+  /** Its numbers, and the strings that they were decoded with. */
+  numbers: Float64Array;
+  strings: Strings;
+}
+
+/** Age is the one number that changes by itself. */
+const ageAt = 1;
+
+export function decodeAnew(
+  addon: Module,
+  numbers: Float64Array,
+  at: number,
+  strings: Strings,
+  before: DecodedDevice | null,
+): DecodedDevice {
+  const now = numbers.subarray(at, at + addon.snapshotLayout.deviceLength);
+  if (before?.strings === strings && isSame(before.numbers, now)) {
+    before.device = { ...before.device, ageMs: now[ageAt]! };
+    return before;
+  }
+  return {
+    device: decodeDevice(addon, numbers, at, strings, before?.device),
+    numbers: now.slice(),
+    strings,
+  };
+}
+
+/** Byte by byte: what is not there is NaN, which equals nothing. */
+function isSame(before: Float64Array, now: Float64Array): boolean {
+  const from = (ageAt + 1) * Float64Array.BYTES_PER_ELEMENT;
+  return before[0] === now[0] && bytesOf(before, from).equals(bytesOf(now, from));
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Float64Array, from: number): Buffer {
+  return Buffer.from(buffer, byteOffset + from, byteLength - from);
+}
+
 /** `numbers` from `at` on. `before` is the same device as decoded last: parts that have not been read since are reused. */
 export function decodeDevice(
   addon: Module,

@@ -1,7 +1,13 @@
 /** Typed doors to the native part: the sampler's snapshot, and NVML in this process. */
 import type { DriverReadings } from '../domain/device-details.js';
 import type { DriverState } from '../domain/device.js';
-import { decodeDevice, decodeDriver, type RawDevice } from './decode-device.js';
+import {
+  decodeAnew,
+  decodeDevice,
+  decodeDriver,
+  type DecodedDevice,
+  type RawDevice,
+} from './decode-device.js';
 import { loadAddon, type Addon } from './load-addon.js';
 import { awaitNative, withNativeErrors } from './native-errors.js';
 
@@ -48,7 +54,7 @@ export class SnapshotFile {
   readonly #buffer: Float64Array;
   #generation = -1;
   #inventory: Addon.SnapshotInventory | null = null;
-  #devices: RawDevice[] = [];
+  #devices: DecodedDevice[] = [];
 
   /** Throws `SnapshotUnusableError`. */
   constructor(path: string) {
@@ -77,11 +83,11 @@ export class SnapshotFile {
     const inventory = this.#readInventory(generation!, deviceCount!);
     const { devicesAt, deviceLength } = this.#addon.snapshotLayout;
     this.#devices = inventory.devices.map((strings, n) =>
-      decodeDevice(this.#addon, numbers, devicesAt + n * deviceLength, strings, this.#devices[n]),
+      decodeAnew(this.#addon, numbers, devicesAt + n * deviceLength, strings, this.#devices[n] ?? null),
     );
     return {
       driver: decodeDriver(state!, inventory),
-      devices: this.#devices,
+      devices: this.#devices.map(({ device }) => device),
       listedDevices: listedDevices!,
       readings: {
         confidentialFeature: finite(confidentialFeature!),

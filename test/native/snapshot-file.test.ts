@@ -32,6 +32,41 @@ test('wrong arguments are type errors', () => {
   expect(() => openSnapshot(7)).toThrow(TypeError);
 });
 
+test('what has not changed is not decoded again, what has is', async () => {
+  const path = join(gpus.directory, 'snapshot');
+  const sampler = spawn(
+    nativePath('infernode-sampler'),
+    ['--library', gpus.libraryPath, '--snapshot', path, '--interval-ms', '200'],
+    { stdio: ['pipe', 'ignore', 'inherit', 'ignore'] },
+  );
+  try {
+    const file = await eventually('the snapshot', () => {
+      try {
+        return new SnapshotFile(path);
+      } catch {
+        return null;
+      }
+    });
+    await eventually('a round', () => file.read().rounds > 1);
+    await eventually('two looks within one round', () => {
+      const [before, now] = [file.read().devices[0]!, file.read().devices[0]!];
+      return before !== now && before.reading === now.reading && before.ageMs <= now.ageMs;
+    });
+    gpus.edit(({ devices }) => Object.assign(devices[0]!.set, { temperatureCelsius: 77 }));
+    await eventually('the new reading', () => file.read().devices[0]!.reading.temperatureCelsius === 77);
+    // Another one that has decoded nothing before says the same.
+    await eventually('the same from scratch', () => {
+      const [one, other] = [file.read(), new SnapshotFile(path).read()].map(({ rounds, devices }) =>
+        JSON.stringify([rounds, devices.map((device) => ({ ...device, ageMs: 0 }))]),
+      );
+      return one === other;
+    });
+    file.close();
+  } finally {
+    sampler.kill('SIGKILL');
+  }
+});
+
 test('a full event pipe drops and counts, the readings go on, and buffers that do not fit are refused', async () => {
   const path = join(gpus.directory, 'snapshot');
   gpus.edit((scenario) => (scenario.eventQueueLength = 4096));
