@@ -18,6 +18,7 @@ export class ClusterMetrics {
   readonly reconnects: Counter<'reason'>;
   readonly refused: Counter<'reason'>;
   readonly evictions: Counter;
+  readonly suspectedPoison: Counter;
   readonly workReopened: Counter<'reason'>;
   readonly foreignChains: Counter;
   readonly expiredLeases: Counter;
@@ -53,6 +54,11 @@ export class ClusterMetrics {
     this.evictions = new Counter({
       name: 'infernode_cluster_evictions_total',
       help: 'Endpoints whose work in flight was given up',
+      registers,
+    });
+    this.suspectedPoison = new Counter({
+      name: 'infernode_cluster_suspected_poison_total',
+      help: 'Requests that agents suspect of ending engines; the log names them',
       registers,
     });
     this.workReopened = new Counter({

@@ -30,6 +30,8 @@ export class EndpointRegistry {
   readonly #endpoints = new Map<string, EndpointState>();
   readonly #idsByNode = new Map<string, Set<string>>();
   readonly #listeners = new Set<EndpointListener>();
+  /** The last death of each endpoint for which requests were suspected, by incarnation. */
+  readonly #suspicions = new Map<string, string>();
 
   constructor(options: EndpointRegistryOptions) {
     this.#options = options;
@@ -65,6 +67,7 @@ export class EndpointRegistry {
       const reason = lossOf(before, endpoint);
       if (reason !== null) evicted.push({ id: endpoint.id, reason });
     }
+    this.#tellSuspicions(state);
     const removed = this.#remove([...known].filter((id) => !ids.has(id)));
     this.#idsByNode.set(state.node, ids);
     this.#emit({ changed, removed, evicted });
@@ -80,6 +83,22 @@ export class EndpointRegistry {
     );
   }
 
+  /** Once for each death; the gateway's log has the same ids as `workId`. */
+  #tellSuspicions({ node, engines }: NodeState): void {
+    for (const { id, lastDeath } of engines) {
+      const endpoint = `${node}/${id}`;
+      if (!lastDeath?.suspectedPoison.length || this.#suspicions.get(endpoint) === lastDeath.incarnation)
+        continue;
+      this.#suspicions.set(endpoint, lastDeath.incarnation);
+      this.#options.metrics.suspectedPoison.inc(lastDeath.suspectedPoison.length);
+      const { suspectedPoison: workIds, reason } = lastDeath;
+      this.#options.logger.warn(
+        { endpoint, workIds, reason },
+        'requests were in flight at two deaths: suspected poison',
+      );
+    }
+  }
+
   removeNode(node: string): void {
     const removed = this.#remove(this.#idsByNode.get(node) ?? []);
     this.#idsByNode.delete(node);
@@ -92,6 +111,7 @@ export class EndpointRegistry {
       const endpoint = this.#endpoints.get(id);
       if (endpoint) removed.push(endpoint);
       this.#endpoints.delete(id);
+      this.#suspicions.delete(id);
     }
     return removed;
   }

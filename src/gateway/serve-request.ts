@@ -151,7 +151,7 @@ function finish(client: ClientRequest, end: RequestEnd, context: ServeContext): 
     }
     case 'interrupted':
       context.logger.warn(
-        { requestId: client.id, model, by: end.by, reason: end.message },
+        { requestId: client.id, workId: client.admission.requestId, model, by: end.by, reason: end.message },
         'response interrupted after its first byte',
       );
       count(client, 200, 'interrupted', context);
@@ -161,6 +161,12 @@ function finish(client: ClientRequest, end: RequestEnd, context: ServeContext): 
       break;
     case 'failed': {
       const status = sendError(client.response, client.id, end);
+      // What took engines along is found again by `workId` when agents suspect it.
+      if (end.code.startsWith('endpoint-'))
+        context.logger.warn(
+          { requestId: client.id, workId: client.admission.requestId, model, reason: end.message },
+          'request lost with its endpoints',
+        );
       count(client, status, end.code === 'queue-full' ? 'queue-full' : 'unavailable', context);
     }
   }

@@ -85,6 +85,28 @@ it('an engine whose key is not told gets no requests, and the reason says what t
   expect(warned).toHaveLength(1);
 });
 
+it('requests that are suspected of ending engines are named once for each death', () => {
+  const warned: unknown[] = [];
+  const logger = Object.assign(silentLogger(), { warn: (fields: unknown) => void warned.push(fields) });
+  const registry = new EndpointRegistry({ metrics: new ClusterMetrics(new Registry()), logger });
+  const died = (incarnation: string, suspectedPoison: string[]) => {
+    const lastDeath = {
+      ...{ incarnation, suspectedPoison },
+      cause: 'killed',
+      reason: 'killed by SIGSEGV',
+      atMs: 1,
+      lostWork: [],
+    };
+    registry.applyNode(aNodeState({ engines: [anEngineStatus('a', { lastDeath })] }), heard);
+  };
+  died('1', []);
+  died('2', ['r-1']);
+  died('2', ['r-1']);
+  died('3', ['r-1']);
+  const named = { endpoint: 'gpu-a/a', workIds: ['r-1'], reason: 'killed by SIGSEGV' };
+  expect(warned).toEqual([named, named]);
+});
+
 it('an engine that was not started yet has no URL, and is what its node says', () => {
   const state = aNodeState({
     engines: [anEngineStatus('a', { url: '', state: 'stopped', reason: 'not started' })],
