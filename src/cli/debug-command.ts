@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { agentSchema } from '../config/agent-config.js';
 import { coordinatorSchema } from '../config/coordinator-config.js';
-import { secretValuesOf } from '../config/mask-text.js';
+import { secretValuesOf } from '../config/secret-values.js';
 import { InfernodeError, messageOf } from '../domain/error-codes.js';
 import { NodeServiceClient } from '../rpc/node-service-client.js';
 import { addTlsOptions, tlsOf, type ClientTlsOptions } from './client-tls.js';

@@ -1,5 +1,6 @@
 import { CommanderError } from 'commander';
 import { InfernodeError, messageOf } from '../domain/error-codes.js';
+import { maskText } from '../domain/mask-text.js';
 
 /** Bad input, as opposed to work that failed (1). */
 const exitUsage = 2;
@@ -24,11 +25,11 @@ export async function runCli(argv: readonly string[]): Promise<void> {
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitUsage;
   if (error instanceof InfernodeError) {
-    process.stderr.write(`infernode: ${error.message}${remedyOf(error)}\n`);
+    process.stderr.write(`infernode: ${messageOf(error)}${remedyOf(error)}\n`);
     return error.code === 'config-invalid' || error.code === 'argument-invalid' ? exitUsage : 1;
   }
   process.stderr.write(
-    `infernode: ${error instanceof Error ? (error.stack ?? error.message) : messageOf(error)}\n`,
+    `infernode: ${error instanceof Error ? maskText(error.stack ?? error.message) : messageOf(error)}\n`,
   );
   return 1;
 }

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
-import { isSecret, maskArguments, masked } from './secret-values.js';
+import { masked } from '../domain/mask-text.js';
+import { isSecret, maskArguments } from './secret-values.js';
 
 type Issue = z.core.$ZodIssue;
 

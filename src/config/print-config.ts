@@ -1,6 +1,7 @@
 import { formatAddress, type ListenAddress } from './listen-address.js';
 import { configSources, isMapping, type ConfigLayers, type ConfigSource } from './load-config.js';
-import { isSecret, maskArguments, masked } from './secret-values.js';
+import { masked } from '../domain/mask-text.js';
+import { isSecret, maskArguments } from './secret-values.js';
 
 export interface EffectiveValue {
   path: string;

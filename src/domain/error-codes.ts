@@ -2,6 +2,7 @@
  * Every operational error has a stable code. This table alone maps a code to its gRPC status, its HTTP status, the
  * OpenAI error type, and whether the gateway may send the request elsewhere. Codes are API: rename none.
  */
+import { maskText } from './mask-text.js';
 export interface ErrorCodeEntry {
   grpc:
     | 'INVALID_ARGUMENT'
@@ -118,7 +119,7 @@ export class InfernodeError extends Error {
   }
 }
 
-/** Message of anything thrown, for logs and reasons. */
+/** Message of anything thrown, for logs, reasons and answers; secrets in it are masked. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return maskText(error instanceof Error ? error.message : String(error));
 }

@@ -30,6 +30,7 @@ export interface HttpListener extends Service {
 }
 
 const maxConnections = 256;
+const maxHeaderBytes = 16 * 1024;
 /**
  * What an answer under way may still take when the listener closes. A connection that has not asked for anything yet counts
  * as busy in Node, and Node stops its own time-outs on close: without this limit one such client keeps the process for ever.
@@ -51,9 +52,12 @@ export function createHttpListener({
   let address = listen;
   let closing: Promise<void> | null = null;
   const paths = new Map(Object.entries(routes));
-  const server = createServer({ requestTimeout: 10_000, headersTimeout: 5_000 }, (request, response) => {
-    void answer(request, response);
-  });
+  const server = createServer(
+    { requestTimeout: 10_000, headersTimeout: 5_000, maxHeaderSize: maxHeaderBytes },
+    (request, response) => {
+      void answer(request, response);
+    },
+  );
   server.maxConnections = maxConnections;
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -1,24 +1,16 @@
-import { pino, type Logger } from 'pino';
+import { pino, type DestinationStream, type Logger } from 'pino';
+import { maskLine } from '../domain/mask-text.js';
 
 export type { Logger };
 
-/** Members whose value never reaches a log, an error page or `config print`. */
-export const secretPaths = [
-  'apiKey',
-  'token',
-  'authorization',
-  'headers.authorization',
-  '*.apiKey',
-  '*.token',
-  '*.authorization',
-];
-
-/** JSON lines on stderr, so that stdout stays free for what a command prints. */
-export function createLogger(name: string, level = process.env['INFERNODE_LOG_LEVEL'] ?? 'info'): Logger {
-  return pino(
-    { name, level, redact: { paths: secretPaths, censor: '[masked]' } },
-    pino.destination({ fd: 2, sync: true }),
-  );
+/** JSON lines on stderr, so that stdout stays free for what a command prints; secrets in them are masked. */
+export function createLogger(
+  name: string,
+  level = process.env['INFERNODE_LOG_LEVEL'] ?? 'info',
+  destination: DestinationStream = pino.destination({ fd: 2, sync: true }),
+): Logger {
+  // The finished line: whatever was logged, and however, passes here.
+  return pino({ name, level, hooks: { streamWrite: maskLine } }, destination);
 }
 
 /** For tests and for commands that only print a result. */

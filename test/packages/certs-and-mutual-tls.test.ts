@@ -2,21 +2,23 @@
  * `infernode certs init` (Debian package `openssl`) and what its certificates are good for: mTLS with roles between real processes' parts;
  * expired, not yet valid, of another authority and with another name are refused.
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { runAgent } from '../../src/agent.js';
 import { agentSchema } from '../../src/config/agent-config.js';
+import { coordinatorSchema } from '../../src/config/coordinator-config.js';
 import type { ClientTlsConfig } from '../../src/config/tls-config.js';
+import { runCoordinator } from '../../src/coordinator.js';
 import { NodeServiceClient } from '../../src/rpc/node-service-client.js';
 import { systemClock } from '../../src/runtime/clock.js';
 import { silentLogger } from '../../src/runtime/logger.js';
 import { InfernodeError } from '../../src/domain/error-codes.js';
 import { FakeFleet, FakeSampler, fakeParts } from '../support/fake-agent-parts.js';
 import { aNodeSample } from '../support/node-fixtures.js';
-import { mainFile } from '../support/running-up.js';
+import { eventually, mainFile } from '../support/running-up.js';
 
 let directory: string;
 const closers: (() => Promise<void> | void)[] = [];
@@ -44,7 +46,7 @@ async function agentAddress(certificate = 'localhost'): Promise<string> {
         certificate: file(`${certificate}.crt`),
         key: file(`${certificate}.key`),
         clientCa: file('ca.crt'),
-        roles: { front: 'scaler', alice: 'operator' },
+        roles: { front: 'scaler', alice: 'operator', victor: 'viewer' },
       },
     }),
     {
@@ -56,6 +58,27 @@ async function agentAddress(certificate = 'localhost'): Promise<string> {
   );
   closers.push(() => agent.close());
   return agent.addresses.control;
+}
+
+/** Its own certificate is the one that it shows to agents. */
+async function coordinatorAddress(agent: string): Promise<string> {
+  certs('--out', file(''), '--coordinator', 'front', '--agent', '127.0.0.1');
+  const any = '127.0.0.1:0';
+  const coordinator = await runCoordinator(
+    coordinatorSchema.parse({
+      listen: { gateway: any, control: any, probe: any, metrics: any },
+      tls: {
+        certificate: file('127.0.0.1.crt'),
+        key: file('127.0.0.1.key'),
+        clientCa: file('ca.crt'),
+        roles: { alice: 'operator', victor: 'viewer' },
+      },
+      agents: [{ address: agent, tls: as('front') }],
+    }),
+    { clock: systemClock, logger: silentLogger(), version: '0' },
+  );
+  closers.push(() => coordinator.close());
+  return coordinator.addresses.control;
 }
 
 async function outcome(address: string, tls: ClientTlsConfig): Promise<string> {
@@ -73,6 +96,48 @@ const as = (name: string, folder = 'lab'): ClientTlsConfig => ({
   certificate: join(directory, folder, `${name}.crt`),
   key: join(directory, folder, `${name}.key`),
 });
+
+/** A command as an operator types it. */
+async function infernode(
+  name: string,
+  ...args: string[]
+): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const { ca, certificate = '', key = '' } = as(name);
+  const tls = ['--tls-ca', ca, '--tls-cert', certificate, '--tls-key', key];
+  const child = spawn(process.execPath, [mainFile, ...args, ...tls], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let [stdout, stderr] = ['', ''];
+  child.stdout.on('data', (data: Buffer) => (stdout += data.toString()));
+  child.stderr.on('data', (data: Buffer) => (stderr += data.toString()));
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  return { code, stdout, stderr };
+}
+
+it('commands over mTLS: a viewer reads, an operator acts, and who has no role is told so', async () => {
+  certs('--out', file(''), '--client', 'victor,nobody');
+  const agent = await agentAddress();
+  const control = await coordinatorAddress(agent);
+  const at = ['--agent', agent];
+  await eventually('the coordinator watches the agent', async () => {
+    const { stdout } = await infernode('victor', 'status', '--coordinator', control);
+    return /gpu-a +watching/.test(stdout);
+  });
+  expect(await infernode('victor', 'engines', 'list', ...at)).toMatchObject({ code: 0 });
+  const refused = await infernode('victor', 'cordon', '0', ...at);
+  expect(refused.code).not.toBe(0);
+  expect(refused.stderr).toMatch(/CordonDevice.*operator|operator.*CordonDevice/);
+  expect(await infernode('victor', 'engines', 'stop', 'chat-0', ...at)).toMatchObject({ stdout: '' });
+
+  const done = await infernode('alice', 'cordon', '0', '--reason', 'fan', ...at);
+  expect(done.code).toBe(0);
+  expect(done.stdout).toContain('cordoned by operator:');
+  await eventually('the viewer sees it', async () => {
+    const { stdout } = await infernode('victor', 'status', '--coordinator', control);
+    return /cordoned by operator:/.test(stdout);
+  });
+  const nobody = await infernode('nobody', 'status', '--coordinator', control);
+  expect(nobody.code).not.toBe(0);
+  expect(nobody.stderr).toMatch(/nobody/);
+}, 60_000);
 
 it("keys are their owner's alone; a second run keeps the authority and adds", async () => {
   expect(statSync(file('alice.key')).mode & 0o077).toBe(0);

@@ -1,4 +1,4 @@
-import { maskText } from '../../config/mask-text.js';
+import { maskText } from '../../domain/mask-text.js';
 import { messageOf } from '../../domain/error-codes.js';
 import type { ArchivedFile } from './tar-archive.js';
 

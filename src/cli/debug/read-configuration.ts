@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import type { z } from 'zod';
 import { isMapping, loadConfig, type ConfigLayers } from '../../config/load-config.js';
-import { secretValuesOf } from '../../config/mask-text.js';
+import { secretValuesOf } from '../../config/secret-values.js';
 import { messageOf } from '../../domain/error-codes.js';
 
 export interface ReadConfiguration<T> {

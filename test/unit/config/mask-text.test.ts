@@ -1,6 +1,7 @@
 /** Secrets are taken out of texts that leave the machine: those that are known by value, and those in a form that secrets have. */
 import { expect, it } from 'vitest';
-import { maskText, secretValuesOf } from '../../../src/config/mask-text.js';
+import { secretValuesOf } from '../../../src/config/secret-values.js';
+import { maskText } from '../../../src/domain/mask-text.js';
 
 const config = {
   tls: { key: '/etc/infernode/tls.key', tokenFile: '/etc/infernode/tokens' },

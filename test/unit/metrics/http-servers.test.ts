@@ -10,6 +10,7 @@ import { createMetricsServer } from '../../../src/metrics/metrics-server.js';
 import { createProbeServer } from '../../../src/metrics/probe-server.js';
 import { silentLogger } from '../../../src/runtime/logger.js';
 import { ManualClock } from '../../support/manual-clock.js';
+import { eventually } from '../../support/running-up.js';
 
 const listen = { host: '127.0.0.1', port: 0 };
 const logger = silentLogger();
@@ -87,4 +88,19 @@ it('a client that connects and asks for nothing does not hold up the end', async
   const closed = server.close();
   clock.advance(1_000);
   await closed;
+});
+
+it('a header of 16 KiB is too large, and connections beyond 256 are closed; both cost nobody else anything', async () => {
+  const routes = { '/': () => jsonAnswer(200, {}) };
+  server = createHttpListener({ name: 'test', listen, routes, logger });
+  await server.start();
+  expect((await get('/', { headers: { 'x-large': 'x'.repeat(16 * 1024) } }))[0]).toBe(431);
+  expect((await get('/'))[0]).toBe(200);
+
+  const { host, port } = server.address;
+  const sockets = Array.from({ length: 270 }, () => connect(port, host).on('error', () => undefined));
+  const closed = new Promise((resolve) => sockets.forEach((socket) => socket.once('close', resolve)));
+  await closed;
+  for (const socket of sockets) socket.destroy();
+  await eventually('it answers again', async () => (await get('/').catch(() => [0]))[0] === 200);
 });

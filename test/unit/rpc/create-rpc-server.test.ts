@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { credentials, Metadata, status } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
 import { formatAddress } from '../../../src/config/listen-address.js';
 import type { ClientTlsConfig, TlsConfig } from '../../../src/config/tls-config.js';
@@ -69,6 +70,20 @@ describe('createRpcServer', () => {
     const { address } = await serve();
     expect(address.port).toBeGreaterThan(0);
     expect(await outcome(formatAddress(address))).toBe('ok');
+  });
+
+  it('a message over 4 MiB, or a header without end, is refused, and the next caller is served', async () => {
+    const address = formatAddress((await serve()).address);
+    const stub = new nodeProto.NodeService(address, credentials.createInsecure());
+    closers.push(() => stub.close());
+    const stop = (engineId: string, metadata = new Metadata()): Promise<number | undefined> =>
+      new Promise((resolve) => stub.stopEngine({ engineId }, metadata, (error) => resolve(error?.code)));
+    expect(await stop('x')).toBe(status.UNIMPLEMENTED);
+    expect(await stop('x'.repeat(5 * 1024 * 1024))).toBe(status.RESOURCE_EXHAUSTED);
+    const large = new Metadata();
+    for (let i = 0; i < 64; i += 1) large.set(`x-${i}`, 'x'.repeat(4 * 1024));
+    expect(await stop('x', large)).not.toBe(status.UNIMPLEMENTED);
+    expect(await outcome(address)).toBe('ok');
   });
 
   it('with tls refuses plain text and an unknown authority', async () => {
