@@ -24,7 +24,7 @@ import { createPlacementService, type PlacementService } from './cluster/placeme
 import { SharedWork } from './cluster/shared-work.js';
 import { AgentWatchers } from './cluster/watch-agents.js';
 import { KubernetesMetrics } from './kubernetes/kubernetes-metrics.js';
-import { chainVersion, PrefixHasher } from './gateway/request/prefix-chain.js';
+import { chainVersion, PrefixHasher, seedFingerprint } from './gateway/request/prefix-chain.js';
 import { promptOfRequest } from './gateway/request/prompt-of-request.js';
 import { createMetricsRegistry } from './metrics/metrics-registry.js';
 import { createMetricsServer } from './metrics/metrics-server.js';
@@ -113,12 +113,14 @@ class Coordinator implements RunningCoordinator {
     this.#work = new SharedWork({
       epoch: randomUUID(),
       chainVersion,
+      seedFingerprint: seedFingerprint(config.placement.hashSeed),
       endpoint: (id) => registry.get(id),
       placementOf: (id) => {
         const placement = this.#directory.placementOf(id);
         return placement && this.#gateway.told(placement);
       },
       clock,
+      logger,
       metrics,
     });
     this.#watchers = new AgentWatchers({

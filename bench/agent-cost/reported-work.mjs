@@ -21,6 +21,7 @@ export async function startWork(agent, perSecond) {
     sequence: sequence++,
     coordinator: 'bench',
     chainVersion: 'bench',
+    seedFingerprint: '',
     leases: [],
   });
   const lives = [];

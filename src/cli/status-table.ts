@@ -28,7 +28,7 @@ export function renderStatus(cluster: ClusterState): string {
     ({ name, aliases, strategy, eligibleEndpoints, endpoints, inFlight }) =>
       `model ${name}${aliases.length ? ` (${aliases.join(', ')})` : ''}  ${strategy}  ${eligibleEndpoints}/${endpoints} endpoints eligible  ${inFlight} in flight`,
   );
-  return [...sections, ...models].join('\n');
+  return [...sections, ...models, ...cluster.foreignChains].join('\n');
 }
 
 function driverOf({ driver }: NodeState): string {

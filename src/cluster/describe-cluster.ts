@@ -16,7 +16,7 @@ export interface ClusterParts {
   watchers: { readonly all: readonly { describe(): ClusterNode }[] };
   registry: EndpointRegistry;
   directory: ModelDirectory;
-  work: Pick<SharedWork, 'isShared' | 'foreignLeases'>;
+  work: Pick<SharedWork, 'isShared' | 'foreignLeases' | 'foreignChains'>;
   clock: Clock;
   coordinatorVersion: string;
 }
@@ -37,6 +37,7 @@ export function describeCluster(parts: ClusterParts): ClusterState {
       ),
     ].sort((a, b) => (a.id < b.id ? -1 : 1)),
     models: models.map(({ model }) => model),
+    foreignChains: parts.work.foreignChains,
   };
 }
 

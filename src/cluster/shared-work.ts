@@ -4,10 +4,12 @@
  * their end, by a complete list without them, or when the agent can no longer be heard.
  */
 import type { EndpointState } from '../domain/endpoint.js';
-import { packChain, unpackChain, type WorkEvent, type WorkLease, type WorkUpdate } from '../domain/work.js';
+import { packChain, unpackChain } from '../domain/work.js';
+import type { CoordinatorWork, WorkEvent, WorkLease, WorkUpdate } from '../domain/work.js';
 import type { ModelPlacement, PlacedLease } from '../placement/placement-types.js';
 import type { NodeServiceClient } from '../rpc/node-service-client.js';
 import type { Clock } from '../runtime/clock.js';
+import type { Logger } from '../runtime/logger.js';
 import type { ClusterMetrics } from './cluster-metrics.js';
 import { WorkReporter } from './work-reporter.js';
 
@@ -18,11 +20,19 @@ export interface SharedWorkOptions {
   /** Random per process; the name under which our leases are known. */
   epoch: string;
   chainVersion: string;
+  /** Of `placement.hashSeed`. */
+  seedFingerprint: string;
   endpoint: (id: string) => EndpointState | undefined;
   placementOf: (endpointId: string) => ObservingPlacement | undefined;
   clock: Clock;
+  logger: Logger;
   metrics: ClusterMetrics;
 }
+
+/** Coordinators remembered for keys that cannot be used here; as many as an agent takes at once. */
+const maxMisfits = 64;
+/** One that has not placed anything for so long is no longer spoken of. */
+const misfitMs = 5 * 60_000;
 
 interface Foreign {
   endpointId: string;
@@ -37,6 +47,8 @@ export class SharedWork {
   readonly #nodeOf = new Map<string, string>();
   /** Live leases of others by node and `coordinator/lease`. */
   readonly #foreign = new Map<string, Map<string, Foreign>>();
+  /** By coordinator, the one heard last at the end. */
+  readonly #misfits = new Map<string, { why: string; heardAtMs: number }>();
 
   constructor(options: SharedWorkOptions) {
     this.#options = options;
@@ -56,6 +68,12 @@ export class SharedWork {
     let count = 0;
     for (const leases of this.#foreign.values()) count += leases.size;
     return count;
+  }
+
+  /** Coordinators heard lately whose block keys cannot be used here, and why. */
+  get foreignChains(): string[] {
+    const since = this.#options.clock.monotonicMs() - misfitMs;
+    return [...this.#misfits.values()].filter(({ heardAtMs }) => heardAtMs >= since).map(({ why }) => why);
   }
 
   // --- what placements here do ---
@@ -105,11 +123,12 @@ export class SharedWork {
 
   /** The node's agent is heard: begins to report to it. Returns how to end that. */
   begin(node: string, client: Pick<NodeServiceClient, 'reportWork'>): () => void {
-    const { epoch, chainVersion, clock, metrics } = this.#options;
+    const { epoch, chainVersion, seedFingerprint, clock, metrics } = this.#options;
     this.#reporters.get(node)?.close();
     const reporter = new WorkReporter({
       coordinator: epoch,
       chainVersion,
+      seedFingerprint,
       open: (listener) => client.reportWork(listener),
       leases: () => [...(this.#own.get(node)?.values() ?? [])],
       clock,
@@ -126,9 +145,10 @@ export class SharedWork {
   apply(node: string, { complete, work }: WorkUpdate): void {
     const known = mapOf(this.#foreign, node);
     const named = new Set<string>();
-    for (const { coordinator, chainVersion, events } of work) {
+    for (const source of work) {
+      const { coordinator, events } = source;
       if (coordinator === this.epoch) continue;
-      const usable = chainVersion === this.#options.chainVersion;
+      const usable = this.#understands(source);
       for (const event of events) {
         const key = `${coordinator}/${event.kind === 'placed' ? event.lease.id : event.id}`;
         named.add(key);
@@ -144,6 +164,28 @@ export class SharedWork {
     if (!known) return;
     for (const key of [...known.keys()]) this.#release(known, key, 0);
     this.#foreign.delete(node);
+  }
+
+  /** Keys of another version or seed look like keys of other prompts: they would fill the memory and never be found. */
+  #understands({ coordinator, chainVersion, seedFingerprint }: CoordinatorWork): boolean {
+    const { chainVersion: version, seedFingerprint: seed, clock, logger } = this.#options;
+    const sameVersion = chainVersion === version;
+    // Coordinators that do not tell a fingerprint yet are taken at their word.
+    if (sameVersion && (seedFingerprint === '' || seedFingerprint === seed)) {
+      this.#misfits.delete(coordinator);
+      return true;
+    }
+    const known = this.#misfits.get(coordinator);
+    const why = sameVersion
+      ? `coordinator ${coordinator} has another placement.hashSeed: give all coordinators of a cluster the same`
+      : `coordinator ${coordinator} has block keys of version ${chainVersion.slice(0, 80)}, expected ${version}: run the same release on all`;
+    this.#misfits.delete(coordinator);
+    this.#misfits.set(coordinator, { why, heardAtMs: clock.monotonicMs() });
+    for (const oldest of this.#misfits.keys())
+      if (this.#misfits.size > maxMisfits) this.#misfits.delete(oldest);
+      else break;
+    if (known?.why !== why) logger.warn({ coordinator }, `prompts are not shared: ${why}`);
+    return false;
   }
 
   #take(

@@ -13,6 +13,7 @@ export interface WorkReporterOptions {
   /** Own epoch. */
   coordinator: string;
   chainVersion: string;
+  seedFingerprint: string;
   open: (listener: WorkReportListener) => WorkReportStream;
   /** Every live lease on the agent's engines. */
   leases: () => WorkLease[];
@@ -133,10 +134,11 @@ export class WorkReporter {
     const sequence = this.#sent + 1;
     if (this.#needsOpening) {
       this.#needsOpening = false;
-      const { coordinator, chainVersion } = this.#options;
+      const { coordinator, chainVersion, seedFingerprint } = this.#options;
       this.#sent = sequence;
       const leases = withinChainLimit(this.#options.leases());
-      this.#full = !stream.write({ kind: 'opening', sequence, coordinator, chainVersion, leases });
+      const source = { coordinator, chainVersion, seedFingerprint };
+      this.#full = !stream.write({ kind: 'opening', sequence, ...source, leases });
     } else if (this.#gathered.length > 0) {
       const nowMs = this.#options.clock.monotonicMs();
       const events = this.#gathered.map(({ event, atMs }) => ({ ...event, ageMs: nowMs - atMs }));

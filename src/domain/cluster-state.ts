@@ -59,4 +59,6 @@ export interface ClusterState {
   nodes: ClusterNode[];
   endpoints: ClusterEndpoint[];
   models: ClusterModel[];
+  /** Other coordinators whose block keys cannot be used here, each with why. */
+  foreignChains: string[];
 }

@@ -32,6 +32,8 @@ export interface CoordinatorWork {
   coordinator: string;
   /** How its block keys were made. */
   chainVersion: string;
+  /** Of the seed that keys them; empty where not told. */
+  seedFingerprint: string;
   events: WorkEvent[];
 }
 
@@ -44,7 +46,7 @@ export interface WorkUpdate {
 
 /** One message of a coordinator to an agent. */
 export type WorkReport =
-  | { kind: 'opening'; sequence: number; coordinator: string; chainVersion: string; leases: WorkLease[] }
+  | ({ kind: 'opening'; sequence: number; leases: WorkLease[] } & Omit<CoordinatorWork, 'events'>)
   | { kind: 'delta'; sequence: number; events: WorkEvent[] };
 
 /** A lease as the agent of its engine knows it, for drains and the watchdog. */

@@ -10,7 +10,7 @@ import { defaultMaxConcurrentRequests, type EngineStatus } from '../domain/engin
 import type { CoordinatorWork, WorkEvent, WorkInFlight, WorkLease, WorkReport } from '../domain/work.js';
 import type { Clock, Timer } from '../runtime/clock.js';
 import type { NodeMetrics } from './node-metrics.js';
-import { WorkFold } from './work-fold.js';
+import { WorkFold, type WorkSource } from './work-fold.js';
 
 export interface ReportedWorkOptions {
   clock: Clock;
@@ -46,7 +46,7 @@ interface Lease {
 
 interface Coordinator {
   readonly epoch: string;
-  chainVersion: string;
+  source: WorkSource;
   readonly leases: Map<string, Lease>;
   /** The stream that speaks for it; `null` while it is out of touch. */
   stream: WorkStream | null;
@@ -133,9 +133,8 @@ export class ReportedWork {
   /** Everything that is in flight now, as events that place it; for a coordinator that begins to watch. */
   all(): CoordinatorWork[] {
     const nowMs = this.#options.clock.monotonicMs();
-    return [...this.#coordinators.values()].map(({ epoch, chainVersion, leases }) => ({
-      coordinator: epoch,
-      chainVersion,
+    return [...this.#coordinators.values()].map(({ source, leases }) => ({
+      ...source,
       events: [...leases.values()].map(({ lease, placedAtMs }) => ({
         kind: 'placed' as const,
         lease,
@@ -176,7 +175,8 @@ export class ReportedWork {
     coordinator.stream = stream;
     coordinator.grace?.cancel();
     coordinator.grace = null;
-    coordinator.chainVersion = report.chainVersion;
+    const { chainVersion, seedFingerprint } = report;
+    coordinator.source = { coordinator: coordinator.epoch, chainVersion, seedFingerprint };
     if (former !== null && former !== stream) former.onOver();
     const named = new Set(report.leases.map(({ id }) => id));
     for (const id of [...coordinator.leases.keys()]) if (!named.has(id)) this.#end(coordinator, id, 0);
@@ -202,7 +202,8 @@ export class ReportedWork {
         'queue-full',
         `expected at most ${this.#limits.maxCoordinators} coordinators, got one more`,
       );
-    const fresh: Coordinator = { epoch, chainVersion: '', leases: new Map(), stream: null, grace: null };
+    const source = { coordinator: epoch, chainVersion: '', seedFingerprint: '' };
+    const fresh: Coordinator = { epoch, source, leases: new Map(), stream: null, grace: null };
     this.#coordinators.set(epoch, fresh);
     return fresh;
   }
@@ -275,8 +276,8 @@ export class ReportedWork {
           this.#end(coordinator, id, 0);
   }
 
-  #tell({ epoch, chainVersion }: Coordinator, event: WorkEvent): void {
-    this.#fold.add(epoch, chainVersion, event);
+  #tell({ source }: Coordinator, event: WorkEvent): void {
+    this.#fold.add(source, event);
     this.#measure();
   }
 

@@ -8,6 +8,9 @@ export interface WorkFoldOptions {
   onFold: (work: CoordinatorWork[]) => void;
 }
 
+/** Who placed the work, and how its block keys were made. */
+export type WorkSource = Omit<CoordinatorWork, 'events'>;
+
 /** A fold is told early when it has grown to this: it is what bounds one message and the memory of it. */
 const maxEvents = 8_192;
 const maxChainBytes = 1024 * 1024;
@@ -15,7 +18,7 @@ const maxChainBytes = 1024 * 1024;
 /** Gathers events for a few milliseconds, so that many small reports become one message to each reader. */
 export class WorkFold {
   readonly #options: WorkFoldOptions;
-  readonly #gathered = new Map<string, { chainVersion: string; events: WorkEvent[]; atMs: number[] }>();
+  readonly #gathered = new Map<string, { by: WorkSource; events: WorkEvent[]; atMs: number[] }>();
   #timer: Timer | null = null;
   #events = 0;
   #chainBytes = 0;
@@ -24,10 +27,10 @@ export class WorkFold {
     this.#options = options;
   }
 
-  add(coordinator: string, chainVersion: string, event: WorkEvent): void {
+  add(by: WorkSource, event: WorkEvent): void {
     const { clock, foldMs } = this.#options;
-    let own = this.#gathered.get(coordinator);
-    if (!own) this.#gathered.set(coordinator, (own = { chainVersion, events: [], atMs: [] }));
+    let own = this.#gathered.get(by.coordinator);
+    if (!own) this.#gathered.set(by.coordinator, (own = { by, events: [], atMs: [] }));
     own.events.push(event);
     own.atMs.push(clock.monotonicMs() - event.ageMs);
     this.#events += 1;
@@ -41,9 +44,8 @@ export class WorkFold {
     this.#timer = null;
     if (this.#events === 0) return;
     const nowMs = this.#options.clock.monotonicMs();
-    const work = [...this.#gathered].map(([coordinator, { chainVersion, events, atMs }]) => ({
-      coordinator,
-      chainVersion,
+    const work = [...this.#gathered.values()].map(({ by, events, atMs }) => ({
+      ...by,
       events: events.map((event, i) => ({ ...event, ageMs: nowMs - atMs[i]! })),
     }));
     this.#gathered.clear();

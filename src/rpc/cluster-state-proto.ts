@@ -25,6 +25,7 @@ export function clusterToProto(state: ClusterState): Cluster {
       capacityBlocks: capacityBlocks ?? undefined,
     })),
     models: state.models,
+    foreignChains: state.foreignChains,
   };
 }
 
@@ -41,6 +42,7 @@ export function clusterFromProto(cluster: Cluster__Output): ClusterState {
       eligibleEndpoints,
       inFlight,
     })),
+    foreignChains: cluster.foreignChains,
   };
 }
 

@@ -8,8 +8,8 @@ import type { WorkUpdate as Update, WorkUpdate__Output } from './generated/infer
 export function workReportToProto(report: WorkReport): Report {
   const { sequence } = report;
   if (report.kind === 'delta') return { sequence, delta: { events: report.events.map(eventToProto) } };
-  const { coordinator, chainVersion, leases } = report;
-  return { sequence, opening: { coordinator, chainVersion, leases } };
+  const { coordinator, chainVersion, seedFingerprint, leases } = report;
+  return { sequence, opening: { coordinator, chainVersion, seedFingerprint, leases } };
 }
 
 /** `null` for a message of a kind that this version does not know. */
@@ -20,6 +20,7 @@ export function workReportFromProto({ sequence, opening, delta }: WorkReport__Ou
       sequence,
       coordinator: opening.coordinator,
       chainVersion: opening.chainVersion,
+      seedFingerprint: opening.seedFingerprint,
       leases: opening.leases.map(leaseFromProto),
     };
   return delta ? { kind: 'delta', sequence, events: delta.events.flatMap(eventFromProto) } : null;
@@ -35,9 +36,10 @@ export function workUpdateToProto({ complete, work }: WorkUpdate): Update {
 export function workUpdateFromProto({ complete, work }: WorkUpdate__Output): WorkUpdate {
   return {
     complete,
-    work: work.map(({ coordinator, chainVersion, events }): CoordinatorWork => ({
+    work: work.map(({ coordinator, chainVersion, seedFingerprint, events }): CoordinatorWork => ({
       coordinator,
       chainVersion,
+      seedFingerprint,
       events: events.flatMap(eventFromProto),
     })),
   };

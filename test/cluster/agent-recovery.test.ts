@@ -155,7 +155,7 @@ it('without a kernel log, what only it can tell is unsupported wherever somebody
   expect(state.devices[1]!.unsupportedChecks).toEqual(expect.arrayContaining(device));
 
   const watch = { address: '', watch: 'watching', reason: '', state } as const;
-  const status = renderStatus({ nodes: [watch], endpoints: [], models: [] } as never);
+  const status = renderStatus({ nodes: [watch], endpoints: [], models: [], foreignChains: [] } as never);
   expect(status).toMatch(/node {2}checks unsupported here: .*hung_task/);
   expect(renderExplanation(await client.explainDevice('1'))).toMatch(
     /checks unsupported here: .*fallen_off_log/,

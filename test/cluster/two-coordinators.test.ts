@@ -78,6 +78,8 @@ interface View {
   /** Requests in flight by endpoint, as this coordinator counts them. */
   inFlight(): Promise<Record<string, number>>;
   shared(): Promise<boolean[]>;
+  /** The last lines of `infernode status`. */
+  foreignChains(): Promise<string[]>;
 }
 
 function viewOf(addresses: { gateway: string; control: string }): View {
@@ -88,15 +90,17 @@ function viewOf(addresses: { gateway: string; control: string }): View {
     gateway: `http://${addresses.gateway}`,
     inFlight: async () => Object.fromEntries((await endpoints()).map(({ id, inFlight }) => [id, inFlight])),
     shared: async () => (await endpoints()).map(({ sharedView }) => sharedView),
+    foreignChains: async () => (await client.getCluster()).foreignChains,
   };
 }
 
 async function startCoordinator(
   agents: string[],
   expectedShared = true,
+  placement: { hashSeed?: string } = {},
 ): Promise<View & { coordinator: RunningCoordinator }> {
   const coordinator = await runCoordinator(
-    coordinatorSchema.parse({ listen, agents: agents.map((address) => ({ address })) }),
+    coordinatorSchema.parse({ listen, placement, agents: agents.map((address) => ({ address })) }),
     { clock: systemClock, logger: silentLogger(), version: '1.2.3' },
   );
   closers.push(() => coordinator.close());
@@ -169,6 +173,27 @@ it('a prompt that one has placed is found where it is by the other', async () =>
   const { endpoint } = await chat(one, prompt).result;
   await eventually('the other remembers the blocks', async () => (await remembered()) > 0);
   expect((await chat(two, `${prompt} And then?`).result).endpoint).toBe(endpoint);
+});
+
+it('a coordinator with another hash seed counts as load, is not remembered, and both say so', async () => {
+  const { agent, engine } = await startNode('gpu-a');
+  const address = [agent.addresses.control];
+  const one = await startCoordinator(address, true, { hashSeed: 'the cluster secret' });
+  const two = await startCoordinator(address, true, { hashSeed: 'a typing error' });
+  const metric = ({ coordinator }: typeof one, name: string) => metricOf(coordinator.addresses.metrics, name);
+  expect(await one.foreignChains()).toEqual([]);
+  const streams = [chat(one, 'a long story. '.repeat(1_000)), chat(two, 'a long story. '.repeat(1_000))];
+  const calls = [await engine.nextCall(), await engine.nextCall()];
+  for (const view of [one, two]) {
+    await until(view, { 'gpu-a/chat-0': 2 });
+    expect(await view.foreignChains()).toEqual([expect.stringContaining('another placement.hashSeed')]);
+    expect(await metric(view, 'infernode_cluster_foreign_chains_total')).toBe(1);
+  }
+  // 14,000 characters are seven blocks: those of the own request and no others.
+  expect(await metric(one, 'infernode_placement_memory_blocks')).toBe(7);
+  for (const call of calls) answerStream(call);
+  await Promise.all(streams.map(({ result }) => result));
+  for (const view of [one, two]) await until(view, { 'gpu-a/chat-0': 0 });
 });
 
 it('the cap of an engine holds across coordinators once they have heard of each other', async () => {

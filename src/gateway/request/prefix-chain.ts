@@ -4,7 +4,7 @@
  * on the wire. SHA-256 because it is native here (0.12 ms for 100 kB, less than half of a hand-written 32-bit hash),
  * because any other language can follow it, and because nobody without the seed can aim for a collision.
  */
-import { hash } from 'node:crypto';
+import { createHmac, hash } from 'node:crypto';
 import type { RenderedPrompt } from './render-prompt.js';
 
 /** Names rendering and hashing together: chains of another version must not be compared with these. */
@@ -16,6 +16,11 @@ export const blockTokenIds = 512;
 
 /** Longest chain: two million tokens, beyond any context. It bounds the hashing of a 16 MiB body to about 10 ms. */
 export const maxChainBlocks = 4096;
+
+/** By which coordinators know that they have the same seed; the seed cannot be read from it. */
+export function seedFingerprint(seed: string): string {
+  return createHmac('sha256', seed).update(`${chainVersion}\u0000fingerprint`).digest('hex').slice(0, 16);
+}
 
 const maxRememberedScopes = 256;
 

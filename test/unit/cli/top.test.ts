@@ -40,6 +40,7 @@ infernode_gateway_inter_token_latency_seconds_count{model="a"} ${more}
 
 const cluster: ClusterState = {
   coordinatorVersion: '1',
+  foreignChains: [],
   nodes: [
     {
       address: 'a:1',

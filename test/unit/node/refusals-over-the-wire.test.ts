@@ -173,7 +173,7 @@ describe('a report of work in flight', () => {
       stream.on('end', () => reject(new Error('expected a refusal, got an end')));
       for (const message of messages) stream.write(message);
     });
-  const opening = { coordinator: 'c1', chainVersion: 'v', leases: [] };
+  const opening = { coordinator: 'c1', chainVersion: 'v', seedFingerprint: 's', leases: [] };
 
   it('with a gap ends the stream; the leases wait for the full list', async () => {
     await test.until('ready');

@@ -54,6 +54,7 @@ const opening = (coordinator: string, leases: WorkLease[] = [], sequence = 1): W
   sequence,
   coordinator,
   chainVersion: 'v1',
+  seedFingerprint: 's1',
   leases,
 });
 const delta = (sequence: number, ...events: WorkEvent[]): WorkReport => ({ kind: 'delta', sequence, events });
@@ -86,7 +87,7 @@ describe('reports of work in flight', () => {
     clock.advance(50);
     expect(folds).toHaveLength(1);
     const [fold] = folds[0]!;
-    expect(fold).toMatchObject({ coordinator: 'c1', chainVersion: 'v1' });
+    expect(fold).toMatchObject({ coordinator: 'c1', chainVersion: 'v1', seedFingerprint: 's1' });
     expect(fold!.events.map(({ kind, ageMs }) => [kind, ageMs])).toEqual([
       ['placed', 20],
       ['placed', 20],

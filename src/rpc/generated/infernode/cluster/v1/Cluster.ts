@@ -9,6 +9,7 @@ export interface Cluster {
   'nodes'?: (_infernode_cluster_v1_ClusterNode)[];
   'endpoints'?: (_infernode_cluster_v1_Endpoint)[];
   'models'?: (_infernode_cluster_v1_Model)[];
+  'foreignChains'?: (string)[];
 }
 
 export interface Cluster__Output {
@@ -16,4 +17,5 @@ export interface Cluster__Output {
   'nodes': (_infernode_cluster_v1_ClusterNode__Output)[];
   'endpoints': (_infernode_cluster_v1_Endpoint__Output)[];
   'models': (_infernode_cluster_v1_Model__Output)[];
+  'foreignChains': (string)[];
 }

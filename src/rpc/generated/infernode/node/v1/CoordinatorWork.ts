@@ -6,10 +6,12 @@ export interface CoordinatorWork {
   'coordinator'?: (string);
   'chainVersion'?: (string);
   'events'?: (_infernode_node_v1_WorkEvent)[];
+  'seedFingerprint'?: (string);
 }
 
 export interface CoordinatorWork__Output {
   'coordinator': (string);
   'chainVersion': (string);
   'events': (_infernode_node_v1_WorkEvent__Output)[];
+  'seedFingerprint': (string);
 }

@@ -6,10 +6,12 @@ export interface WorkOpening {
   'coordinator'?: (string);
   'chainVersion'?: (string);
   'leases'?: (_infernode_node_v1_WorkLease)[];
+  'seedFingerprint'?: (string);
 }
 
 export interface WorkOpening__Output {
   'coordinator': (string);
   'chainVersion': (string);
   'leases': (_infernode_node_v1_WorkLease__Output)[];
+  'seedFingerprint': (string);
 }
