@@ -43,12 +43,14 @@ export function coordinators(count, delayMs, options = {}) {
     let turn = 0;
     const spread = (from, nowMs, tell) => {
       for (const to of all)
-        if (to !== from && delayMs < Infinity) news.push({ atMs: nowMs + delayMs, to, tell });
+        if (to !== from && delayMs < Infinity)
+          news.push({ atMs: nowMs + delayMs, happenedMs: nowMs, to, tell });
     };
     const deliver = (nowMs) => {
       while (news.length > 0 && news[0].atMs <= nowMs) {
-        const { to, tell, atMs } = news.shift();
-        tell(to, atMs);
+        const { to, tell, happenedMs } = news.shift();
+        // Told with its age: late, but of the time when it happened.
+        tell(to, happenedMs);
       }
     };
     const placers = new Map();

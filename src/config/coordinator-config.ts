@@ -88,6 +88,7 @@ const placementConstants = z
     contextCost: z.number().min(0).max(1).optional(),
     rankCost: z.number().min(0).max(64).optional(),
     pacePriorTokens: z.int().min(1).optional(),
+    unseenCostMs: z.number().min(0).max(10_000).optional(),
     assumedTokensPerMs: z.number().min(0.001).max(10_000).optional(),
     sharedPrefixShare: z.number().min(0.01).max(1).optional(),
     shareWindowRequests: z.int().min(64).max(1_048_576).optional(),

@@ -20,6 +20,7 @@ import { PrefixMemory } from './prefix-memory.js';
 import type { Selection, SelectionView } from './select-endpoint.js';
 import { hashText } from './stable-hash.js';
 import { strategies, type StrategyName } from './strategies.js';
+import { UnseenArrivals } from './unseen-arrivals.js';
 import { WorkLedger, type Lease } from './work-ledger.js';
 
 export interface ModelPlacementOptions {
@@ -55,6 +56,7 @@ export class InMemoryModelPlacement implements ModelPlacement {
   readonly #keys: PrefixKeyFinder;
   readonly #memory: PrefixMemory;
   readonly #ledger = new WorkLedger();
+  readonly #unseen = new UnseenArrivals();
   #depths = new Int32Array(0);
   #placedRequests = 0;
   #placedWork = 0;
@@ -142,6 +144,7 @@ export class InMemoryModelPlacement implements ModelPlacement {
     const depth = this.#depths[member.slot]!;
     const predicted = Math.max(0, tokensOf(request) - this.#constants.blockTokens * depth);
     const { uncachedTokens = predicted, started = false } = request;
+    if (!started) this.#unseen.observed(uncachedTokens, nowMs);
     this.#record(request, { member, depth, uncachedTokens }, nowMs, { observed: true, started });
   }
 
@@ -233,6 +236,7 @@ export class InMemoryModelPlacement implements ModelPlacement {
         meanWork: this.#meanWork(tokens),
         meanPace: this.#meanPace,
         nowMs,
+        unseenTokens: this.#constants.unseenCostMs * this.#unseen.tokensPerMs(nowMs),
         placedRequests: this.#placedRequests,
         lastPlaced: this.#lastPlaced,
         seed: this.#seed,

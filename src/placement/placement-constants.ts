@@ -28,6 +28,8 @@ export interface PlacementConstants {
   pacePriorTokens: number;
   /** Prefill pace that is assumed of an endpoint before any was measured, to end the waiting of answers that do not stream. */
   assumedTokensPerMs: number;
+  /** The least that a step away from home costs there, in what other coordinators place on an endpoint in so many ms. */
+  unseenCostMs: number;
   /** A block belongs to the shared part of prompts above this share, divided by the number of endpoints. */
   sharedPrefixShare: number;
   /** Requests over which shares are counted. */
@@ -58,6 +60,7 @@ export const defaultConstants: Readonly<PlacementConstants> = {
   rankCost: 0.1,
   pacePriorTokens: 50_000,
   assumedTokensPerMs: 10,
+  unseenCostMs: 120,
   sharedPrefixShare: 0.5,
   shareWindowRequests: 4096,
   keyDepthBlocks: 64,

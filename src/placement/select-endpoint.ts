@@ -25,6 +25,8 @@ export interface SelectionView {
   /** Mean measured prefill pace per unit of weight, tokens per ms; `null` before any measurement. */
   meanPace: number | null;
   nowMs: number;
+  /** Uncached tokens that other coordinators place in `unseenCostMs`; a measure of what is under way unseen. */
+  unseenTokens: number;
   /** Requests placed so far: cursor and seed of the strategies that need one. */
   placedRequests: number;
   lastPlaced: string | null;
@@ -165,7 +167,11 @@ function weigh(
   const uncached = uncachedTokens(view, member);
   const holdsOwn = depth > Math.max(1, view.sharedBlocks);
   const { contextTokens } = member.load;
-  const strangeness = holdsOwn ? 0 : constants.rankCost * rank * Math.min(view.meanWork, uncached);
+  const perStep = Math.max(
+    constants.rankCost * Math.min(view.meanWork, uncached),
+    view.unseenTokens / view.eligible.length,
+  );
+  const strangeness = holdsOwn ? 0 : rank * perStep;
   const [queued, slowness] = paceOf(view, member);
   const cost =
     slowness * (queued + uncachedCost * uncached) + constants.contextCost * contextTokens + strangeness;
