@@ -42,8 +42,12 @@ export function maskTexts(value: unknown): unknown {
   );
 }
 
-/** A line of JSON without secrets; quick where nothing hints at one. */
+/** A line of JSON without secrets; quick where nothing hints at one. Never throws: whatever is no JSON is masked as text. */
 export function maskLine(line: string): string {
   if (!hint.test(line)) return line;
-  return `${JSON.stringify(maskTexts(JSON.parse(line)))}\n`;
+  try {
+    return `${JSON.stringify(maskTexts(JSON.parse(line)))}\n`;
+  } catch {
+    return `${maskText(line.trimEnd())}\n`;
+  }
 }

@@ -1,7 +1,7 @@
 /** Secrets are taken out of texts that leave the machine: those that are known by value, and those in a form that secrets have. */
 import { expect, it } from 'vitest';
 import { secretValuesOf } from '../../../src/config/secret-values.js';
-import { maskText } from '../../../src/domain/mask-text.js';
+import { maskLine, maskText } from '../../../src/domain/mask-text.js';
 
 const config = {
   tls: { key: '/etc/infernode/tls.key', tokenFile: '/etc/infernode/tokens' },
@@ -67,3 +67,7 @@ it.each([
   'GPU-8592a3b5-b612-7fa0-2f78-cb985a8d0406 is healthy',
   'http://127.0.0.1:8001/v1/models answered 200',
 ])('leaves as it is: %s', (text) => expect(maskText(text, [])).toBe(text));
+
+it('a line that is no JSON is masked all the same', () => {
+  expect(maskLine('token=abcdefgh12345678 {\n')).toBe('token=[masked] {\n');
+});
