@@ -24,13 +24,23 @@ function describeRules(scenario: GpuScenario, only?: number): string[] {
   const shown = ({ device }: { device?: number }): boolean =>
     only === undefined || device === undefined || device === only;
   const driver = (
-    ['latencyUs', 'globalLock', 'dropEvents', 'confidentialCompute', 'confidentialReady'] as const
+    [
+      'latencyUs',
+      'globalLock',
+      'dropEvents',
+      'eventQueueLength',
+      'confidentialCompute',
+      'confidentialReady',
+    ] as const
   )
-    .filter((key) => scenario[key])
+    .filter((key) => scenario[key] !== undefined && scenario[key] !== 0)
     .map((key) => `  driver  ${key}=${String(scenario[key])}`);
   return [
     ...driver,
     ...scenario.missing.map((call) => `  missing ${call}`),
+    ...Object.entries(scenario.structVersions ?? {}).map(
+      ([call, version]) => `  struct  ${call} takes structs up to version ${version}`,
+    ),
     ...scenario.hangs.filter(shown).map(({ call, device }) => `  hang    ${call} on ${where(device)}`),
     ...scenario.delays
       .filter(shown)

@@ -11,14 +11,10 @@ import {
   addXid,
   addXidEffects,
   cutIntoInstances,
-  delayCall,
   deviceAt,
   findDevice,
-  forceReturn,
-  hangCall,
   loseDevice,
   loseFaulted,
-  releaseCalls,
   resetDevice,
   resetNode,
 } from '../sim/gpu-edits.js';
@@ -26,16 +22,8 @@ import { editScenario, readScenario, scenarioFile, type GpuScenario } from '../s
 import { isNodeSetting, parseValue, setDeviceSetting, setNodeSetting } from '../sim/gpu-set-path.js';
 import { gpuEventTypes, type GpuEventType } from '../sim/gpu-settings.js';
 import { appendKernelLog, xidLine } from '../sim/kernel-log.js';
-import { nvmlReturnCodes } from '../sim/nvml-return-codes.js';
-import {
-  checkCall,
-  invalid,
-  positionOf,
-  returnCode,
-  scenarioDirectory,
-  sizesOf,
-  wholeNumber,
-} from './sim-gpu-arguments.js';
+import { invalid, positionOf, scenarioDirectory, sizesOf, wholeNumber } from './sim-gpu-arguments.js';
+import { addCallCommands } from './sim-gpu-calls.js';
 import { addSimGpuCreate } from './sim-gpu-create.js';
 import { setHelp, topExamples } from './sim-gpu-help.js';
 import { describeScenario } from './sim-gpu-show.js';
@@ -48,7 +36,7 @@ export interface SimGpuTarget {
   node?: string;
 }
 
-interface TargetOptions extends SimGpuTarget {
+export interface TargetOptions extends SimGpuTarget {
   gpu?: string;
   json?: boolean;
 }
@@ -81,18 +69,18 @@ export function addSimGpuCommands(parent: Command, resolveNodeDir: ResolveNodeDi
   const commands = new SimGpuCommands(gpu, resolveNodeDir);
   commands.addEvents();
   commands.addDevices();
-  commands.addCalls();
+  addCallCommands(commands);
   commands.addSettings();
 }
 
-class SimGpuCommands {
+export class SimGpuCommands {
   constructor(
     private readonly gpu: Command,
     private readonly resolveNodeDir: ResolveNodeDir,
   ) {}
 
   addEvents(): void {
-    this.#command('xid', 'report an Xid of a GPU', 'required')
+    this.command('xid', 'report an Xid of a GPU', 'required')
       .argument('<code>', 'Xid code', wholeNumber('an Xid code', 1, 9999))
       .option(
         '--effects',
@@ -123,15 +111,15 @@ class SimGpuCommands {
           return { message: `Xid ${code}${effects}`, xid: code, seq, effects: known };
         }),
       );
-    this.#command('log', 'write lines into the kernel log of a simulated node', 'optional')
+    this.command('log', 'write lines into the kernel log of a simulated node', 'optional')
       .argument('<text>', 'what the kernel says, such as "NVRM: GPU 0000:18:00.0: RmInitAdapter failed!"')
       .action((text: string, options: TargetOptions) =>
-        this.#edit(options, (_scenario, _position, directory) => {
+        this.edit(options, (_scenario, _position, directory) => {
           const seqs = appendKernelLog(directory, text);
           return { message: `logged as record ${seqs.join(', ')}`, kmsg: seqs };
         }),
       );
-    this.#command('event', 'report another event of a GPU', 'required')
+    this.command('event', 'report another event of a GPU', 'required')
       .addArgument(new Argument('<type>', 'event type').choices(gpuEventTypes))
       .action((type: GpuEventType, options: TargetOptions) =>
         this.#editGpu(options, (scenario, position) => {
@@ -139,7 +127,7 @@ class SimGpuCommands {
           return { message: `event ${type}`, type, seq };
         }),
       );
-    this.#command('ecc', 'count memory errors, with the event of uncorrected ones', 'required')
+    this.command('ecc', 'count memory errors, with the event of uncorrected ones', 'required')
       .option('--uncorrected <n>', 'uncorrectable errors to add', wholeNumber('a count', 1, 1e9))
       .option('--corrected <n>', 'corrected errors to add', wholeNumber('a count', 1, 1e9))
       .action((options: TargetOptions & { uncorrected?: number; corrected?: number }) => {
@@ -158,7 +146,7 @@ class SimGpuCommands {
   }
 
   addDevices(): void {
-    this.#command('temp', 'set the temperature of a GPU; it throttles above its own limits', 'required')
+    this.command('temp', 'set the temperature of a GPU; it throttles above its own limits', 'required')
       .argument('<celsius>', 'temperature of the GPU, °C', wholeNumber('a temperature', 0, 200))
       .option('--memory <celsius>', 'temperature of its memory, °C', wholeNumber('a temperature', 0, 200))
       .action((celsius: number, options: TargetOptions & { memory?: number }) =>
@@ -171,7 +159,7 @@ class SimGpuCommands {
           return { message: `temperature ${celsius} °C`, ...settings };
         }),
       );
-    this.#command('lost', 'lose a GPU: every call on it answers GPU_IS_LOST', 'required')
+    this.command('lost', 'lose a GPU: every call on it answers GPU_IS_LOST', 'required')
       .option('--vanish', 'the driver no longer counts it either; the GPUs behind it move up')
       .action((options: TargetOptions & { vanish?: boolean }) =>
         this.#editGpu(options, (scenario, position) => {
@@ -179,7 +167,7 @@ class SimGpuCommands {
           return { message: options.vanish ? 'lost, and no longer counted' : 'lost', lost: true };
         }),
       );
-    this.#command('mig', 'cut a GPU into MIG instances', 'required')
+    this.command('mig', 'cut a GPU into MIG instances', 'required')
       .argument('<gibibytes>', 'memory of each instance such as 20,20,40 (0: a removed one), or off', sizesOf)
       .action((sizes: number[], options: TargetOptions) =>
         this.#editGpu(options, (scenario, position) => {
@@ -188,7 +176,7 @@ class SimGpuCommands {
           return { message: sizes.length === 0 ? 'MIG is off' : `MIG ${instances.join(', ')}`, instances };
         }),
       );
-    this.#command('found', 'bring a lost GPU back', 'required').action((options: TargetOptions) =>
+    this.command('found', 'bring a lost GPU back', 'required').action((options: TargetOptions) =>
       this.#editGpu(options, (scenario, position) => {
         findDevice(scenario, position);
         return { message: 'back', lost: false };
@@ -196,59 +184,8 @@ class SimGpuCommands {
     );
   }
 
-  addCalls(): void {
-    const call = (): Argument => new Argument('<call>', 'full name of an NVML function, or "*" for all');
-    this.#command('hang', 'make an NVML call hang for ever, on one GPU or all', 'optional')
-      .addArgument(call())
-      .action((name: string, options: TargetOptions) =>
-        this.#edit(options, (scenario, position, directory) => {
-          hangCall(scenario, checkCall(name, directory), position);
-          return { message: `${name} hangs`, call: name };
-        }),
-      );
-    this.#command('unhang', 'let hung calls go: of one name and GPU, or all', 'optional')
-      .argument('[call]', 'full name of an NVML function; all when not given')
-      .action((name: string | undefined, options: TargetOptions) =>
-        this.#edit(options, (scenario, position) => {
-          const released = releaseCalls(scenario, name, position);
-          return { message: `${released} hang${released === 1 ? '' : 's'} released`, released };
-        }),
-      );
-    this.#command('delay', 'make an NVML call slow, on one GPU or all', 'optional')
-      .addArgument(call())
-      .argument('<us>', 'microseconds per call; 0 ends it', wholeNumber('microseconds', 0, 1e10))
-      .action((name: string, us: number, options: TargetOptions) =>
-        this.#edit(options, (scenario, position, directory) => {
-          delayCall(scenario, checkCall(name, directory), us, position);
-          return { message: us > 0 ? `${name} takes ${us} µs` : `${name} is quick again`, call: name, us };
-        }),
-      );
-    this.#command('return', 'make an NVML call fail, on one GPU or all', 'optional')
-      .addArgument(call())
-      .argument(
-        '<code>',
-        `return code by number or name (${Object.keys(nvmlReturnCodes).slice(0, 4).join(', ')}...); 0 ends it`,
-        returnCode,
-      )
-      .option('--times <n>', 'only so many times', wholeNumber('a count', 1, 1e9))
-      .action((name: string, code: number, options: TargetOptions & { times?: number }) =>
-        this.#edit(options, (scenario, position, directory) => {
-          const limits = {
-            ...(position !== undefined && { device: position }),
-            ...(options.times && { times: options.times }),
-          };
-          forceReturn(scenario, checkCall(name, directory), code, limits);
-          return {
-            message: code === 0 ? `${name} works again` : `${name} answers ${code}`,
-            call: name,
-            code,
-          };
-        }),
-      );
-  }
-
   addSettings(): void {
-    this.#command('set', 'set any reading of a GPU, or a property of the whole driver', 'optional')
+    this.command('set', 'set any reading of a GPU, or a property of the whole driver', 'optional')
       .argument(
         '<key>',
         'a setting, fields.ID[:SCOPE], links.N.NAME, rates.NAME (growth per second) or p2p.N',
@@ -256,7 +193,7 @@ class SimGpuCommands {
       .argument('<value>', 'a number, true, false, text, null (not supported) or default (as if never set)')
       .addHelpText('after', setHelp)
       .action((key: string, value: string, options: TargetOptions) =>
-        this.#edit(options, (scenario, position) => {
+        this.edit(options, (scenario, position) => {
           const parsed = parseValue(value);
           if (isNodeSetting(key)) setNodeSetting(scenario, key, parsed);
           else if (position === undefined) throw invalid(`expected --gpu for ${key}, which belongs to a GPU`);
@@ -264,7 +201,7 @@ class SimGpuCommands {
           return { message: `${key} = ${value}`, key, value: parsed ?? null };
         }),
       );
-    this.#command('show', 'what is set, lost, hung or forced now', 'optional').action(
+    this.command('show', 'what is set, lost, hung or forced now', 'optional').action(
       (options: TargetOptions) => {
         const directory = this.#directory(options);
         const scenario = readScenario(directory);
@@ -277,7 +214,7 @@ class SimGpuCommands {
         );
       },
     );
-    this.#command(
+    this.command(
       'reset',
       'one GPU or the whole node as new, after the moment off the bus that a reset takes',
       'optional',
@@ -290,7 +227,7 @@ class SimGpuCommands {
           );
           await setTimeout(resetTakesMs);
         }
-        this.#edit(options, (scenario, position) => {
+        this.edit(options, (scenario, position) => {
           if (position === undefined) resetNode(scenario);
           else resetDevice(scenario, position);
           return { message: 'as new' };
@@ -298,11 +235,12 @@ class SimGpuCommands {
       });
   }
 
-  #command(name: string, description: string, gpu: 'required' | 'optional'): Command {
+  /** A command of its own with the options that all share. */
+  command(name: string, description: string, gpu: 'required' | 'optional' | 'none'): Command {
     const command = this.gpu.command(name).description(description);
     const text = 'a GPU by its place in the scenario or the beginning of its UUID';
     if (gpu === 'required') command.requiredOption('--gpu <gpu>', text);
-    else command.option('--gpu <gpu>', `${text}; all when not given`);
+    if (gpu === 'optional') command.option('--gpu <gpu>', `${text}; all when not given`);
     return command
       .option('--node <name>', 'node of the running `infernode up` (default: the first)')
       .option('--scenario <path>', 'scenario.json of a simulated node, instead of a running `up`')
@@ -319,14 +257,14 @@ class SimGpuCommands {
     options: TargetOptions,
     edit: (scenario: GpuScenario, position: number, directory: string) => Outcome,
   ): void {
-    this.#edit(options, (scenario, position, directory) => {
+    this.edit(options, (scenario, position, directory) => {
       if (position === undefined) throw invalid('expected --gpu, got none');
       return edit(scenario, position, directory);
     });
   }
 
   /** Edits and says what came of it; `position` is that of --gpu. */
-  #edit(
+  edit(
     options: TargetOptions,
     edit: (scenario: GpuScenario, position: number | undefined, directory: string) => Outcome,
   ): void {

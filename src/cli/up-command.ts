@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { gpuProfiles } from '../domain/gpu-profiles.js';
+import { driverProfiles } from '../sim/gpu-scenario.js';
 import { wholeNumber } from './sim-gpu-arguments.js';
 import type { RunUpOptions } from './up/run-up.js';
 
@@ -18,6 +19,11 @@ export function addUpCommand(program: Command): void {
     .option('--model <name>', 'model to serve; required for vLLM on real GPUs')
     .addOption(
       new Option('--profile <gpu>', 'simulated GPU').choices(Object.keys(gpuProfiles)).default('H100-80'),
+    )
+    .addOption(
+      new Option('--driver <branch>', 'simulated driver branch')
+        .choices(Object.keys(driverProfiles))
+        .default('580'),
     )
     .option('--seed <n>', 'seed of everything simulated', wholeNumber('a seed', 0, 2 ** 31 - 1), 1)
     .option('--simulate', 'simulate even where there is an NVIDIA driver', false)

@@ -188,6 +188,18 @@ export function forceReturn(
   scenario.returns.push({ call, ...onDevice(device), code, ...counted, seq: takeSeq(scenario) });
 }
 
+/** The driver lacks the function, or has it again. */
+export function setMissing(scenario: GpuScenario, call: string, missing: boolean): void {
+  scenario.missing = scenario.missing.filter((one) => one !== call);
+  if (missing) scenario.missing.push(call);
+}
+
+/** The highest struct version that the function takes; 0: every one. */
+export function setStructVersion(scenario: GpuScenario, call: string, version: number): void {
+  const others = Object.entries(scenario.structVersions ?? {}).filter(([name]) => name !== call);
+  scenario.structVersions = Object.fromEntries(version === 0 ? others : [...others, [call, version]]);
+}
+
 /** One device as new: present, nothing set, no rules and no past events of its own. */
 export function resetDevice(scenario: GpuScenario, position: number): void {
   findDevice(scenario, position);

@@ -1,7 +1,7 @@
 import { accessSync, constants, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { stringify } from 'yaml';
-import { createSimulatedNode } from '../../sim/gpu-scenario.js';
+import { createSimulatedNode, type DriverProfileName } from '../../sim/gpu-scenario.js';
 import { kernelLogFile } from '../../sim/kernel-log.js';
 import { selfCommand } from './member-process.js';
 
@@ -12,6 +12,7 @@ export interface UpOptions {
   model?: string;
   gateway: string;
   profile: string;
+  driver: DriverProfileName;
   seed: number;
   simulate: boolean;
 }
@@ -74,6 +75,7 @@ function planSimulatedNode(
   const { libraryPath } = createSimulatedNode(gpuDirectory, {
     gpus: options.gpus,
     profile: options.profile,
+    driver: options.driver,
     seed: options.seed + index,
   });
   const perEngine = Math.max(1, Math.floor(options.gpus / options.engines));

@@ -126,6 +126,20 @@ test('hang, unhang, delay and return make and remove rules', async () => {
   expect((await sim('return nvmlInit_v2 SUCCESS')).returns).toEqual([]);
 });
 
+test('missing and struct-version make an older driver of a newer one, and go again', async () => {
+  await sim('missing nvmlDeviceGetRepairStatus');
+  expect((await sim('missing nvmlDeviceGetRepairStatus')).missing).toEqual(['nvmlDeviceGetRepairStatus']);
+  expect((await sim('struct-version nvmlDeviceGetGpuFabricInfoV 2')).structVersions).toEqual({
+    nvmlDeviceGetGpuFabricInfoV: 2,
+  });
+  await sim('show');
+  expect(printed).toMatch(/missing nvmlDeviceGetRepairStatus/);
+  expect(printed).toMatch(/nvmlDeviceGetGpuFabricInfoV takes structs up to version 2/);
+  expect((await sim('missing nvmlDeviceGetRepairStatus --off')).missing).toEqual([]);
+  expect((await sim('struct-version nvmlDeviceGetGpuFabricInfoV 0')).structVersions).toEqual({});
+  await expect(sim('missing nvmlDeviceGetRepares')).rejects.toThrow(/NVML function/);
+});
+
 test('set reaches every kind of setting, and default undoes it', async () => {
   await sim('set pcieLinkWidth 8 --gpu 0');
   await sim('set powerWatts null --gpu 0');
