@@ -108,10 +108,10 @@ Napi::Value SnapshotReader::ReadSnapshot(const Napi::CallbackInfo& info) {
       throw Napi::TypeError::New(info.Env(), "expected a Float64Array of snapshotLayout.bufferLength numbers");
     const sampler::Snapshot& snapshot = Open();
     double* out = info[0].As<Napi::Float64Array>().Data();
-    // Read before the rows, so that a change in between is seen again at the next reading.
-    out[1] = static_cast<double>(snapshot.inventory_generation.load(std::memory_order_acquire));
     const uint64_t answered = snapshot.samples_answered.load(std::memory_order_acquire);
     Refresh();
+    // Read after the rows: names that changed with a row that is here are never taken for known.
+    out[1] = static_cast<double>(snapshot.inventory_generation.load(std::memory_order_acquire));
     const uint64_t now_ns = nvml::MonotonicNs();
     out[0] = driver_.state;
     out[2] = AgeMs(now_ns, snapshot.heartbeat_ns.load(std::memory_order_relaxed));

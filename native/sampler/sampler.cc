@@ -226,6 +226,7 @@ void Sampler::RunDevice(const nvml::Library& library, uint32_t index, int driver
   bool published = false, announced = false;
   uint64_t seen = 0;
   int32_t migs = -1;
+  std::string uuid;
   for (;;) {
     nvml::ReadPlan plan;
     {
@@ -244,9 +245,12 @@ void Sampler::RunDevice(const nvml::Library& library, uint32_t index, int driver
     reader.Read(plan);
     const bool opened = !announced && reader.handle();
     if (peers) (*peers)[index].store(reader.handle(), std::memory_order_release);
-    // Instances have names too, and come and go.
-    PublishDevice(reader.row(), opened || !published || plan.slow || reader.row().mig_count != migs);
-    migs = reader.row().mig_count;
+    // A device that fell off the bus makes those behind it move up: its index may be another's when it is opened anew. Instances have names
+    // too, and come and go.
+    const nvml::DeviceRow& row = reader.row();
+    PublishDevice(row, opened || !published || plan.slow || row.mig_count != migs || row.identity.uuid != uuid);
+    migs = row.mig_count;
+    uuid = row.identity.uuid;
     published = true;
     if (opened) {
       announced = true;
@@ -332,6 +336,8 @@ void Sampler::PublishNode(const nvml::Library& library) {
 }
 
 void Sampler::PublishDevice(const nvml::DeviceRow& row, bool identity_changed) {
+  // Before and after: who saw the new row sees a new generation, and who saw the old row under it looks again.
+  if (identity_changed) snapshot_.inventory_generation.fetch_add(1, std::memory_order_acq_rel);
   snapshot_.devices[row.index].Store(row);
   if (identity_changed) snapshot_.inventory_generation.fetch_add(1, std::memory_order_release);
 }

@@ -51,7 +51,7 @@ function cordonsOf(cordons: readonly { holder: string }[]): string {
 function deviceTable({ devices }: NodeState): string[] {
   const rows = align(
     devices.map((device) => [
-      `  GPU ${device.identity.index}`,
+      labelOf(device),
       device.identity.name.replace(/^NVIDIA /, ''),
       device.health,
       device.reading.temperatureCelsius === null ? '-' : `${device.reading.temperatureCelsius} C`,
@@ -61,6 +61,12 @@ function deviceTable({ devices }: NodeState): string[] {
     ]),
   );
   return devices.flatMap((device, n) => [rows[n]!, ...instanceRows(device)]);
+}
+
+/** Those behind a GPU that the driver lists no more have moved up: two of one number would be one too many. */
+function labelOf({ identity, conditions }: DeviceStatus): string {
+  const isGone = conditions.some(({ check }) => check === 'gpu_missing');
+  return isGone ? `  was GPU ${identity.index}` : `  GPU ${identity.index}`;
 }
 
 /** GPU and compute instance, as `nvidia-smi mig` names them. */

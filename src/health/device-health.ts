@@ -83,6 +83,7 @@ export class DeviceHealthTracker {
       owners: options.host ?? noHostView,
       settings: () => this.#settings,
       now: () => this.#now(),
+      drill: options.drill ?? false,
       kernelLogSeen: (sameBoot ? restored?.kernelLogSeen : undefined) ?? -1,
       onFaults: (faults) => this.#announce(faults),
     });

@@ -22,6 +22,8 @@ export interface FaultEarOptions {
   owners: HostView;
   settings: () => CheckSettings;
   now: () => Moment;
+  /** Everything heard on this node is a rehearsal. */
+  drill: boolean;
   /** Sequence number of the newest record that was acted on in this boot; -1: none. */
   kernelLogSeen: number;
   /** What is new, after it is held; empty when only a verdict has changed. */
@@ -65,7 +67,8 @@ export class FaultEar {
 
   /** A fault of the node that a source itself has. */
   sourceFailed(check: 'kmsg_overrun' | 'event_set_broken', reason: string, evidence: string): void {
-    const fault = faultOfCheck(check, reason, evidence, this.#options.now().nowMs);
+    const { now, drill } = this.#options;
+    const fault = { ...faultOfCheck(check, reason, evidence, now().nowMs), drill };
     this.#tell([fault], check === 'event_set_broken' ? 'agent' : 'kmsg');
   }
 

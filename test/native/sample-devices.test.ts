@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { NodeSample } from '../../src/domain/device.js';
 import { registerProcess } from '../../src/sim/engine/process-file.js';
-import { addXid, forceReturn } from '../../src/sim/gpu-edits.js';
+import { addXid, findDevice, forceReturn, loseDevice } from '../../src/sim/gpu-edits.js';
 import { nvmlReturnCodes } from '../../src/sim/nvml-return-codes.js';
 import { eventually } from '../support/running-up.js';
 import { RunningSampler } from '../support/running-sampler.js';
@@ -109,6 +109,27 @@ test('a process that holds a device is seen at once when asked for', async () =>
   ]);
   expect(running.sampler.processesOf(gpus.uuids[1]!)).toEqual([]);
   expect(running.sampler.processesOf('GPU-unknown')).toBeNull();
+});
+
+test('a GPU that vanishes and comes back, again and again, never lends its name to the one behind it', async () => {
+  const celsius = new Map(gpus.uuids.map((uuid, n) => [uuid, 40 + n]));
+  gpus.edit(({ devices }) => devices.forEach(({ set }, n) => (set.temperatureCelsius = 40 + n)));
+  await running.sampler.start();
+  const mixedUp: unknown[] = [];
+  running.sampler.onSample(({ devices }) => {
+    for (const { identity, reading, error } of devices)
+      if (error === null && reading.temperatureCelsius !== celsius.get(identity.uuid))
+        mixedUp.push([identity, reading.temperatureCelsius]);
+  });
+  for (let n = 0; n < 5; n++) {
+    gpus.edit((scenario) => loseDevice(scenario, 0, true));
+    await running.sampleWith(({ devices }) => devices.length === 3);
+    gpus.edit((scenario) => findDevice(scenario, 0));
+    await running.sampler.release();
+    await running.sampler.acquire();
+    await running.sampleWith(({ devices }) => devices.length === 4);
+  }
+  expect(mixedUp).toEqual([]);
 });
 
 test('a wait for events that fails is told, and told again when a new event set works', async () => {

@@ -308,6 +308,18 @@ describe('event_set_broken', () => {
     expect(bench.nodeCondition('event_set_broken')).toBeDefined();
   });
 
+  it('is a drill on a node of drills, as is a loss of records', () => {
+    const bench = running({ drill: true });
+    bench.tracker.eventSetBroken(true);
+    bench.tracker.kernelRecordsLost(3);
+    for (const check of ['event_set_broken', 'kmsg_overrun'])
+      expect(bench.nodeCondition(check)).toMatchObject({ drill: true });
+    expect(bench.entries.filter(({ kind }) => kind === 'fault').map(({ drill }) => drill)).toEqual([
+      true,
+      true,
+    ]);
+  });
+
   it('event_set_broken clears when a new set is registered', () => {
     const bench = running();
     bench.tracker.eventSetBroken(true);
