@@ -64,7 +64,8 @@ const tail = (id: string): string =>
     .toLowerCase()
     .replace(/^meta-/, '')
     .replace(/-hf$/, '');
-const wordsOf = (name: string): string[] => name.split(/[-_. ]/).filter((word) => word !== '');
+/** `qwen2.5-72b` is `qwen`, `2.5`, `72`: people write the same name with and without hyphens. */
+const wordsOf = (name: string): string[] => name.match(/[a-z]{2,}|\d+(?:\.\d+)?/g) ?? [];
 
 /** Share of the words that both have; the first one, the family, counts twice. 0: nothing in common. */
 function likeness(name: string, wanted: string): number {

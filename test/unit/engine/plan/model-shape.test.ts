@@ -15,6 +15,12 @@ describe('names', () => {
   ])('%s is %s', (name, id) => expect(findModel(name).id).toBe(id));
 
   test('an unknown name lists the candidates, the most alike first', () => {
+    expect(() => findModel('qwen-72b')).toThrow(/candidates: Qwen\/Qwen2\.5-72B/);
+    expect(() => findModel('llama3')).toThrow(/candidates: (meta-llama\/[\w.-]+, ){3}/);
+    expect(() => findModel('llama-3.1-70b-instruct')).toThrow(
+      /candidates: meta-llama\/Meta-Llama-3\.1-70B, /,
+    );
+    expect(() => findModel('zzz')).toThrow(/is not in the catalogue; or give its config\.json/);
     expect(() => findModel('llama-2-13b')).toThrow(/candidates: meta-llama\/Llama-2-7b-hf,/);
     expect(() => findModel('llama-3.1-71b')).toThrow(
       /not in the catalogue; candidates: .*Meta-Llama-3.1-70B.*config\.json/,
