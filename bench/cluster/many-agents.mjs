@@ -1,7 +1,8 @@
 /**
  * `node bench/cluster/many-agents.mjs [--agents 1000] [--changes 200] [--seconds 20] [--out DIR]`: one real coordinator process
  * before many light agents over real gRPC. Reports its CPU and memory when nothing happens, and how long a cordon takes from
- * the agent's write to a placement that heeds it, seen from outside by `Explain` asked without pause.
+ * the agent's write to a placement that heeds it, seen from outside by `Explain`, asked each 5 ms: without pause the question would be the load. The agents share the machine;
+ * their CPU is told apart.
  */
 import { fork, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -22,6 +23,7 @@ const { values: flags } = parseArgs({
   },
 });
 const [count, changes, seconds] = [flags.agents, flags.changes, flags.seconds].map(Number);
+const askEveryMs = 5;
 const nowMs = () => Number(process.hrtime.bigint()) / 1e6;
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
@@ -66,13 +68,14 @@ async function metric(address, name) {
   return Number(new RegExp(`^${name.replace(/[{}"]/g, '\\$&')} (\\S+)$`, 'm').exec(text)?.[1] ?? 'NaN');
 }
 
-/** Time from the agent's write to the first answer that heeds it; the time between answers is how fine it is. */
+/** Time from the agent's write to the first answer that heeds it, up to `askEveryMs` and an answer too long. */
 async function changeSeenMs(client, index, on) {
   const written = answer({ cordon: index, on });
   for (;;) {
     const { refused } = await client.explain({ model: `model-${index % 10}`, session: 's' });
     if (refused.some(({ endpoint }) => endpoint === `node-${index}/chat-0`) === on)
       return nowMs() - (await written).writtenMs;
+    await sleep(askEveryMs);
   }
 }
 
@@ -96,8 +99,10 @@ try {
   const allWatchedMs = nowMs() - startedMs;
   await sleep(5_000);
   const before = usageOf(coordinator.pid);
+  const agentsBefore = usageOf(agents.pid);
   await sleep(seconds * 1000);
   const after = usageOf(coordinator.pid);
+  const agentsAfter = usageOf(agents.pid);
   const client = new PlacementServiceClient({ address: listening.control });
   const seen = [];
   for (let i = 0; i < changes; i += 1) {
@@ -116,6 +121,7 @@ try {
     changes: seen.length,
     allWatchedMs: Math.round(allWatchedMs),
     cpuShareOfOneCore: (after.cpuMs - before.cpuMs) / (seconds * 1000),
+    agentsCpuShareOfOneCore: (agentsAfter.cpuMs - agentsBefore.cpuMs) / (seconds * 1000),
     rssMiB: Math.round(after.rssMiB),
     changeSeenMs: { p50: at(seen, 0.5), p90: at(seen, 0.9), p99: at(seen, 0.99), max: seen.at(-1) },
     inCoordinatorMs,
@@ -128,6 +134,7 @@ try {
     '| --- | --- |',
     `| process start to all watched | ${(result.allWatchedMs / 1000).toFixed(1)} s |`,
     `| CPU at rest (a heartbeat per agent and second) | ${(100 * result.cpuShareOfOneCore).toFixed(1)} % of one core |`,
+    `| CPU of the process with all agents, meanwhile | ${(100 * result.agentsCpuShareOfOneCore).toFixed(1)} % of one core |`,
     `| RSS at rest | ${result.rssMiB} MiB |`,
     `| a cordon heeded by placement, p50 / p90 / p99 / max of ${seen.length} | ${[p50, p90, p99, max].map(ms).join(' / ')} |`,
     `| the coordinator's part of a message, p50 / p99, at most | ${inCoordinatorMs.p50} / ${inCoordinatorMs.p99} ms |`,

@@ -29,14 +29,16 @@ export interface EligibilityQuestion {
 
 /**
  * The one answer to "may this endpoint take this request". `null` is yes. A silent node and a device without news are
- * still tried: a coordinator that lost sight of an agent must not stop a service that works.
+ * still tried: a coordinator that lost sight of an agent must not stop a service that works. `standing` is what was kept of
+ * `standingRefusal`, for those who ask often.
  */
 export function refusalOf(
   candidate: Candidate,
   question: EligibilityQuestion,
   nowMs: number,
+  standing = standingRefusal(candidate.state),
 ): Refusal | null {
-  return standingRefusal(candidate.state) ?? momentaryRefusal(candidate, question, nowMs);
+  return standing ?? momentaryRefusal(candidate, question, nowMs);
 }
 
 /** What the node says of the endpoint: the same for every request until the next state arrives. */

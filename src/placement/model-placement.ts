@@ -211,7 +211,7 @@ export class InMemoryModelPlacement implements ModelPlacement {
     const eligibleFlags = new Uint8Array(members.length);
     for (let index = 0; index < members.length; index += 1) {
       const member = members[index]!;
-      const refusal = member.standing ?? refusalOf(member, request, nowMs);
+      const refusal = refusalOf(member, request, nowMs, member.standing);
       if (refusal !== null) {
         refused.push({ member, refusal });
         continue;

@@ -177,8 +177,9 @@ export class PrefixMemory {
   #stamp(block: number, slot: number, stamp: number): void {
     let entry = this.#table.find(block);
     if (this.#table.isEmpty(entry)) {
+      const table = this.#table;
       if (!this.#makeRoom()) return;
-      entry = this.#table.find(block);
+      if (this.#table !== table) entry = this.#table.find(block);
       this.#table.claim(entry, block);
       this.#used += 1;
     }
