@@ -1,26 +1,14 @@
 import { z } from 'zod';
 import { autoscalingSchema, redisUrlSchema } from './autoscaling-config.js';
 import { endpointSliceSchema } from './kubernetes-config.js';
+import { strategyNames } from '../domain/placement-strategy.js';
 import { defaultPriorities, priorities } from '../domain/priority.js';
 import { engineNetwork } from './engine-networks.js';
 import { isLoopback, listenAddress, parseListenAddress } from './listen-address.js';
 import { clientTlsSchema, refuseOpenListeners, tlsSchema } from './tls-config.js';
 
-/** Those of `placement/strategies.ts`; the coordinator hands them over, so the compiler keeps the two alike. */
-const strategies = [
-  'chwbl',
-  'chwbl-classic',
-  'least-outstanding',
-  'least-work',
-  'round-robin',
-  'weighted',
-  'random',
-  'power-of-two',
-  'session',
-] as const;
-
 const modelSchema = z.strictObject({
-  strategy: z.enum(strategies).default('chwbl'),
+  strategy: z.enum(strategyNames).default('chwbl'),
   aliases: z.array(z.string().min(1)).default([]),
   /** Fewer that can take requests are too few: said, and requests wait longer. Absent: one, unless all rest on purpose. */
   minReadyEngines: z.int().min(0).max(10_000).optional(),

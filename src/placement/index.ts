@@ -4,5 +4,5 @@ export { replayPlacementLog, type PlacementLogEntry, type ReplayResult } from '.
 export { defaultConstants, type PlacementConstants } from './placement-constants.js';
 export { defaultHealthRule, type HealthRuleOptions } from './health-rule.js';
 export { defaultBreakerOptions, type BreakerOptions } from './endpoint-breaker.js';
-export { strategyNames, type StrategyName } from './strategies.js';
+export { strategyNames, type StrategyName } from '../domain/placement-strategy.js';
 export type * from './placement-types.js';

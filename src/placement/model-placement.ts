@@ -1,4 +1,5 @@
 import type { EndpointState } from '../domain/endpoint.js';
+import type { StrategyName } from '../domain/placement-strategy.js';
 import { defaultBreakerOptions, type BreakerOptions } from './endpoint-breaker.js';
 import { explainRefusal, refusalOf } from './eligibility.js';
 import { defaultHealthRule, type HealthRuleOptions } from './health-rule.js';
@@ -19,7 +20,7 @@ import { remainingTokens } from './prefill-pace.js';
 import { PrefixMemory } from './prefix-memory.js';
 import type { Selection, SelectionView } from './select-endpoint.js';
 import { hashText } from './stable-hash.js';
-import { strategies, type StrategyName } from './strategies.js';
+import { strategies } from './strategies.js';
 import { UnseenArrivals } from './unseen-arrivals.js';
 import { WorkLedger, type Lease } from './work-ledger.js';
 

@@ -3,10 +3,10 @@
  * gives the same decisions on any machine, because placement reads no clock and draws no chance of its own.
  */
 import type { EndpointState } from '../domain/endpoint.js';
+import type { StrategyName } from '../domain/placement-strategy.js';
 import type { HealthRuleOptions } from './health-rule.js';
 import { InMemoryModelPlacement, type ModelPlacementOptions } from './model-placement.js';
 import type { ObservedRequest, PlacementDecision, PlacementRequest } from './placement-types.js';
-import type { StrategyName } from './strategies.js';
 
 type Logged<R> = Omit<R, 'exclude'> & { exclude?: string[] };
 

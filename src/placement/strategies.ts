@@ -1,20 +1,8 @@
+import type { StrategyName } from '../domain/placement-strategy.js';
 import { chwblStrategy, clockwise, leastBy, selectionOf } from './select-endpoint.js';
 import type { SelectionView, Strategy } from './select-endpoint.js';
 import { workOf, type Member } from './placement-member.js';
 import { mix32 } from './stable-hash.js';
-
-export const strategyNames = [
-  'chwbl',
-  'chwbl-classic',
-  'least-outstanding',
-  'least-work',
-  'round-robin',
-  'weighted',
-  'random',
-  'power-of-two',
-  'session',
-] as const;
-export type StrategyName = (typeof strategyNames)[number];
 
 /** Requests in flight per unit of weight. */
 const outstanding = (member: Member): number => member.load.requests / member.weight;

@@ -6,7 +6,7 @@ import {
   replayPlacementLog,
   type PlacementLogEntry,
 } from '../../../src/placement/placement-log.js';
-import { strategyNames } from '../../../src/placement/strategies.js';
+import { strategyNames } from '../../../src/domain/placement-strategy.js';
 import { endpointState, request } from './placement-fixtures.js';
 
 const step = fc.record({

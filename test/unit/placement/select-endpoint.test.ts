@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { createPlacement } from '../../../src/placement/create-placement.js';
 import { InMemoryModelPlacement } from '../../../src/placement/model-placement.js';
 import { defaultConstants } from '../../../src/placement/placement-constants.js';
-import { strategyNames } from '../../../src/placement/strategies.js';
+import { strategyNames } from '../../../src/domain/placement-strategy.js';
 import { endpointState, request } from './placement-fixtures.js';
 
 const asked = fc.record({
