@@ -16,7 +16,7 @@ import { limitOf } from './check-limit.js';
 import { hostChecks } from './checks/host-checks.js';
 import type { CheckSettings, Moment } from './condition-book.js';
 import { checkOfHolder, healthCordons } from './cordon-device.js';
-import { healthOfCondition } from './derive-health.js';
+import { faultOfCondition } from './fault-of-condition.js';
 import type { DeviceRecord, Surroundings } from './device-record.js';
 import { DeviceRoster } from './device-roster.js';
 import { FaultEar } from './hear-faults.js';
@@ -353,24 +353,6 @@ export class DeviceHealthTracker {
     const { clock } = this.#options;
     return { nowMs: clock.monotonicMs(), wallMs: clock.wallMs() };
   }
-}
-
-function faultOfCondition(deviceUuid: string | null, condition: Condition, observedAtMs: number): Fault {
-  const { check, severity, action, advice, reason } = condition;
-  return {
-    check,
-    deviceUuid,
-    xid: null,
-    severity,
-    action,
-    advice,
-    drain: healthOfCondition(condition) === 'unhealthy' ? 'drain-now' : 'none',
-    drill: condition.drill === true,
-    reason,
-    evidence: reason,
-    pid: null,
-    observedAtMs,
-  };
 }
 
 function ageless(devices: readonly DeviceStatus[]): DeviceStatus[] {
