@@ -66,6 +66,8 @@ export interface EngineFleetPartOptions extends SamplerOptions {
   workInFlight?: (engineId: string) => WorkInFlight[];
   /** `null`: nobody beats on the device. */
   heartbeatMissed?: (deviceUuid: string) => boolean | null;
+  /** Why a device should take no engine now; `null`: nothing speaks against it. */
+  preflight?: (deviceUuid: string) => Promise<string | null>;
 }
 
 export interface AgentParts {
@@ -95,7 +97,7 @@ function createSampler({ config, clock, logger, registry }: SamplerOptions): Sam
 
 function createFleet(options: EngineFleetPartOptions): EngineFleetPart {
   const { config, clock, logger, registry, bootId, sampler, devices, workInFlight } = options;
-  const { heartbeatMissed } = options;
+  const { heartbeatMissed, preflight } = options;
   return new EngineFleet({
     nodeName: config.node.name,
     templates: config.templates,
@@ -118,6 +120,7 @@ function createFleet(options: EngineFleetPartOptions): EngineFleetPart {
       isSplit: (uuid) => isSplit(sampler.latest?.() ?? null, uuid),
       heartbeatBytes: config.health.probe.heartbeat === 'on' ? defaultProbeBytes : 0,
       heartbeatMissed: (uuid) => heartbeatMissed?.(uuid) ?? null,
+      ...(preflight && { preflight }),
     },
     devicesReleased: (uuids, pids) => areDevicesReleased(sampler, uuids, pids),
   });

@@ -134,7 +134,7 @@ class Agent implements RunningAgent {
       onFault: (fault) => this.#guard('fault', () => this.#fleet.applyFault(fault)),
       onStore: (health) => this.#store.save({ health, machineId }),
     });
-    const { heartbeats, prober } = createAgentProbes(base);
+    const { heartbeats, prober, preflight } = createAgentProbes(base);
     this.#heartbeats = heartbeats;
     this.#fleet = parts.createFleet({
       ...base,
@@ -143,6 +143,7 @@ class Agent implements RunningAgent {
       devices: () => this.#health.devices,
       workInFlight: (engineId) => this.#work.inFlight(engineId),
       heartbeatMissed: (uuid) => this.#heartbeats.missed(uuid),
+      ...(preflight && { preflight }),
     });
     this.#engineNews = new EngineNews(this.#history, this.#health);
     this.#host = new HostWatch({

@@ -6,6 +6,7 @@ import { loadConfig } from '../config/load-config.js';
 import { unknownVariables } from '../config/unknown-variables.js';
 import { messageOf } from '../domain/error-codes.js';
 import { addConfigOptions, type ConfigOptions } from './config-options.js';
+import { checkCuda } from './doctor/cuda-check.js';
 import { checkEngines } from './doctor/engine-checks.js';
 import { fail, warn, type Finding } from './doctor/finding.js';
 import { checkDriver, checkNativeBuild, checkDeviceFiles } from './doctor/gpu-checks.js';
@@ -57,7 +58,7 @@ export async function examine(options: {
 }): Promise<Finding[]> {
   const agent = read('agent', agentSchema, options.config, options.set);
   const coordinator = read('coordinator', coordinatorSchema, options.coordinatorConfig);
-  const { listen, nvml, stateDir, templates, tls } = agent.config;
+  const { health, listen, nvml, stateDir, templates, tls } = agent.config;
   const [agentService, coordinatorService] = await Promise.all(
     ['infernode-agent', 'infernode-coordinator'].map(findService),
   );
@@ -69,6 +70,7 @@ export async function examine(options: {
     checkNativeBuild(),
     ...(await checkDriver(nvml.library)),
     checkDeviceFiles(),
+    await checkCuda(health.probe.library),
     checkKernelLog(),
     checkCgroup(agentService ?? null),
     ...(await checkEngines(templates)),

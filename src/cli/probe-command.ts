@@ -6,6 +6,7 @@ import { InfernodeError } from '../domain/error-codes.js';
 import type { ProbeStep, ProbeVerdict } from '../domain/gpu-probe.js';
 import { systemClock } from '../runtime/clock.js';
 import { addConfigOptions, type ConfigOptions } from './config-options.js';
+import { whileAlive } from './while-alive.js';
 
 /** `pass` 0, `fail` 1, `unavailable` 3: a script must not take "could not be asked" for either. */
 const exitCodes = { pass: 0, fail: 1, unavailable: 3 } as const;
@@ -29,16 +30,6 @@ export function addProbeCommand(program: Command): void {
       process.stdout.write(json ? `${JSON.stringify(verdict)}\n` : render(gpu, verdict));
       process.exitCode = exitCodes[verdict.verdict];
     });
-}
-
-/** Nothing of a probe keeps a process alive; here somebody waits for it. */
-async function whileAlive<T>(work: Promise<T>): Promise<T> {
-  const timer = setInterval(() => undefined, 60_000);
-  try {
-    return await work;
-  } finally {
-    clearInterval(timer);
-  }
 }
 
 function render(gpu: string, { verdict, reason, device, steps }: ProbeVerdict): string {

@@ -8,6 +8,8 @@ export const probeSchema = z
     timeLimitMs: z.int().min(1000).max(600_000).default(10_000),
     /** Of the memory pattern test; never more than half of what is free. */
     memoryMiB: z.int().min(1).max(1_048_576).default(256),
+    /** A short probe of its devices before each start of an engine; a device that fails takes none. */
+    beforeStart: z.enum(['off', 'on']).default('off'),
     /** A CUDA context for each device for as long as the agent runs: only where it is asked for. */
     heartbeat: z.enum(['off', 'on']).default('off'),
     intervalMs: z.int().min(100).max(60_000).default(1000),

@@ -25,7 +25,10 @@ export interface EngineFleetOptions {
   devicesReleased: DevicesReleased;
   /** Absent: nobody tells of work in flight and heartbeats, and engines are judged without them. */
   inputs?: Partial<
-    Pick<EngineInputs, 'workOn' | 'heartbeatMissed' | 'hasNvlink' | 'isSplit' | 'heartbeatBytes'>
+    Pick<
+      EngineInputs,
+      'workOn' | 'heartbeatMissed' | 'hasNvlink' | 'isSplit' | 'heartbeatBytes' | 'preflight'
+    >
   >;
 
   /** Pids in the driver's messages are pids as this process sees them. */

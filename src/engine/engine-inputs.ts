@@ -24,6 +24,8 @@ export interface EngineInputs {
   readonly heartbeatBytes: number;
   /** Did the device miss its heartbeat? `null`: nobody beats. */
   heartbeatMissed(deviceUuid: string): boolean | null;
+  /** Why a device should take no engine now; `null`: it passed its probe, or could not be asked. Never rejects. Itself `null`: nobody probes. */
+  readonly preflight: ((deviceUuid: string) => Promise<string | null>) | null;
 }
 
 export const noInputs: EngineInputs = {
@@ -34,4 +36,5 @@ export const noInputs: EngineInputs = {
   isSplit: () => false,
   heartbeatBytes: 0,
   heartbeatMissed: () => null,
+  preflight: null,
 };

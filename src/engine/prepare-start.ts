@@ -19,7 +19,7 @@ import type { EngineRun } from './engine-run.js';
 import type { CauseClass, ExitCause } from './explain-exit.js';
 import { describeStep, isGraphFailure, nextStep, type FailedStart } from './graph-ladder.js';
 import type { LiveRun } from './live-run.js';
-import { passStartGate } from './start-gate.js';
+import { passPreflight, passStartGate } from './start-gate.js';
 import { startEngine, type StartRequest } from './start-engine.js';
 import { isMeasured, type StartLog } from './start-log.js';
 import { valuesOf } from './vllm-flags.js';
@@ -83,6 +83,7 @@ export class EngineStarts {
     const means = this.#choose(template, deviceUuids, version);
     const need = adapter.memoryNeed(template, version);
     await turns.take(this.#id, deviceUuids, signal, say);
+    await passPreflight(this.#context, deviceUuids, signal, say);
     await passStartGate(this.#context, { engineDir: this.#store.directory, deviceUuids, need, signal, say });
     return means;
   }

@@ -43,6 +43,24 @@ export async function passStartGate(context: EngineContext, request: GateRequest
   }
 }
 
+/** Before the gate, which then sees the memory of the probe back. All devices at a time; throws StartRefused for those that fail. */
+export async function passPreflight(
+  { inputs: { preflight } }: Pick<EngineContext, 'inputs'>,
+  deviceUuids: readonly string[],
+  signal: AbortSignal,
+  say: (waiting: string) => void,
+): Promise<void> {
+  if (signal.aborted || preflight === null) return;
+  say('waiting: the devices are probed');
+  const answers = await Promise.all(
+    deviceUuids.map(async (uuid) => ({ uuid, failure: await preflight(uuid) })),
+  );
+  const failed = answers.filter(({ failure }) => failure !== null);
+  if (failed.length === 0) return;
+  const told = failed.map(({ uuid, failure }) => `device ${uuid} failed its probe: ${failure}`);
+  throw new StartRefused('cuda-error', `not started: ${told.join('; ')}`);
+}
+
 /** A device without a reading is not judged: no news is no reason to keep an engine down. */
 function memoryMissing({ inputs }: EngineContext, { deviceUuids, need }: GateRequest): string | null {
   if (need === null) return null;

@@ -1,14 +1,19 @@
 // Starts of the simulated vLLM under a real keeper: phases are told as they come, graphs are verified, and what failed is done
 // differently the next time: fewer graphs, a fresh compile cache.
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
-import type { TemplateConfig } from '../../src/config/agent-config.js';
+import { Registry } from 'prom-client';
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { createAgentProbes } from '../../src/agent-probes.js';
+import { agentSchema, type TemplateConfig } from '../../src/config/agent-config.js';
 import type { EngineStatus } from '../../src/domain/engine.js';
 import { BatchSizes } from '../../src/engine/batch-sizes.js';
 import { VllmAdapter } from '../../src/engine/vllm-adapter.js';
 import { systemClock } from '../../src/runtime/clock.js';
 import { aFleet, aTemplate, type FleetCase } from '../support/engine-fleet.js';
+import { silentLogger } from '../../src/runtime/logger.js';
+import { deviceUuid } from '../support/node-fixtures.js';
 import { mainFile } from '../support/running-up.js';
+import { SimulatedCuda } from '../support/simulated-cuda.js';
 
 let current: FleetCase | null = null;
 afterEach(async () => {
@@ -163,5 +168,28 @@ describe('a compile cache that is damaged', () => {
         .join('\n'),
     ).toMatch(/failed to compile the model.*; the compile cache was cleared; next start/);
     expect(await fleet.metric('infernode_engine_compile_caches_cleared_total')).toBe(1);
+  });
+});
+
+describe('with a probe before each start', () => {
+  it('an engine waits for a device that computes wrongly, and starts when it computes rightly', async () => {
+    const device = `uuid ${deviceUuid(0)}`;
+    const cuda = new SimulatedCuda(device, 'corrupt launch:infernode_probe_fill');
+    vi.stubEnv('INFERNODE_CUDA_SIM', cuda.scenarioPath);
+    onTestFinished(() => (vi.unstubAllEnvs(), cuda.remove()));
+    const stateDir = cuda.directory;
+    const config = agentSchema.parse({
+      stateDir,
+      health: { probe: { library: cuda.library, beforeStart: 'on', memoryMiB: 1, timeLimitMs: 60_000 } },
+    });
+    const { preflight } = createAgentProbes({
+      ...{ config, clock: systemClock, logger: silentLogger(), registry: new Registry() },
+    });
+    current = aFleet({}, { inputs: { preflight: preflight! } });
+    await current.fleet.start();
+    const { reason } = await current.until('failed', (status) => status.reason.includes('failed its probe'));
+    expect(reason).toMatch(new RegExp(`not started: device ${deviceUuid(0)} failed its probe: .*pattern`));
+    cuda.scenario(device);
+    await current.until('ready');
   });
 });

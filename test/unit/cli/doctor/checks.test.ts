@@ -4,10 +4,12 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync }
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, expect, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { runAgent } from '../../../../src/agent.js';
 import { examine, renderFindings } from '../../../../src/cli/doctor-command.js';
+import { checkCuda } from '../../../../src/cli/doctor/cuda-check.js';
 import { checkEngines } from '../../../../src/cli/doctor/engine-checks.js';
+import type { Finding } from '../../../../src/cli/doctor/finding.js';
 import { checkCgroup, checkDescriptors, checkStateDir } from '../../../../src/cli/doctor/host-checks.js';
 import { serviceOf, type InstalledService } from '../../../../src/cli/doctor/installed-service.js';
 import {
@@ -19,6 +21,7 @@ import {
 import { agentSchema } from '../../../../src/config/agent-config.js';
 import { systemClock } from '../../../../src/runtime/clock.js';
 import { silentLogger } from '../../../../src/runtime/logger.js';
+import { SimulatedCuda } from '../../../support/simulated-cuda.js';
 import { FakeFleet, FakeSampler, fakeParts } from '../../../support/fake-agent-parts.js';
 import { aNodeSample } from '../../../support/node-fixtures.js';
 
@@ -181,4 +184,42 @@ it('a configuration that is not valid is a finding, and the rest is still looked
   for (const { level, check, remedy } of findings)
     if (level === 'warn' || level === 'fail') expect(remedy, check).not.toBe('');
   for (const line of renderFindings(findings).split('\n')) expect(line).not.toMatch(/^\//);
+});
+
+describe('CUDA', () => {
+  async function look(...scenario: string[]): Promise<Finding> {
+    const cuda = new SimulatedCuda(...scenario);
+    vi.stubEnv('INFERNODE_CUDA_SIM', cuda.scenarioPath);
+    closers.push(
+      () => vi.unstubAllEnvs(),
+      () => cuda.remove(),
+    );
+    return checkCuda(cuda.library);
+  }
+
+  it('that loads and computes is told with its version and device', async () => {
+    expect(await look('driver 12020')).toEqual({
+      check: 'CUDA',
+      level: 'ok',
+      found:
+        'driver for CUDA 12.2, kernels load and compute on infernode simulated GPU (no hardware) (compute 8.0)',
+      remedy: '',
+    });
+  });
+
+  it('that computes wrongly fails, and one that is too old says which driver is needed', async () => {
+    const wrong = await look('corrupt launch:infernode_probe_fill');
+    expect(wrong).toMatchObject({
+      level: 'fail',
+      remedy: expect.stringContaining('infernode probe 0') as string,
+    });
+    expect(await look('driver 11020')).toMatchObject({
+      level: 'warn',
+      found: expect.stringMatching(/driver.*470/) as string,
+    });
+  });
+
+  it('that is not there is a note where there is no driver at all', async () => {
+    expect(await checkCuda('libnone.so.7')).toMatchObject({ level: 'info', check: 'CUDA' });
+  });
 });
