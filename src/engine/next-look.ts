@@ -2,6 +2,8 @@ import type { Clock } from '../runtime/clock.js';
 
 /** How often a running engine is looked at. */
 const lookEachMs = 1000;
+/** And one with a keeper, which tells of its death at once, while no work is in flight: nobody waits for a hang to be seen. */
+const idleLookEachMs = 2000;
 /** While no work is in flight its page says nothing new, and is large. */
 const idlePageMs = 10_000;
 /** A timer that is late must not turn ten seconds into eleven. */
@@ -10,9 +12,10 @@ const slackMs = 500;
 const earlyMs = 100;
 
 /** Looks fall on whole seconds of the clock: one wake-up of an idle agent serves all its engines, with warm caches. */
-export function msUntilNextLook(clock: Clock): number {
-  const leftMs = lookEachMs - (clock.monotonicMs() % lookEachMs);
-  return leftMs < earlyMs ? leftMs + lookEachMs : leftMs;
+export function msUntilNextLook(clock: Clock, idleWithKeeper = false): number {
+  const eachMs = idleWithKeeper ? idleLookEachMs : lookEachMs;
+  const leftMs = eachMs - (clock.monotonicMs() % eachMs);
+  return leftMs < earlyMs ? leftMs + eachMs : leftMs;
 }
 
 /** With each look while work is in flight, and seldom otherwise. */

@@ -97,7 +97,7 @@ export class EngineWatch {
       ? startingPollMs
       : this.#refused > 0
         ? recheckMs
-        : msUntilNextLook(this.#clock);
+        : msUntilNextLook(this.#clock, !this.#callbacks.isBusy());
     this.#timer = this.#clock.after(pause, () => void this.#look());
   }
 }
