@@ -110,19 +110,24 @@ void Sampler::Run() {
     const auto library = nvml::Library::Open(options_.library, slot, &status);
     PublishDriver(status);
     const auto opened = Clock::now();
-    if (library && RunOpen(*library, status) == Ending::kStop) continue;
+    const Ending ending = library ? RunOpen(*library, status) : Ending::kReopen;
+    if (ending == Ending::kStop) continue;
+    if (ending == Ending::kRecount) {
+      // Nothing failed, and the devices that stayed miss no beat: each open reads them once, and there is one open for each beat at most.
+      WaitUntil(opened + milliseconds(options_.interval_ms));
+      continue;
+    }
     // A driver that stayed open for a while deserves a quick return.
     if (library && Clock::now() - opened > milliseconds(kRetryCapMs)) attempt = 0;
-    WaitBeforeRetry(attempt++);
+    WaitUntil(Clock::now() + milliseconds(std::min(kRetryCapMs, kRetryBaseMs << std::min(attempt++, 8u))));
   }
   const std::lock_guard<std::mutex> lock(mutex_);
   finished_ = true;
 }
 
-bool Sampler::WaitBeforeRetry(uint32_t attempt) {
-  const uint32_t delay_ms = std::min(kRetryCapMs, kRetryBaseMs << std::min(attempt, 8u));
+void Sampler::WaitUntil(Clock::time_point when) {
   std::unique_lock<std::mutex> lock(mutex_);
-  return wake_.wait_for(lock, milliseconds(delay_ms), [this] { return !WantsToRun(); });
+  wake_.wait_until(lock, when, [this] { return !WantsToRun(); });
 }
 
 /// Device and event threads live inside this call. Joining them may take for ever when one is stuck; the agent sees how long
@@ -148,6 +153,7 @@ Sampler::Ending Sampler::RunOpen(const nvml::Library& library, const nvml::Drive
     threads.emplace_back([this, &library, i, &status, peers] { RunDevice(library, i, status.DriverBranch(), peers); });
   threads.emplace_back([this, &library] { RunEvents(library); });
 
+  bool recount = false;
   auto next_round = Clock::now();
   auto next_normal = next_round, next_slow = next_round;
   for (;;) {
@@ -163,7 +169,8 @@ Sampler::Ending Sampler::RunOpen(const nvml::Library& library, const nvml::Drive
     if (indices.empty()) FinishRound(UINT64_MAX);
     uint32_t count_now = status.device_count;
     if (plan.normal && library.CountDevices(snapshot_.slots[kDriverSlot], &count_now) != nvml::kSuccess) RequestReopen();
-    if (count_now != status.device_count) RequestReopen();
+    recount = count_now != status.device_count;
+    if (recount) RequestReopen();
     // The beat stays in phase whatever rounds come in between, and a machine that was suspended does not catch up.
     if (now >= next_round) next_round = std::max(next_round + milliseconds(options_.interval_ms), now);
     std::unique_lock<std::mutex> lock(mutex_);
@@ -177,7 +184,7 @@ Sampler::Ending Sampler::RunOpen(const nvml::Library& library, const nvml::Drive
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     stop_threads_ = true;
-    ending = WantsToRun() ? Ending::kReopen : Ending::kStop;
+    ending = !WantsToRun() ? Ending::kStop : recount ? Ending::kRecount : Ending::kReopen;
     wake_.notify_all();
   }
   for (std::thread& thread : threads) thread.join();

@@ -3,6 +3,7 @@
 // publish into the snapshot and never take a lock across a driver call.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
@@ -55,7 +56,8 @@ class Sampler {
     std::string uuid;
     int32_t index;
   };
-  enum class Ending { kStop, kReopen };
+  /// Why the driver is closed: on request, because it answers no more, or because it lists other devices than it did.
+  enum class Ending { kStop, kReopen, kRecount };
 
   void PublishDriver(const nvml::DriverStatus& status);
   void PublishDevice(const nvml::DeviceRow& row, bool identity_changed);
@@ -69,7 +71,7 @@ class Sampler {
   void FinishRound(uint64_t round);
   void RequestReopen();
   bool WantsToRun() const { return !quit_ && !release_; }
-  bool WaitBeforeRetry(uint32_t attempt);
+  void WaitUntil(std::chrono::steady_clock::time_point when);
 
   const SamplerOptions options_;
   Snapshot& snapshot_;

@@ -125,11 +125,32 @@ test('a GPU that vanishes and comes back, again and again, never lends its name 
     gpus.edit((scenario) => loseDevice(scenario, 0, true));
     await running.sampleWith(({ devices }) => devices.length === 3);
     gpus.edit((scenario) => findDevice(scenario, 0));
-    await running.sampler.release();
-    await running.sampler.acquire();
     await running.sampleWith(({ devices }) => devices.length === 4);
   }
   expect(mixedUp).toEqual([]);
+});
+
+test('while one GPU vanishes and comes back, the others are read as often as those of a node where nothing happens', async () => {
+  // Two nodes on the same machine, so that a machine that is slow is slow for both.
+  const calmGpus = new SimulatedGpus(4);
+  const calm = new RunningSampler(calmGpus.libraryPath, { intervalMs: 100 });
+  const flapping = new RunningSampler(gpus.libraryPath, { intervalMs: 100 });
+  const calmReadings = countReadings(calm, calmGpus.uuids[3]!);
+  const flappingReadings = countReadings(flapping, gpus.uuids[3]!);
+  try {
+    await Promise.all([calm.sampler.start(), flapping.sampler.start()]);
+    for (let n = 0; n < 3; n++) {
+      gpus.edit((scenario) => loseDevice(scenario, 0, true));
+      await flapping.sampleWith(({ devices }) => devices.length === 3);
+      gpus.edit((scenario) => findDevice(scenario, 0));
+      await flapping.sampleWith(({ devices }) => devices.length === 4);
+    }
+    await eventually('enough was read', () => calmReadings.count >= 30);
+    expect(flappingReadings.count / calmReadings.count).toBeGreaterThan(0.9);
+  } finally {
+    await Promise.all([calm.end(), flapping.end()]);
+    calmGpus.remove();
+  }
 });
 
 test('a wait for events that fails is told, and told again when a new event set works', async () => {
@@ -199,6 +220,19 @@ test('a listener that throws does not keep the news from the next', async () => 
   await running.sampler.start();
   await first();
 });
+
+/** How often one device was read; an answer told twice, with the age of its second telling, counts once. */
+function countReadings({ sampler }: RunningSampler, uuid: string): { count: number } {
+  const readings = { count: 0 };
+  let lastMs = Number.NEGATIVE_INFINITY;
+  sampler.onSample(({ devices, takenAtMs }) => {
+    const device = devices.find(({ identity }) => identity.uuid === uuid);
+    if (!device || device.error !== null || takenAtMs - device.ageMs <= lastMs + 5) return;
+    lastMs = takenAtMs - device.ageMs;
+    readings.count++;
+  });
+  return readings;
+}
 
 function readStartTime(pid: number): string {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
