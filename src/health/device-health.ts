@@ -2,7 +2,6 @@
  * The health of every device of the node. Samples and events come in; statuses and faults go out, synchronously and in that
  * order, so that by the time somebody acts on a fault the cordon is visible everywhere.
  */
-import { isDeepStrictEqual } from 'node:util';
 import type { Cordon } from '../domain/cordon.js';
 import type { DeviceEvent, DeviceStatus, DriverState, NodeSample } from '../domain/device.js';
 import { InfernodeError } from '../domain/error-codes.js';
@@ -12,6 +11,7 @@ import type { KernelLogStatus, KernelRecord } from '../domain/kernel-log.js';
 import { noWorkload, type Workload } from '../domain/workload.js';
 import type { Clock, Timer } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
+import { HealthAnnouncer, type HealthAnnouncerOptions } from './announce-health.js';
 import { limitOf } from './check-limit.js';
 import { hostChecks } from './checks/host-checks.js';
 import type { CheckSettings, Moment } from './condition-book.js';
@@ -28,7 +28,10 @@ import { noHostView, type HostView } from './kernel-log-intake.js';
 import { FaultRecorder } from './record-faults.js';
 import type { StoredHealth } from './stored-health.js';
 
-export interface DeviceHealthOptions {
+export interface DeviceHealthOptions extends Pick<
+  HealthAnnouncerOptions,
+  'onDevices' | 'onFault' | 'onStore'
+> {
   clock: Clock;
   logger: Logger;
   metrics: HealthMetrics;
@@ -43,11 +46,6 @@ export interface DeviceHealthOptions {
   restored: StoredHealth | null;
   /** Bridges and engines, where somebody can tell. */
   host?: HostView;
-  /** All devices, after each change. Called before the fault that caused the change is announced. */
-  onDevices(devices: DeviceStatus[]): void;
-  onFault(fault: Fault): void;
-  /** What must survive a restart has changed. */
-  onStore(stored: StoredHealth): void;
 }
 
 /** Sampling intervals without a sample after which the age of the last one is told. */
@@ -59,21 +57,18 @@ export class DeviceHealthTracker {
   readonly #recorder: FaultRecorder;
   readonly #ear: FaultEar;
   readonly #host: HostHealth;
+  readonly #announcer: HealthAnnouncer;
   #settings: CheckSettings;
   #workload: Readonly<Workload> = noWorkload;
   #kernelLog: KernelLogStatus['state'] = 'waiting';
   #driverWasOpen = false;
   #driverWasReleased = false;
-  #devices: DeviceStatus[];
-  #toldNode: Condition[] = [];
-  #stored: StoredHealth;
   #timer: Timer | null = null;
 
   constructor(options: DeviceHealthOptions) {
     const { restored, bootId, logger, history, metrics } = options;
     this.#options = options;
     this.#settings = options.settings;
-    this.#stored = { bootId, devices: [] };
     const sameBoot = restored?.bootId === bootId;
     this.#roster = new DeviceRoster(restored, sameBoot, this.#now(), options.drill ?? false);
     this.#recorder = new FaultRecorder(logger, history);
@@ -85,9 +80,14 @@ export class DeviceHealthTracker {
       now: () => this.#now(),
       drill: options.drill ?? false,
       kernelLogSeen: (sameBoot ? restored?.kernelLogSeen : undefined) ?? -1,
-      onFaults: (faults) => this.#announce(faults),
+      onFaults: (faults) => this.#announcer.announce(faults),
     });
-    this.#devices = this.#roster.statuses(this.#now());
+    this.#announcer = new HealthAnnouncer({
+      ...options,
+      ...{ roster: this.#roster, recorder: this.#recorder },
+      now: () => this.#now(),
+      beside: () => ({ kernelLogSeen: this.#ear.kernelLogSeen, rdmaPorts: this.#host.expectedPorts }),
+    });
   }
 
   /** Looks once per sampling interval whether samples still come. */
@@ -101,12 +101,12 @@ export class DeviceHealthTracker {
   }
 
   get devices(): readonly DeviceStatus[] {
-    return this.#devices;
+    return this.#announcer.devices;
   }
 
   /** Of the node as a whole, worst first. */
   get nodeConditions(): Condition[] {
-    return this.#roster.nodeBook.held().map(({ condition }) => condition);
+    return this.#roster.nodeConditions;
   }
 
   /** A fatal switch error takes every GPU behind the fabric out of service. */
@@ -120,7 +120,7 @@ export class DeviceHealthTracker {
     this.#ear.noteRecoveryActions(sample);
     const faults = this.#evaluate();
     for (const record of this.#roster.records.values()) record.settle();
-    this.#announce(faults);
+    this.#announcer.announce(faults);
     if (sample.driver.state === 'ok' || sample.driver.state === 'no-device') this.#ear.openKernelLog();
   }
 
@@ -128,7 +128,7 @@ export class DeviceHealthTracker {
   handleKernelRecord(record: KernelRecord): void {
     const { kernelLogSeen } = this.#ear;
     this.#ear.kernelRecord(record);
-    if (this.#ear.kernelLogSeen !== kernelLogSeen) this.#store();
+    if (this.#ear.kernelLogSeen !== kernelLogSeen) this.#announcer.store();
   }
 
   /** The log began anew: sequence numbers start over. */
@@ -141,7 +141,7 @@ export class DeviceHealthTracker {
     if (state === this.#kernelLog) return;
     this.#kernelLog = state;
     this.#silence();
-    this.#announce([]);
+    this.#announcer.announce([]);
   }
 
   /** Records were lost; an Xid may have been among them. */
@@ -160,7 +160,7 @@ export class DeviceHealthTracker {
       return;
     }
     this.#roster.nodeBook.clear('event_set_broken');
-    this.#announce([]);
+    this.#announcer.announce([]);
   }
 
   handleEvent(event: DeviceEvent): void {
@@ -177,14 +177,14 @@ export class DeviceHealthTracker {
       cleared = record.book.clearQuiet(nowMs) || cleared;
       if (late) record.refreshAge(nowMs);
     }
-    if (late) this.#announce(this.#evaluate(), true);
-    else if (cleared) this.#announce([]);
+    if (late) this.#announcer.announce(this.#evaluate(), true);
+    else if (cleared) this.#announcer.announce([]);
   }
 
   /** The engines on these devices have started anew: what only hurt the old ones is over. */
   noteEngineRestarted(uuids: readonly string[]): void {
     for (const uuid of uuids) this.#roster.records.get(uuid)?.book.clearBy('engine-restarted');
-    this.#announce([]);
+    this.#announcer.announce([]);
   }
 
   /** What the engines do; it is looked at with the next sample. */
@@ -212,7 +212,7 @@ export class DeviceHealthTracker {
   cordonDevice(ref: string, holder: string, reason: string): DeviceStatus {
     const record = this.#roster.find(ref);
     record.cordons.add({ holder, reason, sinceMs: this.#now().wallMs });
-    this.#announce([]);
+    this.#announcer.announce([]);
     return this.#roster.statusOf(record, this.#now());
   }
 
@@ -225,7 +225,7 @@ export class DeviceHealthTracker {
     const check = checkOfHolder(holder);
     if (check === null) record.cordons.remove(holder);
     else if (record.book.acknowledge(check)) this.#afterAcknowledgement(record, check, holder);
-    this.#announce([]);
+    this.#announcer.announce([]);
     return this.#roster.statusOf(record, this.#now());
   }
 
@@ -242,7 +242,7 @@ export class DeviceHealthTracker {
       );
     if (record) this.#afterAcknowledgement(record, check, by);
     else this.#recorder.acknowledged(null, check, by);
-    this.#announce([]);
+    this.#announcer.announce([]);
   }
 
   /** The device that a UUID or an index means; throws `device-unknown`. */
@@ -311,50 +311,8 @@ export class DeviceHealthTracker {
     );
   }
 
-  /** Statuses first, then faults. A tick that changed nothing but ages says nothing. */
-  #announce(faults: readonly Fault[], quietly = false): void {
-    const devices = this.#roster.statuses(this.#now());
-    const node = this.nodeConditions;
-    const changed =
-      !quietly ||
-      faults.length > 0 ||
-      !isDeepStrictEqual(node, this.#toldNode) ||
-      !isDeepStrictEqual(ageless(devices), ageless(this.#devices));
-    if (changed) {
-      this.#recorder.compare({ devices: this.#devices, node: this.#toldNode }, { devices, node });
-      this.#toldNode = node;
-      this.#devices = devices;
-      this.#options.metrics.show(devices);
-      this.#options.metrics.showNode(node, this.unsupportedNodeChecks);
-      this.#options.onDevices(devices);
-      this.#store();
-    }
-    for (const fault of faults) {
-      this.#options.metrics.countFault(fault.deviceUuid ?? '', fault.severity);
-      this.#options.onFault(fault);
-    }
-  }
-
-  #store(): void {
-    const devices = this.#roster.stored();
-    const stored: StoredHealth = {
-      bootId: this.#options.bootId,
-      devices,
-      node: this.#roster.nodeBook.stored(),
-      kernelLogSeen: this.#ear.kernelLogSeen,
-      rdmaPorts: this.#host.expectedPorts,
-    };
-    if (isDeepStrictEqual(stored, this.#stored)) return;
-    this.#stored = stored;
-    this.#options.onStore(stored);
-  }
-
   #now(): Moment {
     const { clock } = this.#options;
     return { nowMs: clock.monotonicMs(), wallMs: clock.wallMs() };
   }
-}
-
-function ageless(devices: readonly DeviceStatus[]): DeviceStatus[] {
-  return devices.map((device) => ({ ...device, sampleAgeMs: 0 }));
 }

@@ -4,6 +4,7 @@
  */
 import type { DeviceIdentity, DeviceStatus, NodeSample } from '../domain/device.js';
 import { InfernodeError } from '../domain/error-codes.js';
+import type { Condition } from '../domain/health.js';
 import { BoundedQueue } from '../runtime/bounded-queue.js';
 import type { ClassifiedFault } from './classify-fault.js';
 import { ConditionBook, type Moment } from './condition-book.js';
@@ -49,6 +50,11 @@ export class DeviceRoster {
 
   get identities(): DeviceIdentity[] {
     return [...this.#records.values()].map(({ identity }) => identity);
+  }
+
+  /** Of the node as a whole, worst first. */
+  get nodeConditions(): Condition[] {
+    return this.nodeBook.held().map(({ condition }) => condition);
   }
 
   take(sample: NodeSample, at: Moment): void {
