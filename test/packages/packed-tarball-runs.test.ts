@@ -4,7 +4,7 @@
  * (Needs Debian's binutils, which come with g++.)
  */
 import { execFile, execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -13,6 +13,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { UpReady } from '../../src/cli/up/up-state.js';
 import { installInto } from '../support/packed-tarball.js';
 import { eventually, processesOf } from '../support/running-up.js';
+import { repositoryRoot } from '../support/source-tree.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'infernode-packed-'));
 const installed = join(folder, 'node_modules', 'infernode');
@@ -24,8 +25,15 @@ const env = { PATH: join(folder, 'empty'), HOME: folder, XDG_STATE_HOME: join(fo
 const infernode = (...args: string[]) =>
   promisify(execFile)(process.execPath, [main, ...args], { cwd: folder, env });
 
-beforeAll(() => installInto(folder), 120_000);
+/** As the compiler leaves it when its source has moved. */
+const leftover = join(repositoryRoot, 'dist', 'moved-away.js');
+
+beforeAll(() => {
+  writeFileSync(leftover, '');
+  installInto(folder);
+}, 120_000);
 afterAll(() => {
+  rmSync(leftover, { force: true });
   for (const pid of processesOf(folder)) process.kill(pid, 'SIGKILL');
   rmSync(folder, { recursive: true, force: true });
 });
@@ -37,6 +45,14 @@ it('the install script takes the prebuild, which is of these very sources', asyn
     { cwd: installed, env },
   );
   expect(stderr).toContain(`using the prebuilt native part for ${process.platform}-${process.arch}`);
+});
+
+it("ships what today's sources become and nothing older", () => {
+  const shipped = readdirSync(join(installed, 'dist'), { recursive: true, encoding: 'utf8' });
+  const stems = shipped.flatMap((name) => /^(.*?)(?:\.d\.ts|\.js)(?:\.map)?$/.exec(name)?.[1] ?? []);
+  expect(stems).toContain('main');
+  expect(stems.filter((stem) => !existsSync(join(repositoryRoot, 'src', `${stem}.ts`)))).toEqual([]);
+  expect(shipped).not.toContain('.tsbuildinfo');
 });
 
 it('brings a man page of its own version', () => {
