@@ -24,6 +24,7 @@ export function createElection(options: CoordinatorElectionOptions): LeaderElect
   const { config, metrics, ...rest } = options;
   const opened = config.actuator === 'off' ? null : openLease(options);
   if (opened === null) return null;
+  metrics.leader.set(0);
   const election = new LeaseElection({
     ...rest,
     store: opened.lease,

@@ -102,9 +102,11 @@ export class AutoscalingMetrics {
     });
     this.leader = new Gauge({
       name: 'infernode_autoscaling_leader',
-      help: '1 while this coordinator owns the lease of those that act',
+      help: '1 while this coordinator owns the lease of those that act, else 0; no series without a lease',
       registers,
     });
+    // Who takes part in no election is not somebody who lost it.
+    this.leader.remove();
     this.electionFailures = new Counter({
       name: 'infernode_autoscaling_election_failures_total',
       help: 'Reads and writes of the lease that failed',
