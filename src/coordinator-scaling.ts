@@ -35,7 +35,7 @@ export interface CoordinatorScalingOptions {
   prometheus: Registry;
   watchers: Pick<AgentWatchers, 'all'>;
   registry: EndpointRegistry;
-  directory: () => ModelDirectory;
+  directory: () => Pick<ModelDirectory<InMemoryModelPlacement>, 'entries' | 'modelNamed'>;
   /** Where the gateway has processes of its own; `null` where it runs in this one. */
   workers: () => Pick<GatewayWorkers, 'workerSeries'> | null;
   clock: Clock;
@@ -45,7 +45,6 @@ export interface CoordinatorScalingOptions {
 export class CoordinatorScaling {
   readonly packages = [autoscalingPackage, externalScalerPackage];
   readonly #options: CoordinatorScalingOptions;
-  readonly #placements = new Map<string, InMemoryModelPlacement>();
   readonly #metrics: AutoscalingMetrics;
   readonly #loop: ScalingLoop;
   readonly #scaler: ExternalScaler;
@@ -99,11 +98,6 @@ export class CoordinatorScaling {
     ];
   }
 
-  /** Takes the model's load from there. */
-  watch(model: string, placement: InMemoryModelPlacement): void {
-    this.#placements.set(model, placement);
-  }
-
   /** `GET /autoscale/v1/models/MODEL`. */
   answer(model: string): HttpAnswer {
     try {
@@ -154,14 +148,12 @@ export class CoordinatorScaling {
       }));
   }
 
-  #replicasOf(entry: DirectoryEntry, nodes: ReadonlyMap<string, ClusterNode>): ReplicaView[] {
+  #replicasOf(
+    entry: DirectoryEntry<InMemoryModelPlacement>,
+    nodes: ReadonlyMap<string, ClusterNode>,
+  ): ReplicaView[] {
     const nowMs = this.#options.clock.monotonicMs();
-    const members = new Map(
-      this.#placements
-        .get(entry.model)
-        ?.members()
-        .map((member) => [member.state.id, member]),
-    );
+    const members = new Map(entry.placement.members().map((member) => [member.state.id, member]));
     return [...entry.endpointIds].flatMap((id) => {
       const endpoint = this.#options.registry.get(id);
       const member = members.get(id);
@@ -211,17 +203,17 @@ export class CoordinatorScaling {
 
   #actorsOf(model: string): ActorView[] {
     const { directory, registry } = this.#options;
-    const placement = this.#placements.get(model);
-    const ids =
-      directory()
-        .entries()
-        .find((entry) => entry.model === model)?.endpointIds ?? [];
-    return [...ids].flatMap((id) => {
+    const entry = directory()
+      .entries()
+      .find((one) => one.model === model);
+    if (!entry) return [];
+    const { placement, endpointIds } = entry;
+    return [...endpointIds].flatMap((id) => {
       const endpoint = registry.get(id);
       const node = endpoint && this.#nodeNamed(endpoint.node);
       const engine = node?.state?.engines.find((one) => one.id === endpoint?.engineId);
       if (!endpoint || !engine) return [];
-      const load = placement?.members().find((member) => member.state.id === id)?.load;
+      const load = placement.members().find((member) => member.state.id === id)?.load;
       const { cordonHolders, evicting, nodeSilent, deviceHealth } = endpoint;
       const sound = deviceHealth === 'healthy' || deviceHealth === 'degraded';
       return {
@@ -231,7 +223,7 @@ export class CoordinatorScaling {
         free: cordonHolders.length === 0 && !evicting && !nodeSilent && sound && !engine.standby,
         inFlight: load?.requests ?? 0,
         unprefilledTokens: load?.queuedTokens ?? 0,
-        cachedBlocks: placement?.heldBlocks(id) ?? 0,
+        cachedBlocks: placement.heldBlocks(id),
       };
     });
   }

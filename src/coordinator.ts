@@ -29,6 +29,7 @@ import { promptOfRequest } from './gateway/request/prompt-of-request.js';
 import { createMetricsRegistry } from './metrics/metrics-registry.js';
 import { createMetricsServer } from './metrics/metrics-server.js';
 import { createProbeServer } from './metrics/probe-server.js';
+import type { InMemoryModelPlacement } from './placement/model-placement.js';
 import type { PlacementObserver } from './placement/placement-types.js';
 import { createRpcServer, type RpcServer } from './rpc/create-rpc-server.js';
 import { clusterPackage, clusterProto } from './rpc/cluster-package.js';
@@ -93,7 +94,7 @@ class Coordinator implements RunningCoordinator {
   readonly #watchers: AgentWatchers;
   readonly #agents: CoordinatorAgents;
   readonly #placements: CoordinatorPlacements;
-  readonly #directory: ModelDirectory;
+  readonly #directory: ModelDirectory<InMemoryModelPlacement>;
   readonly #gateway: CoordinatorGateway;
   readonly #placement: PlacementService;
   readonly #scaling: CoordinatorScaling;
@@ -158,11 +159,7 @@ class Coordinator implements RunningCoordinator {
     this.#directory = new ModelDirectory({
       models: config.models,
       unconfigured: defaultModelConfig,
-      createPlacement: (model, modelConfig) => {
-        const placement = this.#placements.create(model, modelConfig);
-        this.#scaling.watch(model, placement);
-        return placement;
-      },
+      createPlacement: (model, modelConfig) => this.#placements.create(model, modelConfig),
       wake: (model) => this.#scaling.wake(model),
       registry,
       logger,

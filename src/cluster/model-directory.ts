@@ -19,11 +19,11 @@ export interface DirectoryPlacement extends ModelPlacement {
   useHealthRule(rule: ModelConfig['healthRule']): void;
 }
 
-export interface ModelDirectoryOptions {
+export interface ModelDirectoryOptions<P extends DirectoryPlacement> {
   models: Readonly<Record<string, ModelConfig>>;
   /** What holds for a model that is served and not configured. */
   unconfigured: ModelConfig;
-  createPlacement: (model: string, config: ModelConfig) => DirectoryPlacement;
+  createPlacement: (model: string, config: ModelConfig) => P;
   registry: Pick<EndpointRegistry, 'get' | 'onNews'>;
   /** Wakes an engine of the model if one sleeps; true while one is on its way. Absent: engines that sleep are left alone. */
   wake?: (model: string) => boolean;
@@ -31,14 +31,14 @@ export interface ModelDirectoryOptions {
 }
 
 /** One model: the first name of its engines, or a configured one that nobody serves yet. */
-export interface DirectoryEntry {
+export interface DirectoryEntry<P extends DirectoryPlacement = DirectoryPlacement> {
   readonly model: string;
   readonly config: ModelConfig;
-  readonly placement: DirectoryPlacement;
+  readonly placement: P;
   readonly endpointIds: ReadonlySet<string>;
 }
 
-interface Entry extends DirectoryEntry {
+interface Entry<P extends DirectoryPlacement> extends DirectoryEntry<P> {
   config: ModelConfig;
   readonly endpointIds: Set<string>;
 }
@@ -51,9 +51,9 @@ interface Resolved {
 const isAtRest = ({ engineState, deviceHealth }: EndpointState): boolean =>
   engineState === 'asleep' || (engineState === 'stopped' && deviceHealth !== 'unhealthy');
 
-export class ModelDirectory {
-  readonly #options: ModelDirectoryOptions;
-  readonly #entries = new Map<string, Entry>();
+export class ModelDirectory<P extends DirectoryPlacement = DirectoryPlacement> {
+  readonly #options: ModelDirectoryOptions<P>;
+  readonly #entries = new Map<string, Entry<P>>();
   /** Model by endpoint id. */
   readonly #modelOf = new Map<string, string>();
   readonly #evictListeners = new Set<(endpointId: string, reason: string) => void>();
@@ -62,7 +62,7 @@ export class ModelDirectory {
   /** Built when asked for after a change of names. */
   #names: { resolved: Map<string, Resolved>; listed: string[] } | null = null;
 
-  constructor(options: ModelDirectoryOptions) {
+  constructor(options: ModelDirectoryOptions<P>) {
     this.#options = options;
     this.#models = options.models;
     for (const model of Object.keys(options.models)) this.#entry(model);
@@ -105,7 +105,7 @@ export class ModelDirectory {
     return () => this.#changeListeners.delete(listener);
   }
 
-  entries(): readonly DirectoryEntry[] {
+  entries(): readonly DirectoryEntry<P>[] {
     return [...this.#entries.values()].sort((a, b) => (a.model < b.model ? -1 : 1));
   }
 
@@ -128,7 +128,7 @@ export class ModelDirectory {
     return this.#modelOf.get(endpointId);
   }
 
-  placementOf(endpointId: string): DirectoryPlacement | undefined {
+  placementOf(endpointId: string): P | undefined {
     return this.#entries.get(this.#modelOf.get(endpointId) ?? '')?.placement;
   }
 
@@ -184,12 +184,12 @@ export class ModelDirectory {
     this.#dropIfUnused(entry);
   }
 
-  #entry(model: string): Entry {
+  #entry(model: string): Entry<P> {
     const known = this.#entries.get(model);
     if (known) return known;
     const config = this.#configOf(model);
     const placement = this.#options.createPlacement(model, config);
-    const entry: Entry = { model, config, placement, endpointIds: new Set() };
+    const entry: Entry<P> = { model, config, placement, endpointIds: new Set() };
     this.#entries.set(model, entry);
     this.#names = null;
     return entry;
@@ -201,7 +201,7 @@ export class ModelDirectory {
       : this.#options.unconfigured;
   }
 
-  #dropIfUnused(entry: Entry): void {
+  #dropIfUnused(entry: Entry<P>): void {
     if (entry.endpointIds.size === 0 && !Object.hasOwn(this.#models, entry.model))
       this.#entries.delete(entry.model);
   }
@@ -216,10 +216,10 @@ export class ModelDirectory {
    * engines serve, a configured model that nobody serves. A further name is passed on as it is, for it may be an adapter.
    */
   #buildNames(): { resolved: Map<string, Resolved>; listed: string[] } {
-    const entries = this.entries() as readonly Entry[];
+    const entries = this.entries() as readonly Entry<P>[];
     const served = entries.filter(({ endpointIds }) => endpointIds.size > 0);
     const resolved = new Map<string, Resolved>();
-    const add = (name: string, model: string, { placement }: Entry): void => {
+    const add = (name: string, model: string, { placement }: Entry<P>): void => {
       if (!resolved.has(name)) resolved.set(name, { model, placement });
     };
     for (const entry of served) add(entry.model, entry.model, entry);
@@ -231,7 +231,7 @@ export class ModelDirectory {
     return { resolved, listed };
   }
 
-  #furtherNames({ endpointIds }: Entry): Set<string> {
+  #furtherNames({ endpointIds }: Entry<P>): Set<string> {
     return new Set([...endpointIds].flatMap((id) => this.endpoint(id)?.servedModels.slice(1) ?? []));
   }
 }
