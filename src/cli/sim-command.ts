@@ -7,16 +7,19 @@ import { findRunningUp } from './up/up-state.js';
 export interface SimTarget {
   scenario?: string;
   node?: string;
+  stateDir?: string;
 }
 
 /** The simulated node that a `sim` command acts on: `--scenario`, else a node of the running `infernode up`. */
-export function resolveSimulatedNode({ scenario, node }: SimTarget): string {
+export function resolveSimulatedNode({ scenario, node, stateDir }: SimTarget): string {
   if (scenario !== undefined) return dirname(scenario);
-  const up = findRunningUp();
+  const up = findRunningUp(stateDir);
   if (!up)
     throw new InfernodeError(
       'argument-invalid',
-      'no running `infernode up` found; start one, or give --scenario PATH',
+      stateDir === undefined
+        ? 'no running `infernode up` found; start one, or give --scenario PATH'
+        : `expected --state-dir to be that of a running \`infernode up\`, got "${stateDir}"`,
     );
   const simulated = up.agents.filter((agent) => agent.nvmlScenario !== null);
   const chosen = node === undefined ? simulated[0] : simulated.find((agent) => agent.node === node);

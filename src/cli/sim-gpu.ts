@@ -34,6 +34,7 @@ const resetTakesMs = 1500;
 export interface SimGpuTarget {
   scenario?: string;
   node?: string;
+  stateDir?: string;
 }
 
 export interface TargetOptions extends SimGpuTarget {
@@ -243,13 +244,17 @@ export class SimGpuCommands {
     if (gpu === 'optional') command.option('--gpu <gpu>', `${text}; all when not given`);
     return command
       .option('--node <name>', 'node of the running `infernode up` (default: the first)')
+      .option('--state-dir <dir>', 'state directory of the `infernode up` to act on')
       .option('--scenario <path>', 'scenario.json of a simulated node, instead of a running `up`')
       .option('--json', 'print the outcome as one JSON line');
   }
 
-  #directory({ scenario, node }: TargetOptions): string {
+  #directory({ scenario, node, stateDir }: TargetOptions): string {
     if (scenario !== undefined) return scenarioDirectory(scenario);
-    return this.resolveNodeDir(node === undefined ? {} : { node });
+    return this.resolveNodeDir({
+      ...(node === undefined ? {} : { node }),
+      ...(stateDir === undefined ? {} : { stateDir }),
+    });
   }
 
   /** An edit of one GPU; commander has seen to it that --gpu is there. */

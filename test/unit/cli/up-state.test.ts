@@ -3,12 +3,14 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { resolveSimulatedNode } from '../../../src/cli/sim-command.js';
 import { endLeftEngines } from '../../../src/cli/up/end-left-engines.js';
 import {
   claimUpDirectory,
   clearUpDirectory,
   findRunningUp,
   releaseUpDirectory,
+  writeUpState,
 } from '../../../src/cli/up/up-state.js';
 import { launchKeeper } from '../../../src/engine/launch-keeper.js';
 import { nativePath } from '../../../src/native/native-paths.js';
@@ -30,6 +32,20 @@ it('takes an empty or a missing directory, one at a time, and its own again', ()
   expect(existsSync(join(given, 'logs'))).toBe(false);
   releaseUpDirectory(given);
   expect(findRunningUp(given)).toBeNull();
+});
+
+it('`sim gpu` finds the nodes of the cluster whose directory it is given', () => {
+  const none = () => resolveSimulatedNode({ stateDir: directory });
+  expect(none).toThrow(`expected --state-dir to be that of a running \`infernode up\`, got "${directory}"`);
+  const agent = { grpc: '', metrics: '', nvmlScenario: join(directory, 'node-0', 'scenario.json') };
+  writeUpState(directory, {
+    ready: true,
+    gateway: '',
+    coordinator: { grpc: '', metrics: '' },
+    agents: [{ node: 'node-0', ...agent }],
+    engines: [],
+  });
+  expect(resolveSimulatedNode({ stateDir: directory })).toBe(join(directory, 'node-0'));
 });
 
 it('refuses a directory of somebody else and leaves it as it is', () => {

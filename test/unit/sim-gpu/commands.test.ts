@@ -185,9 +185,10 @@ test('--json prints one line, --scenario wins over --node', async () => {
     seq: 1,
     effects: false,
   });
-  expect(resolved).toEqual([{ node: 'node-1' }]);
+  await sim('show --state-dir /elsewhere');
+  expect(resolved).toEqual([{ node: 'node-1' }, { stateDir: '/elsewhere' }]);
   await sim(`lost --gpu 0 --scenario ${join(directory, 'scenario.json')} --node node-1`);
-  expect(resolved).toHaveLength(1);
+  expect(resolved).toHaveLength(2);
 });
 
 test('show tells what is not as new', async () => {
