@@ -58,6 +58,7 @@ export function collectSignals(view: ModelView, gateway: GatewayView): ModelSign
     backlogSeconds: backlogSeconds(ready, gateway.queuedTokens),
     kvCacheUsage: kvCacheUsage(reporting, ready.length),
     sloRatio: sloRatio(view.slo, gateway.rates),
+    sloSamples: gateway.rates?.timeToFirstToken.count ?? 0,
     ttftP99Ms: milliseconds(gateway.rates?.timeToFirstToken.quantile(0.99) ?? null),
     gpuUtilizationRatio: meanOf(reporting.map(({ gpuUtilizationRatio }) => gpuUtilizationRatio)),
     incomingPerSecond: gateway.rates?.requestsPerSecond ?? null,
@@ -91,12 +92,13 @@ function kvCacheUsage(reporting: readonly ReplicaView[], ready: number): ModelSi
 }
 
 /**
- * p90 over target, the worse of the two. A model that nobody asks for keeps its promise; one whose requests get no token at all
- * has an unknown ratio.
+ * p90 over target, the worse of the two. A model that nobody asks for keeps its promise, and so does one whose answers all come
+ * whole: of those only backlog and queue tell. One whose requests get no token and no answer has an unknown ratio.
  */
 function sloRatio({ ttftMs, itlMs }: ModelView['slo'], rates: GatewayRates | null): number | null {
   if (rates === null) return null;
-  if (rates.timeToFirstToken.count === 0) return rates.requestsPerSecond === 0 ? 0 : null;
+  if (rates.timeToFirstToken.count === 0)
+    return rates.requestsPerSecond === 0 || rates.answersPerSecond > 0 ? 0 : null;
   const ttft = (rates.timeToFirstToken.quantile(0.9) ?? 0) * 1000;
   const itl = (rates.interToken.quantile(0.9) ?? 0) * 1000;
   return Math.max(ttft / ttftMs, itl / itlMs);

@@ -179,18 +179,21 @@ function proportional(
   return proposals;
 }
 
+/** Fewer first tokens in a minute have no ninetieth percentile: one slow answer must not start a replica. */
+export const minSloSamples = 10;
+
 /**
- * Inside the band the ratio is read as "exactly right", so that nothing flaps around one threshold. While it looks back on fewer replicas than there
+ * Inside the band the ratio is read as "exactly right", so that nothing flaps around one threshold, and so is a bad one of few answers. While it looks back on fewer replicas than there
  * are now it asks for no more, or each crowd would be answered twice.
  */
 function settledRatio(
-  { sloRatio, replicas: { ready, warming } }: ModelSignals,
+  { sloRatio, sloSamples = minSloSamples, replicas: { ready, warming } }: ModelSignals,
   { sloRatioUp, sloRatioDown }: ScalingPolicy,
   memory: ScalingMemory,
   nowMs: number,
 ): number | null {
   if (sloRatio === null || sloRatio <= sloRatioDown) return sloRatio;
-  if (sloRatio <= sloRatioUp) return sloRatioUp;
+  if (sloRatio <= sloRatioUp || sloSamples < minSloSamples) return sloRatioUp;
   const asked = nowMs - memory.lastUpAtMs < longestLoadMs;
   const grew = asked && memory.readyHistory.some((one) => one.atMs >= nowMs - windowMs && one.ready < ready);
   const most = grew ? (ready + warming) / Math.max(ready, 1) : maxRatioGrowth;

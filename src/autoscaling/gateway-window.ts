@@ -8,6 +8,8 @@ import type { GatewayCounts, HistogramCounts } from '../domain/gateway-counts.js
 export interface GatewayRates {
   /** Requests per second that ended, those turned away included. */
   requestsPerSecond: number;
+  /** Those that were answered in full. */
+  answersPerSecond: number;
   timeToFirstToken: LatencySample;
   interToken: LatencySample;
 }
@@ -47,6 +49,7 @@ export class GatewayWindow {
     const seconds = (last.atMs - first.atMs) / 1000;
     return {
       requestsPerSecond: (last.counts.requests - first.counts.requests) / seconds,
+      answersPerSecond: (last.counts.answers - first.counts.answers) / seconds,
       timeToFirstToken: sampleOf(first.counts.timeToFirstToken, last.counts.timeToFirstToken),
       interToken: sampleOf(first.counts.interToken, last.counts.interToken),
     };

@@ -68,6 +68,7 @@ const freshRounds = 6;
 
 const noCounts: GatewayCounts = {
   requests: 0,
+  answers: 0,
   queuedRequests: 0,
   queuedTokens: 0,
   timeToFirstToken: { bounds: [], atMost: [] },

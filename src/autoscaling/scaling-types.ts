@@ -11,6 +11,8 @@ export interface ModelSignals {
   kvCacheUsage: { mean: number; max: number } | null;
   /** p90 over target, the worse of time to first token and inter-token latency; 1 is "just met". */
   sloRatio: number | null;
+  /** First tokens that the ratio is made of. Absent: enough. */
+  sloSamples?: number;
   ttftP99Ms: number | null;
   gpuUtilizationRatio: number | null;
   /** Requests per second, rejected ones included, counted when they end. */

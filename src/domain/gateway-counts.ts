@@ -2,6 +2,8 @@
 export interface GatewayCounts {
   /** Requests that ended in whatever way, those that were turned away included. */
   requests: number;
+  /** Those of them that were answered in full, streamed or not. */
+  answers: number;
   /** Requests in the admission queue now, and their prompt tokens. */
   queuedRequests: number;
   queuedTokens: number;

@@ -23,26 +23,33 @@ export function countRequests(
   metrics: readonly object[],
   modelOf: (label: string) => string = (label) => label,
 ): Map<string, GatewayCounts> {
-  const byModel = new Map<string, { sums: Map<string, number>; buckets: Map<string, Map<number, number>> }>();
+  const byModel = new Map<
+    string,
+    { sums: Map<string, number>; answers: number; buckets: Map<string, Map<number, number>> }
+  >();
   for (const { name, values } of metrics as readonly MetricJson[]) {
     if (!countedSeries.includes(name)) continue;
     for (const { labels, value, metricName = name } of values) {
       const model = modelOf(String(labels['model'] ?? ''));
       let known = byModel.get(model);
-      if (!known) byModel.set(model, (known = { sums: new Map(), buckets: new Map() }));
+      if (!known) byModel.set(model, (known = { sums: new Map(), answers: 0, buckets: new Map() }));
       if (metricName.endsWith('_bucket')) {
         const buckets = known.buckets.get(name) ?? new Map<number, number>();
         known.buckets.set(name, buckets);
         const bound = labels['le'] === '+Inf' ? Infinity : Number(labels['le']);
         buckets.set(bound, (buckets.get(bound) ?? 0) + value);
-      } else if (metricName === name) known.sums.set(name, (known.sums.get(name) ?? 0) + value);
+      } else if (metricName === name) {
+        known.sums.set(name, (known.sums.get(name) ?? 0) + value);
+        if (labels['outcome'] === 'ok') known.answers += value;
+      }
     }
   }
   return new Map(
-    [...byModel].map(([model, { sums, buckets }]) => [
+    [...byModel].map(([model, { sums, answers, buckets }]) => [
       model,
       {
         requests: sums.get('infernode_gateway_requests_total') ?? 0,
+        answers,
         queuedRequests: sums.get('infernode_gateway_queued_requests') ?? 0,
         queuedTokens: sums.get('infernode_gateway_queued_tokens') ?? 0,
         timeToFirstToken: histogramOf(buckets.get(ttft)),

@@ -35,8 +35,8 @@ export interface AttemptOptions {
   /** How long a client may leave its bytes unread. */
   clientStallMs: number;
   clock: Clock;
-  /** First data of an event stream, or the first byte of a plain answer. */
-  onFirstToken: () => void;
+  /** First data of an event stream, or the first byte of a plain answer (not `streamed`), whose first token nobody saw. */
+  onFirstToken: (streamed: boolean) => void;
   /** More tokens, `gapMs` after the ones before. */
   onMoreTokens: (gapMs: number) => void;
   onPause: () => void;
@@ -205,7 +205,7 @@ export class ForwardAttempt implements ExchangeHandler {
     const { response, extraHeaders, readsUsage, onFirstToken } = this.#options;
     this.#relay = new RelayStream(response, this.#events, () => this.#resume());
     this.#relay.begin(this.#status, downstreamHeaders(this.#headers, extraHeaders()));
-    if (!this.#events && this.#status < 400) onFirstToken();
+    if (!this.#events && this.#status < 400) onFirstToken(false);
     if (!this.#events && readsUsage) this.#tail = new TailUsage();
     return this.#relay;
   }
@@ -222,7 +222,7 @@ export class ForwardAttempt implements ExchangeHandler {
     if (events === this.#seenEvents) return;
     const { clock, onFirstToken, onMoreTokens } = this.#options;
     const nowMs = clock.monotonicMs();
-    if (this.#seenEvents === 0) onFirstToken();
+    if (this.#seenEvents === 0) onFirstToken(true);
     else onMoreTokens(nowMs - this.#lastTokenMs);
     this.#seenEvents = events;
     this.#lastTokenMs = nowMs;

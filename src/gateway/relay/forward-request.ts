@@ -80,10 +80,11 @@ function forward(
     deadlineMs: client.admission.deadlineMs ?? Infinity,
     clientStallMs,
     clock,
-    onFirstToken: () => {
+    onFirstToken: (streamed) => {
       lease.firstToken();
       client.trace?.firstToken();
-      metrics.ttft.observe(model, (clock.monotonicMs() - client.startedMs) / 1000);
+      // A whole answer comes when its last token is made: its time is that of the request.
+      if (streamed) metrics.ttft.observe(model, (clock.monotonicMs() - client.startedMs) / 1000);
     },
     onMoreTokens: (gapMs) => metrics.interToken.observe(model, gapMs / 1000),
     onPause: () => metrics.pauses.inc(),

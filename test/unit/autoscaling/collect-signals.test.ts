@@ -23,6 +23,7 @@ const sample = (count: number, seconds: number): LatencySample => ({
 });
 const rates = (over: Partial<GatewayRates> = {}): GatewayRates => ({
   requestsPerSecond: 5,
+  answersPerSecond: 5,
   timeToFirstToken: sample(300, 0.25),
   interToken: sample(9000, 0.02),
   ...over,
@@ -65,11 +66,19 @@ test('a replica that was never measured counts as the mean; without any measurem
   expect(signals([replica({ prefillTokensPerSecond: null, unprefilledTokens: 0 })]).backlogSeconds).toBe(0);
 });
 
-test('nobody asks: the promise is kept; requests without any token: not known', () => {
+test('nobody asks, or all answers come whole: the promise is kept; requests without any token: not known', () => {
   const none = sample(0, 0);
-  const quiet = rates({ requestsPerSecond: 0, timeToFirstToken: none, interToken: none });
+  const quiet = rates({
+    requestsPerSecond: 0,
+    answersPerSecond: 0,
+    timeToFirstToken: none,
+    interToken: none,
+  });
   expect(signals([replica()], { rates: quiet }).sloRatio).toBe(0);
   expect(signals([replica()], { rates: { ...quiet, requestsPerSecond: 1 } }).sloRatio).toBeNull();
+  const whole = { ...quiet, requestsPerSecond: 1, answersPerSecond: 1 };
+  expect(signals([replica()], { rates: whole })).toMatchObject({ sloRatio: 0, sloSamples: 0 });
+  expect(signals([replica()]).sloSamples).toBe(300);
   expect(signals([replica()], { rates: null })).toMatchObject({ sloRatio: null, incomingPerSecond: null });
 });
 

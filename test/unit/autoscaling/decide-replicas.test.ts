@@ -65,6 +65,8 @@ describe('up', () => {
 
   test('inside the hysteresis band nothing moves', () => {
     for (const sloRatio of [0.41, 0.5, 0.55]) expect(decide({ sloRatio }).direction).toBe('hold');
+    expect(decide({ sloRatio: 4.7, sloSamples: 9 }).direction).toBe('hold');
+    expect(decide({ sloRatio: 4.7, sloSamples: 10 }).direction).toBe('up');
   });
 
   test('a step, the maximum and the cool-down limit it, and say so', () => {

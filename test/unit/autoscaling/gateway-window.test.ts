@@ -6,6 +6,7 @@ import type { GatewayCounts } from '../../../src/domain/gateway-counts.js';
 const bounds = [0.1, 0.5, 1, Infinity];
 const counts = (requests: number, atMost: number[]): GatewayCounts => ({
   requests,
+  answers: requests / 2,
   queuedRequests: 0,
   queuedTokens: 0,
   timeToFirstToken: { bounds, atMost },
@@ -24,7 +25,7 @@ test('rates and quantiles are of the difference, linear inside a bucket', () => 
   window.add(counts(100, [50, 50, 50, 50]), 0);
   window.add(counts(120, [50, 60, 70, 70]), 10_000);
   const rates = window.rates();
-  expect(rates?.requestsPerSecond).toBe(2);
+  expect(rates).toMatchObject({ requestsPerSecond: 2, answersPerSecond: 1 });
   expect(rates?.timeToFirstToken.count).toBe(20);
   expect(rates?.timeToFirstToken.quantile(0.5)).toBe(0.5);
   expect(rates?.timeToFirstToken.quantile(0.75)).toBeCloseTo(0.75);

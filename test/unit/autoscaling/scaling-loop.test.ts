@@ -11,6 +11,7 @@ import { ManualClock } from '../../support/manual-clock.js';
 
 const idle: GatewayCounts = {
   requests: 0,
+  answers: 0,
   queuedRequests: 0,
   queuedTokens: 0,
   timeToFirstToken: { bounds: [1, Infinity], atMost: [0, 0] },

@@ -153,6 +153,13 @@ test('each event of a stream is passed on when it comes, before the next one exi
   expect(await harness.metric('time_to_first_token_seconds', { model: 'model' })).toBe(1);
 });
 
+test('an answer that comes whole has no time to first token, only its own', async () => {
+  const { harness } = await setUp(answerJson);
+  await post(`${harness.url}/v1/chat/completions`, chatBody);
+  expect(await harness.metric('e2e_request_latency_seconds', { model: 'model' })).toBe(1);
+  expect(await harness.metric('time_to_first_token_seconds', { model: 'model' })).toBe(0);
+});
+
 test('the bytes of a stream are the same however the engine cuts them', async () => {
   const whole = Buffer.from(
     `: hello\n\n${chunkEvent('päñ 😀')}data: {"usage":{"prompt_tokens":3,"completion_tokens":5}}\n\n${chunkEvent('', 'stop')}${doneEvent}`,
