@@ -85,7 +85,11 @@ export class GatewayMetrics {
       'retry_budget_denied',
       'Reroutes not made because the retry budget was spent',
     );
-    this.ttft = histogram('time_to_first_token', 'From the request to its first token, of answers that stream', ttftBuckets);
+    this.ttft = histogram(
+      'time_to_first_token',
+      'From the request to its first token, of answers that stream',
+      ttftBuckets,
+    );
     this.interToken = histogram(
       'inter_token_latency',
       'Gap between arrivals of tokens; tokens that arrive together count once',
