@@ -1,4 +1,4 @@
-import type { KernelNews } from './device/sample-devices.js';
+import type { KernelNews } from './device/sampler-news.js';
 import type { DeviceHealthTracker } from './health/device-health.js';
 
 /** Tells health what the sampler heard beside readings and events of devices. */

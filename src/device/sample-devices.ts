@@ -7,7 +7,7 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { DeviceEvent, DeviceProcess, DriverState, NodeSample } from '../domain/device.js';
 import { InfernodeError } from '../domain/error-codes.js';
-import type { KernelLogStatus, KernelRecord } from '../domain/kernel-log.js';
+import type { KernelLogStatus } from '../domain/kernel-log.js';
 import { loadAddon } from '../native/load-addon.js';
 import { nativePath } from '../native/native-paths.js';
 import type { RawSnapshot } from '../native/nvml.js';
@@ -16,10 +16,10 @@ import type { Logger } from '../runtime/logger.js';
 import type { Service } from '../runtime/service.js';
 import { SampleAssembler, type SampleInputs } from './assemble-sample.js';
 import type { DeviceMetrics } from './device-metrics.js';
-import { HeardEvents } from './heard-events.js';
-import { KernelLog } from './kernel-log.js';
+import { Listeners, type Unsubscribe } from './listeners.js';
 import { OnDemandReads } from './on-demand-reads.js';
 import { SamplerLineup } from './sampler-lineup.js';
+import { SamplerNews, type KernelNews } from './sampler-news.js';
 import { SamplerProcess, type Sampler } from './sampler-process.js';
 import { SnapshotWaiters } from './snapshot-waiters.js';
 import type { SamplerNote } from './watch-device-events.js';
@@ -46,17 +46,6 @@ export interface DeviceSamplerOptions {
   metrics: DeviceMetrics;
 }
 
-/** What the sampler says beside readings and events of devices. */
-export type KernelNews =
-  | { kind: 'record'; record: KernelRecord }
-  /** The log began anew: sequence numbers start over. */
-  | { kind: 'restart' }
-  | { kind: 'status'; status: KernelLogStatus; lost: number }
-  /** Waiting for the driver's events fails, or works again. */
-  | { kind: 'event-set'; broken: boolean };
-
-type Unsubscribe = () => void;
-
 /** How long `release` and `close` wait for the sampler to shut NVML down. */
 const releaseTimeoutMs = 3000;
 const closeTimeoutMs = 2000;
@@ -69,14 +58,9 @@ export class DeviceSampler implements Service {
   readonly #options: DeviceSamplerOptions;
   readonly #lineup: SamplerLineup;
   readonly #assembler = new SampleAssembler();
-  readonly #sampleListeners = new Set<(sample: NodeSample) => void>();
-  readonly #eventListeners = new Set<(event: DeviceEvent) => void>();
-  readonly #kernelListeners = new Set<(news: KernelNews) => void>();
-  readonly #heard = new HeardEvents<Sampler>();
-  readonly #kernelLog: KernelLog<Sampler>;
+  readonly #samples: Listeners<NodeSample>;
+  readonly #news: SamplerNews;
   readonly #onDemand: OnDemandReads;
-  /** Samplers that are or were the current one. */
-  readonly #haveSpoken = new WeakSet<Sampler>();
   readonly #waiters: SnapshotWaiters;
   #serial = 0;
   #roundAtMs = Number.NEGATIVE_INFINITY;
@@ -91,7 +75,15 @@ export class DeviceSampler implements Service {
       ...options,
       ask: (command) => this.#lineup.current?.command(command),
     });
-    this.#kernelLog = new KernelLog(options.kmsg?.path ?? null, options.metrics);
+    this.#samples = new Listeners(options.logger);
+    this.#news = new SamplerNews({
+      kmsgPath: options.kmsg?.path ?? null,
+      drill: options.drill ?? false,
+      logger: options.logger,
+      metrics: options.metrics,
+      current: () => this.#lineup.current,
+      onEvent: (event) => this.#onDemand.noteEvent(event),
+    });
     this.#lineup = new SamplerLineup({ ...options, spawn: (skip) => this.#spawn(skip) });
   }
 
@@ -101,7 +93,7 @@ export class DeviceSampler implements Service {
     nativePath('infernode-sampler');
     await mkdir(this.#options.runDir, { recursive: true, mode: 0o700 });
     await this.#removeLeftovers();
-    this.#tell(this.#kernelListeners, { kind: 'status', status: this.#kernelLog.status, lost: 0 });
+    this.#news.open();
     const { clock, intervalMs, callDeadlineMs } = this.#options;
     const everyMs = Math.min(intervalMs, Math.max(20, callDeadlineMs / looksPerDeadline));
     this.#timer = clock.every(everyMs, () => this.#look('timer'));
@@ -119,23 +111,20 @@ export class DeviceSampler implements Service {
   }
 
   onSample(listener: (sample: NodeSample) => void): Unsubscribe {
-    this.#sampleListeners.add(listener);
-    return () => this.#sampleListeners.delete(listener);
+    return this.#samples.add(listener);
   }
 
   onEvent(listener: (event: DeviceEvent) => void): Unsubscribe {
-    this.#eventListeners.add(listener);
-    return () => this.#eventListeners.delete(listener);
+    return this.#news.onEvent(listener);
   }
 
   /** The kernel log's records, and how reading it goes. */
   onKernelLog(listener: (news: KernelNews) => void): Unsubscribe {
-    this.#kernelListeners.add(listener);
-    return () => this.#kernelListeners.delete(listener);
+    return this.#news.onKernelLog(listener);
   }
 
   get kernelLog(): KernelLogStatus {
-    return this.#kernelLog.status;
+    return this.#news.kernelLog;
   }
 
   /**
@@ -206,6 +195,7 @@ export class DeviceSampler implements Service {
 
   #end(): Sampler | null {
     this.#closed = true;
+    this.#news.close();
     this.#timer?.cancel();
     this.#timer = null;
     return this.#lineup.close();
@@ -234,9 +224,9 @@ export class DeviceSampler implements Service {
       clock,
       logger,
       onNote: (note) => this.#handleNote(sampler, note),
-      onEvent: (event) => this.#handleEvent(sampler, event),
-      onKernelRecord: (record) => this.#handleKernelRecord(sampler, record),
-      onKernelLog: (status) => this.#handleKernelLog(sampler, status),
+      onEvent: (event) => this.#news.event(sampler, event),
+      onKernelRecord: (record) => this.#news.kernelRecord(sampler, record),
+      onKernelLog: (status) => this.#news.kernelLogIs(sampler, status),
       onGarbage: () => metrics.count('garbage'),
       onExit: (reason) => this.#handleExit(sampler, reason),
     });
@@ -245,48 +235,7 @@ export class DeviceSampler implements Service {
 
   #handleNote(sampler: SamplerProcess, note: SamplerNote): void {
     if (note === 'round') this.#look(sampler === this.#lineup.current ? 'whole' : 'timer');
-    if (sampler !== this.#lineup.current || this.#closed) return;
-    if (note === 'kmsg-restart') this.#tell(this.#kernelListeners, { kind: 'restart' });
-    if (note === 'events-broken' || note === 'events-restored')
-      this.#tell(this.#kernelListeners, { kind: 'event-set', broken: note === 'events-broken' });
-  }
-
-  /** From whichever sampler: who listens knows by the sequence number what it has heard. One without a number comes from the current. */
-  #handleKernelRecord(sampler: Sampler, record: KernelRecord): void {
-    if (this.#closed || (record.seq === null && sampler !== this.#lineup.current)) return;
-    this.#options.metrics.countKernelLog({ records: 1 });
-    const drill = record.drill || this.#options.drill === true;
-    this.#tell(this.#kernelListeners, { kind: 'record', record: { ...record, drill } });
-  }
-
-  #handleKernelLog(sampler: Sampler, said: KernelLogStatus): void {
-    if (sampler !== this.#lineup.current || this.#closed) return;
-    const { state } = this.#kernelLog.status;
-    const lost = this.#kernelLog.note(sampler, said);
-    const { status } = this.#kernelLog;
-    const { logger } = this.#options;
-    if (lost > 0) {
-      logger.warn({ lost }, 'records of the kernel log were lost; the devices are read anew');
-      sampler.askForSample();
-    }
-    if (state !== status.state) {
-      if (status.state === 'reading') logger.info('the kernel log is read');
-      else logger.warn({ reason: status.reason }, 'the kernel log is not read: its checks are unsupported');
-    }
-    this.#tell(this.#kernelListeners, { kind: 'status', status, lost });
-  }
-
-  /**
-   * A successor hears the same events; until it takes over, they are those of the current sampler. One that was current may
-   * still have something in its pipe.
-   */
-  #handleEvent(sampler: Sampler, event: DeviceEvent): void {
-    const speaks = sampler === this.#lineup.current || this.#haveSpoken.has(sampler);
-    if (this.#closed || !speaks || !this.#heard.isNews(sampler, event)) return;
-    this.#options.metrics.countEvent(event.kind);
-    this.#options.metrics.noteXid(event);
-    this.#onDemand.noteEvent(event);
-    this.#tell(this.#eventListeners, { ...event, drill: event.drill || this.#options.drill === true });
+    this.#news.note(sampler, note);
   }
 
   #handleExit(sampler: SamplerProcess, reason: string): void {
@@ -300,7 +249,7 @@ export class DeviceSampler implements Service {
     const { clock, intervalMs, callDeadlineMs } = this.#options;
     const raw = this.#lineup.review();
     const { current, stuck } = this.#lineup;
-    if (current) this.#haveSpoken.add(current);
+    if (current) this.#news.noteSpeaks(current);
     if (raw && current) this.#countDropped(current.takeDropped(raw));
     const nowMs = clock.monotonicMs();
     const skip = current?.skip ?? new Set<number>();
@@ -341,17 +290,7 @@ export class DeviceSampler implements Service {
     metrics.show(sample);
     metrics.showCallTimes(this.#lineup.current);
     if (sample.driver.state === 'ok') this.#onDemand.askWhatIsDue();
-    this.#tell(this.#sampleListeners, sample);
-  }
-
-  /** One listener that throws must not keep the news from the others. */
-  #tell<T>(listeners: ReadonlySet<(news: T) => void>, news: T): void {
-    for (const listener of [...listeners])
-      try {
-        listener(news);
-      } catch (error) {
-        this.#options.logger.error({ err: error }, 'a listener of the device sampler failed');
-      }
+    this.#samples.tell(sample);
   }
 
   /** Of an agent that was killed before its sampler had come up. */

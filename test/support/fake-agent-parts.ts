@@ -1,6 +1,6 @@
 /** A sampler and an engine fleet without processes, typed from the real ones: for tests of the agent's own wiring. */
 import type { AgentParts, EngineFleetPart, SamplerPart } from '../../src/agent-parts.js';
-import type { KernelNews } from '../../src/device/sample-devices.js';
+import type { KernelNews } from '../../src/device/sampler-news.js';
 import type { DeviceEvent, DeviceStatus, DriverState, NodeSample } from '../../src/domain/device.js';
 import type { EngineStatus } from '../../src/domain/engine.js';
 import { InfernodeError } from '../../src/domain/error-codes.js';
