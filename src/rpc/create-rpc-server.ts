@@ -25,6 +25,8 @@ export interface RpcServerOptions {
   clock: Clock;
   logger: Logger;
   metrics?: RpcMetrics;
+  /** A connection without a call ends after so long, ms. Five minutes when not given; clients connect again at their next call. */
+  idleMs?: number;
 }
 
 export interface RpcServer extends Service {
@@ -46,6 +48,9 @@ const channelOptions = {
   'grpc.so_reuseport': 0,
 };
 
+/** Far above the pause between calls of anybody who polls: who keeps more connections than calls must not keep them for ever. */
+const defaultIdleMs = 5 * 60_000;
+
 /** What may take how long when calls are still running at the end. */
 const shutdownGraceMs = 2_000;
 
@@ -62,11 +67,11 @@ class GrpcServer implements RpcServer {
   #unwatch: (() => void) | undefined;
 
   constructor(options: RpcServerOptions) {
-    const { tls, services, packages } = options;
+    const { tls, services, packages, idleMs = defaultIdleMs } = options;
     this.#options = options;
     this.#address = options.listen;
     const interceptors = [authorizeCalls(tls, options.logger)];
-    this.#server = new Server({ ...channelOptions, interceptors });
+    this.#server = new Server({ ...channelOptions, 'grpc.max_connection_idle_ms': idleMs, interceptors });
     for (const { definition, handlers } of services) this.#server.addService(definition, handlers);
     this.#health = new HealthImplementation({ '': 'NOT_SERVING' });
     this.#health.addToServer(this.#server);
