@@ -1,11 +1,13 @@
 import { CommanderError } from 'commander';
 import { InfernodeError, messageOf } from '../domain/error-codes.js';
 import { maskText } from '../domain/mask-text.js';
+import { muteIpServerName } from './mute-ip-server-name.js';
 
 /** Bad input, as opposed to work that failed (1). */
 const exitUsage = 2;
 
 export async function runCli(argv: readonly string[]): Promise<void> {
+  muteIpServerName();
   // A reader that has seen enough, such as `head`, is no failure of ours. Long-running processes outlive it: they have a handler too.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;

@@ -1,6 +1,7 @@
 /** What a person reads when a command cannot do its work, and the exit code that a script sees. */
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { status, type ServiceError } from '@grpc/grpc-js';
+import { muteIpServerName } from '../../../src/cli/mute-ip-server-name.js';
 import { runCli } from '../../../src/cli/run-cli.js';
 import { callError } from '../../../src/rpc/unary-call.js';
 
@@ -54,4 +55,15 @@ it('a configuration that is not valid is told to a script as data', async () => 
 it("a peer's own words stay as they are", () => {
   const error = { code: status.NOT_FOUND, details: 'no model "x" is served' } as ServiceError;
   expect(callError('a:1', error).message).toBe('a:1: no model "x" is served');
+});
+
+it('of all warnings only that of an address as a server name goes', () => {
+  const emitted: unknown[][] = [];
+  const target = { emitWarning: (...args: unknown[]) => void emitted.push(args) };
+  muteIpServerName(target);
+  target.emitWarning('an address', 'DeprecationWarning', 'DEP0123');
+  target.emitWarning('an address', { type: 'DeprecationWarning', code: 'DEP0123' });
+  target.emitWarning('something else', 'DeprecationWarning', 'DEP0124');
+  target.emitWarning('plain');
+  expect(emitted).toEqual([['something else', 'DeprecationWarning', 'DEP0124'], ['plain']]);
 });

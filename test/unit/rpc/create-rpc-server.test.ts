@@ -1,8 +1,12 @@
 /** Shows over real sockets that a listener with TLS, mTLS or a token turns away whoever lacks them, with a reason. */
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, type Settings } from 'node:http2';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { credentials, Metadata, status } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
 import { formatAddress } from '../../../src/config/listen-address.js';
@@ -13,6 +17,7 @@ import { nodePackage, nodeProto } from '../../../src/rpc/node-package.js';
 import { NodeServiceClient } from '../../../src/rpc/node-service-client.js';
 import { systemClock } from '../../../src/runtime/clock.js';
 import { silentLogger } from '../../../src/runtime/logger.js';
+import { repositoryRoot } from '../../support/source-tree.js';
 
 const certs = fileURLToPath(new URL('../../support/certs/', import.meta.url));
 const serverTls: TlsConfig = { certificate: `${certs}server.pem`, key: `${certs}server.key` };
@@ -31,7 +36,7 @@ function temporaryFile(content: string): string {
   return path;
 }
 
-async function serve(tls?: TlsConfig, port = 0) {
+async function serve(tls?: TlsConfig, port = 0, limits: { idleMs?: number } = {}) {
   const server = createRpcServer({
     listen: { host: '127.0.0.1', port },
     tls,
@@ -45,6 +50,7 @@ async function serve(tls?: TlsConfig, port = 0) {
       },
     ],
     packages: [nodePackage],
+    ...limits,
     clock: systemClock,
     logger: silentLogger(),
   });
@@ -84,6 +90,26 @@ describe('createRpcServer', () => {
     for (let i = 0; i < 64; i += 1) large.set(`x-${i}`, 'x'.repeat(4 * 1024));
     expect(await stop('x', large)).not.toBe(status.UNIMPLEMENTED);
     expect(await outcome(address)).toBe('ok');
+  });
+
+  it('a connection has at most 1024 calls at a time, and ends when it has had none for long', async () => {
+    const address = formatAddress((await serve(undefined, 0, { idleMs: 1 })).address);
+    const session = connect(`http://${address}`);
+    closers.push(() => session.destroy());
+    session.on('error', () => undefined);
+    const ended = once(session, 'close');
+    const [settings] = (await once(session, 'remoteSettings')) as [Settings];
+    expect(settings.maxConcurrentStreams).toBe(1024);
+    await ended;
+  });
+
+  it('the command line calls an address over TLS without a warning', async () => {
+    const address = formatAddress((await serve(serverTls)).address);
+    const main = join(repositoryRoot, 'dist', 'main.js');
+    const args = ['engines', 'list', '--agent', address, '--tls-ca', `${certs}ca.pem`, '--json'];
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [main, ...args]);
+    expect(JSON.parse(stdout)).toEqual([]);
+    expect(stderr).toBe('');
   });
 
   it('with tls refuses plain text and an unknown authority', async () => {
