@@ -1,5 +1,6 @@
 /** Who has which device: a device belongs to one engine, to the one that has it now or is configured for it. */
 import type { DeviceReading, DeviceStatus } from '../domain/device.js';
+import type { Logger } from '../runtime/logger.js';
 import { AttachedEngine } from './attached-engine.js';
 import { chooseDevices, type DeviceChoice } from './choose-devices.js';
 import type { EngineSupervisor } from './engine-supervisor.js';
@@ -18,6 +19,7 @@ export class DeviceClaims {
   devices: readonly DeviceStatus[] = [];
   readonly #lookup: DeviceLookup;
   readonly #engines: () => readonly Engine[];
+  #haveJudged = false;
 
   constructor(lookup: DeviceLookup, engines: () => readonly Engine[]) {
     this.#lookup = lookup;
@@ -53,6 +55,25 @@ export class DeviceClaims {
   /** Those that the node knows. */
   resolveAll(refs: readonly string[]): string[] {
     return refs.map((ref) => this.#lookup.resolveDevice(ref)).filter((uuid) => uuid !== null);
+  }
+
+  /** Once, when the devices are known: the configuration alone cannot tell that an index and a UUID are one device. */
+  warnOfContests(logger: Logger): void {
+    if (this.#haveJudged || this.devices.length === 0) return;
+    this.#haveJudged = true;
+    const owners = new Map<string, string>();
+    for (const engine of this.#engines()) {
+      if (engine instanceof AttachedEngine) continue;
+      for (const uuid of new Set(this.resolveAll(engine.record.devices))) {
+        const owner = owners.get(uuid);
+        if (owner === undefined) owners.set(uuid, engine.id);
+        else
+          logger.error(
+            { device: uuid, engines: [owner, engine.id] },
+            `engines "${owner}" and "${engine.id}" are configured for one device, by index and by UUID, and keep each other from starting; give each its own`,
+          );
+      }
+    }
   }
 
   #uuidsOf(engine: Engine): readonly string[] {

@@ -257,6 +257,7 @@ export class EngineFleet implements Service {
   applyDeviceStatus(devices: DeviceStatus[]): void {
     this.#claims.devices = devices;
     if (!this.#started || this.#closed) return;
+    this.#claims.warnOfContests(this.#context.logger);
     for (const engine of this.#roster.all) {
       if (engine instanceof AttachedEngine) engine.updateDevices(this.#claims.resolveAll(engine.refs));
       engine.setHold(holdOf(this.#claims.devicesOf(engine), engine.hold));

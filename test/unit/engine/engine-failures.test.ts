@@ -3,10 +3,11 @@
 import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { request } from 'undici';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { EngineStatus } from '../../../src/domain/engine.js';
 import { agentSchema } from '../../../src/config/agent-config.js';
-import { deviceUuid } from '../../support/node-fixtures.js';
+import { silentLogger } from '../../../src/runtime/logger.js';
+import { aDeviceStatus, deviceUuid } from '../../support/node-fixtures.js';
 import { eventually } from '../../support/running-up.js';
 import {
   aFleet,
@@ -219,9 +220,18 @@ describe('devices that cannot be had', () => {
       await current.until('ready', (status) => status.id === id);
   });
 
-  it('the same for two engines, by index and by UUID: both say who, and neither starts', async () => {
-    current = aFleet({}, { engines: withDevices([0], [deviceUuid(0)]) });
+  it('the same for two engines, by index and by UUID: both say who, neither starts, and one sentence names both', async () => {
+    const logger = silentLogger();
+    const said = vi.spyOn(logger, 'error');
+    current = aFleet({}, { engines: withDevices([0], [deviceUuid(0)], [1]), logger });
     await current.fleet.start();
+    for (let i = 0; i < 2; i += 1) current.fleet.applyDeviceStatus([aDeviceStatus(0), aDeviceStatus(1)]);
+    expect(said.mock.calls).toEqual([
+      [
+        { device: deviceUuid(0), engines: ['chat-0', 'chat-1'] },
+        expect.stringMatching(/^engines "chat-0" and "chat-1" are configured for one device/),
+      ],
+    ]);
     for (const [id, other] of [
       ['chat-0', 'chat-1'],
       ['chat-1', 'chat-0'],
