@@ -2,7 +2,7 @@
  * What the kernel log says beside Xid lines, as one table: the patterns are those of `gpu-health-checks.json`. Pure; a line that fits
  * nothing is `null`. Also the words by which the sampler chooses the lines that it passes on at all.
  */
-import { canonicalPciBusId } from './parse-xid-message.js';
+import { canonicalPciBusId } from '../domain/canonical-pci-bus-id.js';
 
 export type KernelCheck =
   | 'rm_init_failed'

@@ -3,6 +3,7 @@
  * is text from outside: any bytes may come, so that a line that is not understood is `null`, never an exception, and only
  * the first 4 KiB of a line are looked at.
  */
+import { canonicalPciBusId } from '../domain/canonical-pci-bus-id.js';
 
 export interface XidMessage {
   kind: 'xid';
@@ -42,7 +43,7 @@ export type DriverMessage = XidMessage | SwitchMessage | AddressMessage;
 const maxLineLength = 4096;
 const fallenOffCode = 79;
 
-const address = String.raw`(?:PCI:)?([0-9a-fA-F]{4,8}:[0-9a-fA-F]{2}:[0-9a-fA-F]{2}(?:\.[0-7])?)`;
+const address = String.raw`(?:PCI:)?((?:[0-9a-fA-F]{4,8}:)?[0-9a-fA-F]{2}:[0-9a-fA-F]{2}(?:\.[0-7])?)`;
 const xidLine = new RegExp(
   String.raw`NVRM: Xid \(${address}(?: GPU-I:([0-9a-fA-F]{1,2}))?\): (\d{1,5})(?:, ?(.*))?`,
 );
@@ -75,13 +76,6 @@ export class XidMessageReader {
     if (message) this.#address = null;
     return message;
   }
-}
-
-/** `0000:61:00`, `61:00.0` with any domain width -> `00000000:61:00.0`. */
-export function canonicalPciBusId(raw: string): string {
-  const [domain = '0', bus = '00', rest = '00'] = raw.toLowerCase().split(':');
-  const [slot = '00', fn = '0'] = rest.split('.');
-  return `${domain.padStart(8, '0')}:${bus}:${slot}.${fn}`;
 }
 
 function parseXid(line: string): XidMessage | null {

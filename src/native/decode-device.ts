@@ -1,4 +1,5 @@
 /** One device of a snapshot buffer (`snapshotLayout` in native/addon.d.ts) as the domain's types. */
+import { canonicalPciBusId } from '../domain/canonical-pci-bus-id.js';
 import { emptyDetails, emptyLink, type DeviceDetails } from '../domain/device-details.js';
 import type { DeviceParts, DeviceVersions, LinkReading } from '../domain/device-details.js';
 import {
@@ -102,7 +103,9 @@ export function decodeDevice(
 }
 
 function identityOf({ uuid, index, name, serial, pciBusId, minorNumber }: Strings): DeviceIdentity | null {
-  return uuid === null ? null : { uuid, index, name, serial, pciBusId, minorNumber };
+  return uuid === null
+    ? null
+    : { uuid, index, name, serial, pciBusId: canonicalPciBusId(pciBusId), minorNumber };
 }
 
 /** Infinity stands for a reading that failed. */

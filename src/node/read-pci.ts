@@ -1,6 +1,7 @@
 /** PCI devices by sysfs: which GPUs are on the bus, and which bridges redirect peer traffic (ACS). */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { canonicalPciBusId } from '../domain/canonical-pci-bus-id.js';
 import { readNames, readText } from './read-text.js';
 
 const folder = 'sys/bus/pci/devices';
@@ -29,7 +30,7 @@ export class PciBus {
       const isGpu = before.get(name) ?? (await this.#looksLikeGpu(name));
       if (isGpu !== null) this.#isGpu.set(name, isGpu);
     }
-    return names.filter((name) => this.#isGpu.get(name)).map((name) => name.toLowerCase().padStart(16, '0'));
+    return names.filter((name) => this.#isGpu.get(name)).map((name) => canonicalPciBusId(name));
   }
 
   /** `null`: it cannot be read now. */

@@ -25,7 +25,7 @@ async function xidCount(bench: HealthBench, xid: string): Promise<number> {
 }
 
 describe('two sources', () => {
-  it.each(['PCI:0000:01:00', '0000:01:00', 'PCI:00000000:01:00.0', '0000:01:00.0'])(
+  it.each(['PCI:0000:01:00', '0000:01:00', 'PCI:00000000:01:00.0', '0000:01:00.0', 'PCI:01:00', '01:00.0'])(
     'an Xid from both within a second is one, whatever the address looks like: %s',
     async (address) => {
       const bench = running();
