@@ -25,7 +25,7 @@ export class CounterHistory {
   }
 
   note(name: string, value: number | null, atMs: number): void {
-    if (value === null || value < 0) return;
+    if (value === null || !Number.isFinite(value) || value < 0) return;
     const series = this.#series.get(name);
     if (!series || value < series.values.at(-1)!) {
       if (series) this.#backwards += 1;

@@ -25,6 +25,18 @@ it('the history counts what went backwards and starts a new base', () => {
   expect(history.backwards).toBe(1);
 });
 
+it.each([Number.NaN, Number.POSITIVE_INFINITY, -1])(
+  'the sentinel %s is no value of a counter, and growth around it counts',
+  (sentinel) => {
+    const history = new CounterHistory();
+    history.note('x', 5, 0);
+    history.note('x', sentinel, 60_000);
+    history.note('x', 8, 120_000);
+    expect(history.growth('x', 3_600_000)).toBe(3);
+    expect(history.backwards).toBe(0);
+  },
+);
+
 it('a history stays bounded, whatever comes', () => {
   const history = new CounterHistory();
   for (let n = 0; n < 100_000; n++) history.note('x', n, n * 1000);
@@ -35,7 +47,7 @@ it('a history stays bounded, whatever comes', () => {
 it.each([
   ['all ones', -1],
   ['not supported', null],
-] as const)('%s in every reading is no fault and no health either', async (_, value) => {
+] as const)('a sentinel value (%s) in every reading is no fault and no health either', async (_, value) => {
   const sim = simulated();
   sim.gpus.edit(({ devices }) => {
     for (const name of [
@@ -53,6 +65,9 @@ it.each([
       'persistenceMode',
     ] as const)
       devices[0]!.set[name] = value;
+    for (const name of ['eccCorrectedVolatile', 'eccUncorrectedVolatile', 'eccUncorrectedAggregate'] as const)
+      devices[0]!.set[name] = value;
+    devices[0]!.set.links = { 3: { replayErrors: value, recoveryErrors: value } };
   });
   await sim.samples(5, 60);
   expect(sim.status().conditions).toEqual([]);

@@ -107,6 +107,18 @@ it('each link has a condition of its own, and one that comes back takes only its
   sim.expectFiring('nvlink_down', { part: 'link 5' });
 });
 
+it('one bad NVLink neither hides nor taints another, of its own check or of another one', async () => {
+  const sim = simulated();
+  await sim.sample();
+  const replays = { 5: { replayErrors: 9 } };
+  await sim.set({ links: { 3: { active: false }, ...replays } });
+  await sim.sample(60);
+  const firing = () => sim.status().conditions.map(({ check, part }) => `${check} ${part}`);
+  expect(firing().sort()).toEqual(['nvlink_down link 3', 'nvlink_errors link 5']);
+  await sim.set({ links: replays });
+  expect(firing()).toEqual(['nvlink_errors link 5']);
+});
+
 it('links that MIG switches off are no fault', async () => {
   const sim = simulated();
   await sim.set({ migMode: 1, links: { 3: { active: false } } });

@@ -51,8 +51,8 @@ class HostBench extends HealthBench {
     this.write(`sys/bus/pci/devices/${address}/class`, '0x030200\n');
   }
 
-  port(active: boolean, counters: Record<string, number> = {}): void {
-    const port = 'sys/class/infiniband/mlx5_0/ports/1';
+  port(active: boolean, counters: Record<string, number> = {}, device = 'mlx5_0'): void {
+    const port = `sys/class/infiniband/${device}/ports/1`;
     this.write(`${port}/state`, active ? '4: ACTIVE\n' : '1: DOWN\n');
     for (const [name, value] of Object.entries({ symbol_error: 0, link_downed: 0, ...counters }))
       this.write(`${port}/counters/${name}`, `${value}\n`);
@@ -363,6 +363,32 @@ hostCheck(
   },
   (bench) => bench.port(true),
 );
+
+it('one bad port neither hides nor taints another, of its own check or of another one', async () => {
+  const bench = new HostBench();
+  const devices = ['mlx5_0', 'mlx5_1', 'mlx5_2'];
+  for (const device of devices) bench.port(true, {}, device);
+  await bench.after(60);
+  bench.port(false, {}, 'mlx5_0');
+  bench.port(true, { link_downed: 1 }, 'mlx5_1');
+  await bench.after(10);
+  await bench.after(240);
+  const parts = (check: string) => bench.node(check).map(({ part }) => part);
+  expect([parts('ib_port_down'), parts('ib_port_errors')]).toEqual([['port mlx5_0/1'], ['port mlx5_1/1']]);
+  bench.port(true, {}, 'mlx5_0');
+  await bench.after(10);
+  await bench.after(600);
+  expect([parts('ib_port_down'), parts('ib_port_errors')]).toEqual([[], ['port mlx5_1/1']]);
+});
+
+it('counters of a port that go backwards are no growth', async () => {
+  const bench = new HostBench();
+  bench.port(true, { symbol_error: 1e6, link_downed: 7 });
+  await bench.after(60);
+  bench.port(true, { symbol_error: 3, link_downed: 0 });
+  await bench.times(2, 60);
+  expect(bench.node('ib_port_errors')).toEqual([]);
+});
 
 it('a counter that is stuck at its maximum says nothing', async () => {
   const bench = new HostBench();
