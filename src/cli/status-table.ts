@@ -40,15 +40,32 @@ function nodeCondition({ severity, reason, action }: Condition): string {
 }
 
 /** Neither good nor bad: this host has no source for them, such as RDMA ports. */
-function silentChecks({ unsupportedChecks }: NodeState): string[] {
-  return unsupportedChecks.length ? [`  node  checks unsupported here: ${unsupportedChecks.join(', ')}`] : [];
+function silentChecks({ unsupportedChecks, devices }: NodeState): string[] {
+  const usual = usualSilence(devices);
+  return [
+    ...(unsupportedChecks.length ? [`  node  checks unsupported here: ${unsupportedChecks.join(', ')}`] : []),
+    ...(usual.length ? [`  GPUs  ${countOfChecks(usual)} unsupported`] : []),
+  ];
 }
+
+/** The unsupported checks that most devices of the node share: said once, so that they do not drown findings. */
+function usualSilence(devices: readonly DeviceStatus[]): readonly string[] {
+  const alike = (checks: readonly string[]) => devices.filter((device) => isSilent(device, checks)).length;
+  const sets = devices.map(({ unsupportedChecks = [] }) => unsupportedChecks);
+  return sets.reduce((best, checks) => (alike(checks) > alike(best) ? checks : best), sets[0] ?? []);
+}
+
+const isSilent = ({ unsupportedChecks = [] }: DeviceStatus, checks: readonly string[]): boolean =>
+  unsupportedChecks.join() === checks.join();
+
+const countOfChecks = ({ length }: readonly string[]): string => `${length} check${length === 1 ? '' : 's'}`;
 
 function cordonsOf(cordons: readonly { holder: string }[]): string {
   return cordons.length ? `  cordoned by ${cordons.map(({ holder }) => holder).join(', ')}` : '';
 }
 
 function deviceTable({ devices }: NodeState): string[] {
+  const usual = usualSilence(devices);
   const rows = align(
     devices.map((device) => [
       labelOf(device),
@@ -57,7 +74,7 @@ function deviceTable({ devices }: NodeState): string[] {
       device.reading.temperatureCelsius === null ? '-' : `${device.reading.temperatureCelsius} C`,
       device.reading.powerWatts === null ? '-' : `${Math.round(device.reading.powerWatts)} W`,
       `${gib(device.reading.memoryUsedBytes)}/${gib(device.reading.memoryTotalBytes)} GiB`,
-      findingsOf(device),
+      findingsOf(device, usual),
     ]),
   );
   return devices.flatMap((device, n) => [rows[n]!, ...instanceRows(device)]);
@@ -81,10 +98,11 @@ function instanceRows({ instances = [] }: DeviceStatus): string[] {
   );
 }
 
-function findingsOf({ reason, action, cordons, unsupportedChecks = [] }: DeviceStatus): string {
+function findingsOf(device: DeviceStatus, usual: readonly string[]): string {
+  const { reason, action, cordons, unsupportedChecks = [] } = device;
   const wish = action === 'none' ? '' : ` (wants ${action})`;
   // Neither good nor bad; `--json` names them.
-  const silent = unsupportedChecks.length ? `  ${unsupportedChecks.length} checks unsupported` : '';
+  const silent = isSilent(device, usual) ? '' : `  ${countOfChecks(unsupportedChecks)} unsupported`;
   return `${reason}${wish}${cordonsOf(cordons)}${silent}`.trim();
 }
 

@@ -8,16 +8,27 @@ import { aDeviceStatus } from '../../support/node-fixtures.js';
 
 const lines = (state: Partial<NodeState>): string[] => {
   const node = { address: '', watch: 'watching', reason: '', state: aNodeState(state) };
-  return renderStatus({ nodes: [node], endpoints: [], models: [] } as unknown as ClusterState).split('\n');
+  return renderStatus({
+    nodes: [node],
+    endpoints: [],
+    models: [],
+    foreignChains: [],
+  } as unknown as ClusterState).split('\n');
 };
 
-it('names what has no source on the node, and counts it on a device', () => {
+it('names what has no source on the node, and counts it once for its devices', () => {
   const shown = lines({
     unsupportedChecks: ['hung_task', 'sxid'],
-    devices: [aDeviceStatus(0, { unsupportedChecks: ['c2c_link'] })],
+    devices: [
+      aDeviceStatus(0, { unsupportedChecks: ['c2c_link', 'fan_failed'] }),
+      aDeviceStatus(1, { unsupportedChecks: ['c2c_link'] }),
+      aDeviceStatus(2, { unsupportedChecks: ['c2c_link'] }),
+    ],
   });
   expect(shown[1]).toBe('  node  checks unsupported here: hung_task, sxid');
-  expect(shown[2]).toMatch(/GPU 0 .*healthy .*1 checks unsupported$/);
+  expect(shown[2]).toBe('  GPUs  1 check unsupported');
+  expect(shown[3]).toMatch(/GPU 0 .*healthy .*2 checks unsupported$/);
+  expect(shown.slice(4, 6).join('\n')).not.toContain('unsupported');
   expect(lines({ devices: [aDeviceStatus(0)] }).join('\n')).not.toContain('unsupported');
 });
 
