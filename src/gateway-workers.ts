@@ -1,7 +1,7 @@
 /**
- * The gateway in several processes: workers share one listening socket and are coordinators to each other. The parent passes
- * state down, carries work in flight and used limits from each to the others, reports it to the agents as its own, and
- * replaces a worker that ends: a crash costs the streams of that worker and nothing else.
+ * The gateway in several processes: workers share one listening socket and are coordinators to each other (what they place goes through
+ * `gateway-worker-exchange.ts`). The parent passes state down, sums what they count, and replaces a worker that ends: a crash costs the
+ * streams of that worker and nothing else.
  */
 import cluster, { type Worker } from 'node:cluster';
 import { fileURLToPath } from 'node:url';
@@ -14,45 +14,30 @@ import { InfernodeError } from './domain/error-codes.js';
 import { priorities } from './domain/priority.js';
 import { ApiKeys } from './gateway/keys/api-keys.js';
 import { GatewayWorkerMetrics } from './gateway/gateway-worker-metrics.js';
+import type { FromWorker, ToWorker, WorkEvent } from './gateway-worker-channel.js';
 import {
-  batchOf,
-  eventsOf,
-  WorkGatherer,
-  type FromWorker,
-  type ToWorker,
-  type WorkBatch,
-  type WorkEvent,
-} from './gateway-worker-channel.js';
-import { LiveLeases } from './live-leases.js';
-import type { ModelPlacement, PlacedLease } from './placement/placement-types.js';
+  GatewayWorkerExchange,
+  type GatewayWorkerExchangeOptions,
+  type WorkMember,
+} from './gateway-worker-exchange.js';
+import type { ModelPlacement } from './placement/placement-types.js';
 import { backoffMs } from './runtime/backoff.js';
-import type { Clock } from './runtime/clock.js';
 import type { Logger } from './runtime/logger.js';
 import type { Service } from './runtime/service.js';
 
-export interface GatewayWorkersOptions {
+export interface GatewayWorkersOptions extends GatewayWorkerExchangeOptions {
   config: CoordinatorConfig;
   endpoints: Pick<EndpointRegistry, 'all' | 'get' | 'onNews'>;
-  placementOf: (endpointId: string) => ModelPlacement | undefined;
   /** Requests of a worker wait for a model that sleeps. */
   wake: (model: string) => void;
-  /** What the workers place, for the agents. */
-  work: {
-    placed(lease: PlacedLease): void;
-    firstToken(id: string, cachedTokens?: number): void;
-    released(id: string): void;
-  };
   registry: Registry;
-  clock: Clock;
   logger: Logger;
 }
 
 interface Slot {
   process: Worker;
   listening: boolean;
-  gatherer: WorkGatherer<WorkBatch>;
-  /** Leases of this worker: they end with it. */
-  leases: LiveLeases;
+  member: WorkMember;
 }
 
 const restart = { baseMs: 200, capMs: 10_000, jitterRatio: 0.1 };
@@ -65,11 +50,9 @@ const closeMarginMs = 5_000;
 export class GatewayWorkers implements Service {
   readonly #options: GatewayWorkersOptions;
   readonly #slots = new Set<Slot>();
-  readonly #inFlight = new Map<string, number>();
-  /** Live leases that no worker placed: of other coordinators, and of the placement service. A new worker hears of them. */
-  readonly #elsewhere = new LiveLeases();
   readonly #asked = new Map<number, (values: object[] | null) => void>();
   readonly #metrics: GatewayWorkerMetrics;
+  readonly #exchange: GatewayWorkerExchange;
   #config: CoordinatorConfig;
   #address: ListenAddress;
   #failures = 0;
@@ -83,6 +66,7 @@ export class GatewayWorkers implements Service {
     this.#config = options.config;
     this.#address = options.config.listen.gateway;
     this.#metrics = new GatewayWorkerMetrics(options.registry);
+    this.#exchange = new GatewayWorkerExchange(options, this.#metrics);
   }
 
   address(): ListenAddress {
@@ -108,29 +92,12 @@ export class GatewayWorkers implements Service {
 
   /** Something was placed, started or ended outside the workers; they should know. */
   push(event: WorkEvent): void {
-    this.#elsewhere.keep(event);
-    const batch = batchOf([event]);
-    for (const { gatherer } of this.#slots) gatherer.push(batch);
+    this.#exchange.push(event);
   }
 
   /** A placement of the parent that hears of other coordinators' work, and tells the workers. */
   told(placement: ModelPlacement): ObservingPlacement {
-    return {
-      observe: (request, endpointId, nowMs) => {
-        placement.observe(request, endpointId, nowMs);
-        const { uncachedTokens = request.tokens, requestId = '', streams = true } = request;
-        this.push({ kind: 'placed', lease: { ...request, requestId, uncachedTokens, streams, endpointId } });
-        if (request.started) this.push({ kind: 'first-token', id: request.id, cachedTokens: undefined });
-      },
-      firstToken: (id, nowMs, cachedTokens) => {
-        placement.firstToken(id, nowMs, cachedTokens);
-        this.push({ kind: 'first-token', id, cachedTokens });
-      },
-      done: (id, nowMs) => {
-        placement.done(id, nowMs);
-        this.push({ kind: 'released', id });
-      },
-    };
+    return this.#exchange.told(placement);
   }
 
   get contentType(): string {
@@ -201,8 +168,7 @@ export class GatewayWorkers implements Service {
     const slot: Slot = {
       process: child,
       listening: false,
-      leases: new LiveLeases(),
-      gatherer: new WorkGatherer(clock, (batches) => this.#send(slot, { kind: 'work', batches })),
+      member: this.#exchange.join((batches) => this.#send(slot, { kind: 'work', batches })),
     };
     this.#slots.add(slot);
     return new Promise((resolve, reject) => {
@@ -229,9 +195,7 @@ export class GatewayWorkers implements Service {
           kind: 'start',
           config: shareOf(this.#config),
           endpoints: [...this.#options.endpoints.all()],
-          work: [this.#elsewhere, ...[...this.#slots].map(({ leases }) => leases)].flatMap((live) =>
-            live.asEvents(),
-          ),
+          work: this.#exchange.asEvents(),
         });
         break;
       case 'listening':
@@ -239,8 +203,7 @@ export class GatewayWorkers implements Service {
         this.#address = { host: this.#config.listen.gateway.host, port: message.port };
         break;
       case 'work':
-        this.#pass(slot, message.batch);
-        for (const event of eventsOf(message.batch)) this.#carry(slot, event);
+        this.#exchange.take(slot.member, message.batch);
         break;
       case 'metrics':
         this.#asked.get(message.id)?.(message.values);
@@ -253,47 +216,10 @@ export class GatewayWorkers implements Service {
     }
   }
 
-  #pass(from: Slot, batch: WorkBatch): void {
-    for (const slot of this.#slots) if (slot !== from) slot.gatherer.push(batch);
-  }
-
-  /** From one worker to the agents and to the placement here. */
-  #carry(slot: Slot, event: WorkEvent): void {
-    const { placementOf, work, clock } = this.#options;
-    const nowMs = clock.monotonicMs();
-    const known = 'id' in event ? slot.leases.get(event.id) : undefined;
-    slot.leases.keep(event);
-    if (event.kind === 'placed') {
-      const { endpointId, ...lease } = event.lease;
-      placementOf(endpointId)?.observe(lease, endpointId, nowMs);
-      work.placed(event.lease);
-      this.#count(endpointId, 1);
-    } else if (event.kind === 'first-token') {
-      if (known) placementOf(known.endpointId)?.firstToken(event.id, nowMs, event.cachedTokens);
-      work.firstToken(event.id, event.cachedTokens);
-    } else if (event.kind === 'released') {
-      if (!known) return;
-      placementOf(known.endpointId)?.done(event.id, nowMs);
-      work.released(event.id);
-      this.#count(known.endpointId, -1);
-    }
-  }
-
-  #count(endpointId: string, change: 1 | -1): void {
-    const requests = (this.#inFlight.get(endpointId) ?? 0) + change;
-    if (requests === 0) this.#inFlight.delete(endpointId);
-    else this.#inFlight.set(endpointId, requests);
-    if (change < 0) return;
-    if (requests > (this.#options.endpoints.get(endpointId)?.maxConcurrent ?? Infinity))
-      this.#metrics.overshoots.inc();
-  }
-
   #ended(slot: Slot, startedMs: number, how: string): void {
     const { clock, logger } = this.#options;
     this.#slots.delete(slot);
-    const ends = slot.leases.ids().map((id): WorkEvent => ({ kind: 'released', id }));
-    this.#pass(slot, batchOf(ends));
-    for (const end of ends) this.#carry(slot, end);
+    this.#exchange.leave(slot.member);
     if (this.#stopping) return;
     this.#failures = clock.monotonicMs() - startedMs > steadyMs ? 1 : this.#failures + 1;
     const afterMs = backoffMs(this.#failures - 1, restart);
