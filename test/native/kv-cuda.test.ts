@@ -10,6 +10,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { runVector, type Vector } from '../../src/cli/kv-command.js';
 import { runDeviceVectors } from '../../src/cli/kv-device-vectors.js';
 import { nativePath } from '../../src/native/native-paths.js';
+import { mainFile } from '../support/running-up.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const release = `${root}build/Release`;
@@ -42,6 +43,24 @@ test('cuda-sim, scalar and simd give the same bits in every format', async () =>
   expect(await runDeviceVectors(vectors, { path: 'cuda-sim' })).toEqual(scalar);
   expect(vectors.map((vector) => runVector(vector, 'simd', vector.name ?? ''))).toEqual(scalar);
 });
+
+test('the command itself writes the same file by the scalar path and over the simulated driver', () => {
+  const input = join(scratch, 'in.json');
+  writeFileSync(input, JSON.stringify({ vectors }));
+  const written = ['scalar', 'cuda-sim'].map((path) => {
+    const out = join(scratch, `${path}.json`);
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      [mainFile, 'kv', 'vectors', '--in', input, '--out', out, '--path', path],
+      { encoding: 'utf8', timeout: 110_000 },
+    );
+    expect(status, stderr).toBe(0);
+    expect(stdout).toBe(`${vectors.length} vectors by the ${path} path written to ${out}\n`);
+    return JSON.parse(readFileSync(out, 'utf8')) as { vectors: unknown[] };
+  });
+  expect(written[0]?.vectors).toHaveLength(vectors.length);
+  expect(written[1]).toEqual(written[0]);
+}, 240_000);
 
 test('a driver that is not there, and a vector that cannot be, are named', async () => {
   const some = vectors.slice(0, 1);
