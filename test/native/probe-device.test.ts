@@ -3,9 +3,10 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Registry } from 'prom-client';
 import { probeDevice } from '../../src/device/probe-device.js';
+import { killGraceMs } from '../../src/device/probe-child.js';
 import { DeviceProbeMetrics } from '../../src/device/probe-metrics.js';
 import type { ProbeVerdict } from '../../src/domain/gpu-probe.js';
-import { systemClock } from '../../src/runtime/clock.js';
+import { systemClock, type Clock } from '../../src/runtime/clock.js';
 import { SimulatedCuda } from '../support/simulated-cuda.js';
 
 let cuda: SimulatedCuda;
@@ -21,7 +22,7 @@ afterEach(() => cuda.remove());
 const uuid = 'GPU-01234567-89ab-cdef-0123-456789abcdef';
 
 function probe(
-  changes: { library?: string; device?: string; timeLimitMs?: number } = {},
+  changes: { library?: string; device?: string; timeLimitMs?: number; clock?: Clock } = {},
 ): Promise<ProbeVerdict> {
   return probeDevice({
     library: cuda.library,
@@ -151,4 +152,24 @@ test('an agent is not kept waiting by a process that ignores its own limit', asy
   const { verdict, code } = await pending;
   expect(verdict).toBe('fail');
   expect(['INFERNODE_PROBE_STUCK', 'INFERNODE_TIMEOUT']).toContain(code);
+});
+
+// No process can be made that SIGKILL does not end: here the grace after it runs out before the end is heard of.
+test('a process that cannot be ended is abandoned, told and counted, once', async () => {
+  const asked: number[] = [];
+  const clock: Clock = {
+    ...systemClock,
+    after(ms, callback) {
+      asked.push(ms);
+      if (ms !== killGraceMs) return systemClock.after(0, callback);
+      callback();
+      return { cancel: () => undefined };
+    },
+  };
+  const verdict = await probe({ clock });
+  expect(asked).toEqual([61_000, killGraceMs]);
+  expect(verdict).toMatchObject({ verdict: 'fail', code: 'INFERNODE_PROBE_STUCK' });
+  expect(verdict.reason).toMatch(/cannot be ended 2000 ms after SIGKILL/);
+  const counted = await registry.getSingleMetric('infernode_device_probes_abandoned_total')?.get();
+  expect(counted?.values).toMatchObject([{ value: 1 }]);
 });
