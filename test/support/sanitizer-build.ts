@@ -11,6 +11,10 @@ export const canSanitize = ['cmake', 'flock'].every(
   (program) => spawnSync(program, ['--version'], { stdio: 'ignore' }).status === 0,
 );
 
+// Skipped on a machine without the tools, and said so by the runner; CI must not pass by skipping.
+if (!canSanitize && process.env['CI'] !== undefined)
+  throw new Error('CI is set, but cmake or flock is missing: the sanitizer tests would be skipped');
+
 /** Builds CMake targets; gives the directory of the programs. Two test files may ask at the same time. */
 export function buildWithSanitizers(...targets: string[]): string {
   mkdirSync(build, { recursive: true });
