@@ -31,12 +31,12 @@ const followPollMs = 250;
 export class EngineArchive {
   readonly #storeOf: (id: string) => EngineStore;
   readonly #clock: Clock;
-  readonly #isKnown: (id: string) => boolean;
+  readonly #known: () => readonly string[];
 
-  /** @param isKnown is there, or was there, such an engine? Its id becomes a path only then. */
-  constructor(storeOf: (id: string) => EngineStore, isKnown: (id: string) => boolean, clock: Clock) {
+  /** @param known engines that are or were there. An id becomes a path only then. */
+  constructor(storeOf: (id: string) => EngineStore, known: () => readonly string[], clock: Clock) {
     this.#storeOf = storeOf;
-    this.#isKnown = isKnown;
+    this.#known = known;
     this.#clock = clock;
   }
 
@@ -71,7 +71,8 @@ export class EngineArchive {
   }
 
   #store(engineId: string): EngineStore {
-    if (!this.#isKnown(engineId)) throw engineUnknown(engineId);
+    const known = this.#known();
+    if (!known.includes(engineId)) throw engineUnknown(engineId, known);
     return this.#storeOf(engineId);
   }
 }

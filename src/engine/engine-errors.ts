@@ -5,8 +5,12 @@ import type { CauseClass, ExitCause } from './explain-exit.js';
 
 const shown = (text: string): string => text.slice(0, 80);
 
-export function engineUnknown(id: string): InfernodeError {
-  return new InfernodeError('engine-unknown', `expected an engine of this node, got "${shown(id)}"`);
+export function engineUnknown(id: string, known: readonly string[]): InfernodeError {
+  const names = known.slice(0, 32).join(', ') || 'none';
+  return new InfernodeError(
+    'engine-unknown',
+    `expected an engine of this node (${names}), got "${shown(id)}"`,
+  );
 }
 
 export function engineAttached(id: string, what: string): InfernodeError {

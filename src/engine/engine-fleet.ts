@@ -17,7 +17,7 @@ import { AttachedEngines } from './attached-engines.js';
 import { batchSizesFile, readBatchSizes } from './batch-sizes.js';
 import { CompileCaches } from './compile-caches.js';
 import { EngineArchive } from './engine-archive.js';
-import { DeviceClaims, type Engine } from './device-claims.js';
+import { DeviceClaims } from './device-claims.js';
 import { learnPrograms } from './engine-adapters.js';
 import { defaultEngineSettings, type EngineContext } from './engine-context.js';
 import { noInputs } from './engine-inputs.js';
@@ -105,7 +105,7 @@ export class EngineFleet implements Service {
     this.#roster.listen(() => this.#started && !this.#closed && this.#standby.apply());
     this.archive = new EngineArchive(
       (id) => this.#restorer.storeOf(id),
-      (id) => this.#roster.get(id) !== undefined || this.#restorer.idsOnDisk().includes(id),
+      () => [...new Set([...this.#roster.ids, ...this.#restorer.idsOnDisk()])],
       clock,
     );
   }
@@ -207,7 +207,7 @@ export class EngineFleet implements Service {
 
   /** `null`: the template's deadline. An attached engine only stops getting new work. */
   async drainEngine(engineId: string, deadlineMs: number | null = null): Promise<EngineStatus> {
-    const engine = this.#find(engineId);
+    const engine = this.#roster.find(engineId);
     if (engine instanceof AttachedEngine) engine.setDrained(true);
     else engine.drain(deadlineMs);
     return engine.status;
@@ -215,7 +215,7 @@ export class EngineFleet implements Service {
 
   /** For the node's own devices and the vllm on the agent's PATH. Throws `argument-invalid`, `engine-unknown`. */
   async planEngine(wish: PlanWish): Promise<NodePlan> {
-    const id = wish.engineId === '' ? null : this.#find(wish.engineId).id;
+    const id = wish.engineId === '' ? null : this.#roster.find(wish.engineId).id;
     const seen = id === null ? null : readBatchSizes(batchSizesFile(this.#restorer.storeOf(id).directory));
     const { inputs, clock } = this.#context;
     const program = await installedVllm(clock);
@@ -299,7 +299,7 @@ export class EngineFleet implements Service {
   }
 
   #create(id: string, template: string): EngineSupervisor {
-    if (template === '') throw engineUnknown(id);
+    if (template === '') throw engineUnknown(id, this.#roster.ids);
     if (!this.#templates[template]) throw templateUnknown(template, Object.keys(this.#templates));
     if (!engineIdPattern.test(id)) throw engineIdInvalid(id);
     if (this.#roster.supervised.filter(({ record }) => record.dynamic).length >= maxDynamicEngines)
@@ -320,20 +320,14 @@ export class EngineFleet implements Service {
     return engine.status;
   }
 
-  #find(id: string): Engine {
-    const engine = this.#roster.get(id);
-    if (!engine) throw engineUnknown(id);
-    return engine;
-  }
-
   #supervised(id: string, what: string): EngineSupervisor {
-    const engine = this.#find(id);
+    const engine = this.#roster.find(id);
     if (engine instanceof AttachedEngine) throw engineAttached(id, what);
     return engine;
   }
 
   #updateCordons(id: string, change: (set: readonly Cordon[]) => Cordon[]): EngineStatus {
-    const engine = this.#find(id);
+    const engine = this.#roster.find(id);
     engine.updateCordons(change(engine.status.cordons));
     return engine.status;
   }

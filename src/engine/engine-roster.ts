@@ -4,6 +4,7 @@ import { messageOf } from '../domain/error-codes.js';
 import type { Logger } from '../runtime/logger.js';
 import { AttachedEngine } from './attached-engine.js';
 import type { Engine } from './device-claims.js';
+import { engineUnknown } from './engine-errors.js';
 import type { EngineMetrics } from './engine-metrics.js';
 import type { EngineSupervisor } from './engine-supervisor.js';
 
@@ -31,6 +32,17 @@ export class EngineRoster {
 
   get(id: string): Engine | undefined {
     return this.#engines.get(id);
+  }
+
+  get ids(): string[] {
+    return [...this.#engines.keys()];
+  }
+
+  /** Throws `engine-unknown`. */
+  find(id: string): Engine {
+    const engine = this.#engines.get(id);
+    if (!engine) throw engineUnknown(id, this.ids);
+    return engine;
   }
 
   listen(listener: EngineListener): void {

@@ -108,9 +108,10 @@ export class DeviceRoster {
     const known = [...this.#records.values()].find((record) => record.identity.index === index);
     const record = listed === undefined ? known : this.#records.get(listed);
     if (record) return record;
+    const indices = [...this.#records.values()].map(({ identity }) => identity.index).join(', ');
     throw new InfernodeError(
       'device-unknown',
-      `expected a UUID or an index of a device of this node, got "${ref.slice(0, 80)}"`,
+      `expected the UUID or index of a device of this node (${indices || 'none'}), got "${ref.slice(0, 80)}"`,
     );
   }
 

@@ -225,7 +225,9 @@ describe('cordons', () => {
   it('an unknown device is refused', () => {
     const bench = withXid(79);
     for (const ref of ['7', 'GPU-nope', '-1', '1e0', ''])
-      expect(() => bench.tracker.cordonDevice(ref, 'operator:ann', '')).toThrow(/UUID or an index/);
+      expect(() => bench.tracker.cordonDevice(ref, 'operator:ann', '')).toThrow(
+        /UUID or index of a device of this node \(0\)/,
+      );
   });
 });
 
