@@ -15,9 +15,11 @@ export class CounterHistory {
   readonly #series = new Map<string, Series>();
   #backwards = 0;
 
-  /** How many times a counter went backwards. */
-  get backwards(): number {
-    return this.#backwards;
+  /** How many times a counter went backwards since this was asked last. */
+  takeBackwards(): number {
+    const times = this.#backwards;
+    this.#backwards = 0;
+    return times;
   }
 
   has(name: string): boolean {

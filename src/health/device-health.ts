@@ -119,7 +119,12 @@ export class DeviceHealthTracker {
     this.#noteDriver(sample.driver);
     this.#ear.noteRecoveryActions(sample);
     const faults = this.#evaluate();
-    for (const record of this.#roster.records.values()) record.settle();
+    let backwards = this.#host.takeBackwards();
+    for (const record of this.#roster.records.values()) {
+      record.settle();
+      backwards += record.takeBackwards();
+    }
+    this.#options.metrics.countBackwards(backwards);
     this.#announcer.announce(faults);
     if (sample.driver.state === 'ok' || sample.driver.state === 'no-device') this.#ear.openKernelLog();
   }

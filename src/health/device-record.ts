@@ -63,6 +63,11 @@ export class DeviceRecord {
     this.repeats = new RepeatMemory(stored?.repeats);
   }
 
+  /** Counters that went backwards since this was asked last. */
+  takeBackwards(): number {
+    return this.#trends.history.takeBackwards();
+  }
+
   get identity(): DeviceIdentity {
     return this.#identity;
   }

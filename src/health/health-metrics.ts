@@ -27,6 +27,7 @@ export class HealthMetrics {
   readonly #nodeCondition: Gauge<'node' | 'check' | 'severity'>;
   readonly #nodeConditions = bornConditions(hostChecks.map(({ id }) => id));
   readonly #unsupported: Gauge<'node' | 'device' | 'check'>;
+  readonly #backwards: Counter;
   /** Checks exported as unsupported, by device; the empty name is the node. */
   readonly #unsupportedChecks = new Map<string, readonly string[]>();
   /** As exported, by device: a gauge is set when it changes. */
@@ -68,6 +69,13 @@ export class HealthMetrics {
       labelNames: ['node', 'device', 'xid'],
       registers,
     });
+    this.#backwards = new Counter({
+      name: 'infernode_device_counters_backwards_total',
+      help: 'Counters of devices and RDMA ports that went backwards: a reset, or nonsense; no growth is seen in it',
+      labelNames: ['node'],
+      registers,
+    });
+    this.#backwards.inc({ node }, 0);
     this.#faults = new Counter({
       name: 'infernode_device_faults_total',
       help: 'Classified faults by severity',
@@ -91,6 +99,10 @@ export class HealthMetrics {
 
   countFault(device: string, severity: Severity): void {
     this.#faults.inc({ node: this.#node, device, severity });
+  }
+
+  countBackwards(times: number): void {
+    if (times > 0) this.#backwards.inc({ node: this.#node }, times);
   }
 
   show(devices: readonly DeviceStatus[]): void {

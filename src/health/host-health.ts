@@ -37,6 +37,11 @@ export class HostHealth {
       this.#ports.set(name, next(memory, now.get(name)?.active ?? false, takenAtMs));
   }
 
+  /** Counters that went backwards since this was asked last. */
+  takeBackwards(): number {
+    return this.#history.takeBackwards();
+  }
+
   view(node: NodeSample, knownPciAddresses: ReadonlySet<string>, nowMs: number): HostView {
     return {
       driver: node.driver,
