@@ -70,11 +70,12 @@ async function findKeeper(
   if (alive) return alive;
   const exit = readExitRecord(runDir);
   if (exit.kind === 'bad') setAside(context, runDir, exit.reason);
-  if (exit.kind === 'found')
-    context.logger.warn(
-      { engine: engineId, exit: exit.document.data },
-      'the engine ended while no agent ran',
-    );
+  if (exit.kind === 'found') {
+    const { data } = exit.document;
+    const news = { engine: engineId, exit: data };
+    if (data.requested) context.logger.info(news, 'the engine has ended as it was told');
+    else context.logger.warn(news, 'the engine ended while no agent ran');
+  }
   const over = exit.kind === 'found' && exit.document.data.treeEmptyAtUnixMs !== null;
   if (!over) await sweep(context, runDir, known);
   return forget(runDir);

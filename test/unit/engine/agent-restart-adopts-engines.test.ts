@@ -4,7 +4,8 @@ import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { request } from 'undici';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { silentLogger } from '../../../src/runtime/logger.js';
 import { eventually } from '../../support/running-up.js';
 import {
   aFleet,
@@ -64,17 +65,24 @@ describe('an agent that comes back', () => {
     await before.fleet.close();
     await request(`${url}/exit?code=7`).catch(() => undefined);
     await eventually('the keeper has ended', () => processesIn(before.directory).length === 0);
-    current = await before.nextAgent();
+    const logger = silentLogger();
+    const warned = vi.spyOn(logger, 'warn');
+    current = await before.nextAgent({ logger });
     await current.fleet.start();
     expect((await current.until('ready')).incarnation).toBe('2');
+    const exit = expect.objectContaining({ engine: 'chat-0' }) as unknown;
+    expect(warned).toHaveBeenCalledWith(exit, 'the engine ended while no agent ran');
   });
 
   it('keeps an engine stopped that an operator had stopped', async () => {
     const before = await running();
     await before.fleet.stopEngine('chat-0');
     await before.until('stopped');
-    current = await before.nextAgent();
+    const logger = silentLogger();
+    const warned = vi.spyOn(logger, 'warn');
+    current = await before.nextAgent({ logger });
     await current.fleet.start();
+    expect(warned).not.toHaveBeenCalled();
     expect(current.status()).toMatchObject({ state: 'stopped', incarnation: '1' });
     await current.fleet.startEngine({ engineId: 'chat-0' });
     expect((await current.until('ready')).incarnation).toBe('2');
