@@ -126,6 +126,12 @@ export class AutoscalingMetrics {
     }
   }
 
+  /** Lets go of a model that nobody serves or configures any more. */
+  async forget(model: string): Promise<void> {
+    for (const { labels } of (await this.#decisions.get()).values)
+      if (labels.model === model) this.#decisions.remove(labels);
+  }
+
   decided({ model, direction, limitedBy, signal }: ScalingDecision): void {
     this.#decisions.inc({
       model,

@@ -168,8 +168,11 @@ export class ScalingLoop {
       if (counts) tracked.window.add(counts.get(view.model) ?? noCounts, nowMs);
       tracked.scaling = this.#decide(view, tracked, nowMs);
     }
-    for (const [model, { seenAtMs }] of this.#tracked)
-      if (nowMs - seenAtMs > forgetAfterMs) this.#tracked.delete(model);
+    for (const [model, { seenAtMs }] of this.#tracked) {
+      if (nowMs - seenAtMs <= forgetAfterMs) continue;
+      this.#tracked.delete(model);
+      await metrics.forget(model);
+    }
     metrics.show(views.flatMap(({ model }) => this.#tracked.get(model)?.scaling ?? []));
     for (const listener of this.#listeners) listener();
   }

@@ -36,6 +36,7 @@ const fleet = (count: number): ReplicaView[] => Array.from({ length: count }, (_
 let clock: ManualClock;
 let registry: Registry;
 let world: {
+  models: string[];
   replicas: ReplicaView[];
   counts: Map<string, GatewayCounts> | null;
   agents: { total: number; unheard: number };
@@ -45,11 +46,17 @@ let loop: ScalingLoop;
 beforeEach(() => {
   clock = new ManualClock();
   registry = new Registry();
-  world = { replicas: fleet(4), counts: new Map([['m', idle]]), agents: { total: 4, unheard: 0 } };
+  world = {
+    models: ['m'],
+    replicas: fleet(4),
+    counts: new Map([['m', idle]]),
+    agents: { total: 4, unheard: 0 },
+  };
   loop = new ScalingLoop({
     config: autoscalingSchema.parse({}),
     sources: {
-      models: () => [{ model: 'm', slo: { ttftMs: 500, itlMs: 100 }, replicas: world.replicas }],
+      models: () =>
+        world.models.map((model) => ({ model, slo: { ttftMs: 500, itlMs: 100 }, replicas: world.replicas })),
       gateway: () => Promise.resolve(world.counts),
       agents: () => world.agents,
       modelOf: (name) => (name === 'alias' ? 'm' : undefined),
@@ -153,4 +160,17 @@ test('a reload changes minimum and maximum from the next round on', async () => 
   loop.reconfigure(autoscalingSchema.parse({ models: { m: { minReplicas: 6, maxReplicas: 6 } } }));
   await rounds(1);
   expect(loop.desired('m')).toBe(6);
+});
+
+test('a model that is gone for an hour takes its series along', async () => {
+  const series = (): Promise<string> =>
+    registry.getSingleMetricAsString('infernode_autoscaling_decisions_total');
+  await rounds(2);
+  expect(await series()).toContain('model="m"');
+  world.models = [];
+  await rounds(1);
+  expect(await series()).toContain('model="m"');
+  clock.advance(3_600_000);
+  await rounds(1);
+  expect(await series()).not.toContain('model="m"');
 });
