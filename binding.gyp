@@ -42,6 +42,11 @@
       "sources": ["<!@(sed -n 's/^kv\\(_bench\\)\\? /native\\//p' native/sources.txt)"]
     },
     {
+      "target_name": "infernode-kv-gpu-check",
+      "type": "executable",
+      "sources": ["<!@(sed -n 's/^kv\\(_gpu_check\\)\\? /native\\//p' native/sources.txt)"]
+    },
+    {
       "target_name": "infernode_cuda_sim",
       "product_prefix": "lib",
       "type": "shared_library",

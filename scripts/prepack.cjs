@@ -14,6 +14,7 @@ const files = [
   'infernode.node',
   'infernode-keeper',
   'infernode-kv-bench',
+  'infernode-kv-gpu-check',
   'infernode-kv-vectors',
   'infernode-probe',
   'infernode-sampler',

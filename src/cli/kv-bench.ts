@@ -7,6 +7,7 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { InfernodeError } from '../domain/error-codes.js';
 import { nativePath } from '../native/native-paths.js';
+import { benchGpu } from './kv-gpu-bench.js';
 
 const share = z.number().positive();
 /** Several threads by one; `null` when the machine had no cores to spare, absent when only one thread was asked for. */
@@ -56,19 +57,25 @@ interface BenchOptions {
   layout: string;
   formats?: string;
   simd?: string;
+  gpu: boolean;
+  library: string;
   json?: true;
   out?: string;
 }
 
 export function addKvBench(kv: Command): void {
   kv.command('bench')
-    .description('measure the CPU kernels on this machine as shares of memcpy (about a minute)')
+    .description(
+      'measure the CPU kernels on this machine as shares of memcpy (about a minute), and the kernels of its GPU where it has one',
+    )
     .option('--mib <n>', 'MiB of input; more than the caches hold', '256')
     .option('--repeats <n>', 'median over this many', '9')
     .option('--threads <n>', 'also with so many threads', '2')
     .option('--layout <layout>', 'nhd or hnd blocks', 'nhd')
     .option('--formats <list>', 'such as int8_head,int4a_g64')
     .option('--simd <path>', 'avx512, avx2 or portable instead of the widest')
+    .option('--library <path>', 'CUDA driver for the GPU half', 'libcuda.so.1')
+    .option('--no-gpu', 'the CPU alone')
     .option('--json', 'print one JSON document')
     .option('--out <directory>', 'also write kv-cpu.json and kv-cpu.md there')
     .action(runBench);
@@ -87,7 +94,10 @@ async function runBench(options: BenchOptions): Promise<void> {
     writeFileSync(join(options.out, 'kv-cpu.json'), json);
     writeFileSync(join(options.out, 'kv-cpu.md'), table);
   }
-  process.stdout.write(options.json ? json : table);
+  const gpu = options.gpu ? await benchGpu(options.library) : null;
+  if (options.json)
+    process.stdout.write(`${JSON.stringify({ ...report, gpu: gpu?.report ?? null }, null, 2)}\n`);
+  else process.stdout.write(gpu === null ? table : `${table}\n${gpu.table}`);
 }
 
 function machineName(): KvBenchReport['machine'] {
@@ -100,7 +110,7 @@ function machineName(): KvBenchReport['machine'] {
 }
 
 /** Arguments of infernode-kv-bench, each checked here so that its error names the option. */
-export function benchArguments(options: BenchOptions): string[] {
+export function benchArguments(options: Omit<BenchOptions, 'gpu' | 'library'>): string[] {
   const whole = (name: 'mib' | 'repeats' | 'threads', most: number): string[] => {
     const value = Number(options[name]);
     if (!Number.isInteger(value) || value < 1 || value > most)

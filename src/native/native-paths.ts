@@ -12,6 +12,7 @@ export type NativeFile =
   | 'infernode-sampler'
   | 'infernode-keeper'
   | 'infernode-kv-bench'
+  | 'infernode-kv-gpu-check'
   | 'infernode-kv-vectors'
   | 'infernode-probe'
   | 'libinfernode_cuda_sim.so'

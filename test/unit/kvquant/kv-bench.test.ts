@@ -3,6 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { benchArguments, kvBenchTable, parseBenchOutput } from '../../../src/cli/kv-bench.js';
+import { benchGpu } from '../../../src/cli/kv-gpu-bench.js';
 import { nativePath } from '../../../src/native/native-paths.js';
 
 const options = { mib: '1', repeats: '1', threads: '2', layout: 'hnd', formats: 'int8_head,int4a_chan,raw' };
@@ -46,3 +47,13 @@ test.each([
 ])('%o is refused by name', (over, message) => {
   expect(() => benchArguments({ ...options, ...over })).toThrow(message);
 });
+
+test('the GPU half: a table of the driver that there is, or one line that says why there is none', async () => {
+  expect(await benchGpu('libnone.so.7')).toEqual({
+    table: expect.stringMatching(/^No GPU table: .*libnone\.so\.7: cannot open.*\n$/) as string,
+    report: null,
+  });
+  const { table, report } = await benchGpu(nativePath('libinfernode_cuda_sim.so'));
+  expect(table).toMatch(/A simulator, not a GPU.*\n[^]*100 cases, 0 failures/);
+  expect(report).toMatchObject({ simulated: true, parity: { failures: 0 }, figures: null });
+}, 120_000);
