@@ -81,6 +81,12 @@ uint32_t HeadsAhead(const infernode_kv_shape& s) {
   return static_cast<uint32_t>(heads < 1 ? 1 : heads > s.heads ? s.heads : heads);
 }
 
+/// Is a page one run of memory, whichever of heads and tokens comes first?
+bool IsDense(const infernode_kv_shape& p) {
+  const int64_t tokens = p.tokens, heads = p.heads, dim = p.dim;
+  return (p.token_stride == heads * dim && p.head_stride == dim) || (p.head_stride == tokens * dim && p.token_stride == dim);
+}
+
 /// Encodes record `r`, whose pages have been found; `next_pages` are those of the record to follow, or null.
 void EncodeRecord(Job& job, size_t r, Scratch& scratch, const uint16_t* const* next_pages) {
   const infernode_kv_format& f = job.section.format;
@@ -90,11 +96,16 @@ void EncodeRecord(Job& job, size_t r, Scratch& scratch, const uint16_t* const* n
   uint8_t *record = job.records_out + r * l.bytes, *codes = record + INFERNODE_KV_RECORD_HEAD;
   const bool stream = job.stream && l.codes_per_head % 64 == 0;
   const uint32_t ahead = HeadsAhead(s);
+  // Where groups lie in rows, dense pages of the next record are asked for in the order of their addresses: rows of one head lie
+  // apart, and what fetches ahead in the processor does not follow them. (raw on AVX-512: 0.79 and 1.02 of memcpy.)
+  const bool in_order = next_pages && f.grouping != INFERNODE_KV_CHAN && IsDense(job.section.page);
   uint64_t nonfinite = 0, sum = 0;
   for (uint32_t head = 0; head < s.heads; ++head) {
     const HeadInput in = RowsOf(job, scratch.pages, head);
-    const bool here = head + ahead < s.heads;
-    const HeadInput next = RowsOf<const uint16_t>(job, here ? scratch.pages : next_pages, here ? head + ahead : head + ahead - s.heads);
+    const bool here = !in_order && head + ahead < s.heads;
+    const uint32_t tokens = job.section.page.tokens;
+    const HeadInput next = in_order ? HeadInput{next_pages, tokens, s.dim, int64_t{head} * tokens * s.dim}
+                                    : RowsOf<const uint16_t>(job, here ? scratch.pages : next_pages, here ? head + ahead : head + ahead - s.heads);
     uint8_t *place = codes + head * l.codes_per_head, *made = stream ? scratch.codes : place;
     uint32_t* headers = scratch.headers + head * l.groups_per_head;
     EncodeRecordHead(job.simd, f, s, in, here || next_pages ? &next : nullptr, scratch, made, headers, &nonfinite);

@@ -2,6 +2,7 @@
 // and the restarted agent adopts what it finds. Zero client errors, no engine restarted.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { NodeServiceClient } from '../../src/rpc/node-service-client.js';
+import { inOrder } from '../../src/cli/status-table.js';
 import { eventually, processesOf, startUp, type RunningUp } from '../support/running-up.js';
 import { openStream } from '../support/sse-client.js';
 import { readFileSync } from 'node:fs';
@@ -51,7 +52,7 @@ test('100 streams end well and the engines are adopted', async () => {
     );
   });
   const identity = (engines: typeof before) =>
-    engines.map(({ id, pid, incarnation, restarts }) => ({ id, pid, incarnation, restarts }));
+    inOrder(engines).map(({ id, pid, incarnation, restarts }) => ({ id, pid, incarnation, restarts }));
   expect(identity(after)).toEqual(identity(before));
   client.close();
 });
