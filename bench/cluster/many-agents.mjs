@@ -1,8 +1,8 @@
 /**
  * `node bench/cluster/many-agents.mjs [--agents 1000] [--changes 200] [--seconds 20] [--out DIR]`: one real coordinator process
  * before many light agents over real gRPC. Reports its CPU and memory when nothing happens, and how long a cordon takes from
- * the agent's write to a placement that heeds it, seen from outside by `Explain`, asked each 5 ms: without pause the question would be the load. The agents share the machine;
- * their CPU is told apart.
+ * the agent's write to a placement that heeds it, seen from outside by `Explain`, asked each 5 ms: without pause the question would
+ * be the load. The agents share the machine; their CPU is told apart.
  */
 import { fork, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
