@@ -1,4 +1,5 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
+import { removeSeries } from '../runtime/remove-series.js';
 import type { ModelScaling } from './scaling-loop.js';
 import type { ScalingDecision } from './scaling-types.js';
 
@@ -128,8 +129,7 @@ export class AutoscalingMetrics {
 
   /** Lets go of a model that nobody serves or configures any more. */
   async forget(model: string): Promise<void> {
-    for (const { labels } of (await this.#decisions.get()).values)
-      if (labels.model === model) this.#decisions.remove(labels);
+    await removeSeries([this.#decisions], 'model', model);
   }
 
   decided({ model, direction, limitedBy, signal }: ScalingDecision): void {

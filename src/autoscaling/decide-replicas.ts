@@ -180,11 +180,11 @@ function proportional(
 }
 
 /** Fewer first tokens in a minute have no ninetieth percentile: one slow answer must not start a replica. */
-export const minSloSamples = 10;
+const minSloSamples = 10;
 
 /**
- * Inside the band the ratio is read as "exactly right", so that nothing flaps around one threshold, and so is a bad one of few answers. While it looks back on fewer replicas than there
- * are now it asks for no more, or each crowd would be answered twice.
+ * Inside the band the ratio is read as "exactly right", so that nothing flaps around one threshold, and so is a bad one of few answers.
+ * While it looks back on fewer replicas than there are now it asks for no more, or each crowd would be answered twice.
  */
 function settledRatio(
   { sloRatio, sloSamples = minSloSamples, replicas: { ready, warming } }: ModelSignals,

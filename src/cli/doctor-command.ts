@@ -2,10 +2,9 @@ import type { Command } from 'commander';
 import type { z } from 'zod';
 import { agentSchema } from '../config/agent-config.js';
 import { coordinatorSchema } from '../config/coordinator-config.js';
-import { loadConfig } from '../config/load-config.js';
 import { unknownVariables } from '../config/unknown-variables.js';
-import { messageOf } from '../domain/error-codes.js';
 import { addConfigOptions, type ConfigOptions } from './config-options.js';
+import { loadOrDefaults } from './load-or-defaults.js';
 import { checkCuda } from './doctor/cuda-check.js';
 import { checkEngines } from './doctor/engine-checks.js';
 import { fail, warn, type Finding } from './doctor/finding.js';
@@ -104,12 +103,10 @@ function read<S extends z.ZodType>(
   file: string | undefined,
   set: string[] = [],
 ): { config: z.infer<S>; findings: Finding[] } {
-  try {
-    return { config: loadConfig(schema, { file, set }).config, findings: [] };
-  } catch (error) {
-    const remedy = `correct it until \`infernode config check ${name}${file ? ` --config ${file}` : ''}\` is content; defaults are looked at here`;
-    return { config: schema.parse({}), findings: [fail(`${name} config`, messageOf(error), remedy)] };
-  }
+  const { config, problem } = loadOrDefaults(schema, { file, set });
+  if (problem === '') return { config, findings: [] };
+  const remedy = `correct it until \`infernode config check ${name}${file ? ` --config ${file}` : ''}\` is content; defaults are looked at here`;
+  return { config, findings: [fail(`${name} config`, problem, remedy)] };
 }
 
 const marks: Record<Finding['level'], string> = { ok: 'ok  ', info: 'note', warn: 'WARN', fail: 'FAIL' };

@@ -1,13 +1,12 @@
 /** `infernode kv bench`: runs the native benchmark on this machine and prints its table; with --out, keeps it. */
-import { spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { InfernodeError } from '../domain/error-codes.js';
-import { nativePath } from '../native/native-paths.js';
 import { benchGpu } from './kv-gpu-bench.js';
+import { runNative } from './run-native.js';
 
 const share = z.number().positive();
 /** Several threads by one; `null` when the machine had no cores to spare, absent when only one thread was asked for. */
@@ -85,7 +84,7 @@ async function runBench(options: BenchOptions): Promise<void> {
   const report: KvBenchReport = {
     machine: machineName(),
     date: new Date().toISOString().slice(0, 10),
-    ...parseBenchOutput(await runNative(options)),
+    ...parseBenchOutput(await measureCpu(options)),
   };
   const json = `${JSON.stringify(report, null, 2)}\n`;
   const table = kvBenchTable(report);
@@ -132,21 +131,13 @@ export function benchArguments(options: Omit<BenchOptions, 'gpu' | 'library'>): 
   ];
 }
 
-function runNative(options: BenchOptions): Promise<string> {
-  const program = nativePath('infernode-kv-bench');
+async function measureCpu(options: BenchOptions): Promise<string> {
   const env = options.simd === undefined ? process.env : { ...process.env, INFERNODE_KV_SIMD: options.simd };
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, benchArguments(options), { stdio: ['ignore', 'pipe', 'pipe'], env });
-    let output = '';
-    let complaint = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (complaint += text));
-    child.once('error', reject);
-    child.once('close', (code) => {
-      if (code === 0) resolve(output);
-      else reject(new InfernodeError('argument-invalid', `infernode-kv-bench: ${complaint.trim()}`));
-    });
+  const { status, output, complaint } = await runNative('infernode-kv-bench', benchArguments(options), {
+    env,
   });
+  if (status === 0) return output;
+  throw new InfernodeError('argument-invalid', `infernode-kv-bench: ${complaint}`);
 }
 
 /** Throws `internal` when the program said something else than its table. */

@@ -2,10 +2,10 @@
  * Vectors by the GPU's kernels, in a child process: CUDA never lives in the caller. `cuda-sim` is the same host path over the
  * simulated driver, which runs the scalar reference in a kernel's place.
  */
-import { spawn } from 'node:child_process';
 import { InfernodeError } from '../domain/error-codes.js';
 import { nativePath } from '../native/native-paths.js';
 import type { Vector, VectorResult } from './kv-command.js';
+import { runNative } from './run-native.js';
 
 export const devicePaths = ['cuda-sim', 'cuda'] as const;
 export type DevicePath = (typeof devicePaths)[number];
@@ -46,26 +46,12 @@ function readAnswer({ fmt, shape }: Vector, name: string, answer: string): Vecto
   return { name, q, hdr, deq, nonfinite: Number(nonfinite) };
 }
 
-function runChild(library: string, device: number, input: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(nativePath('infernode-kv-vectors'), [library, String(device)], { stdio: 'pipe' });
-    let output = '';
-    let complaint = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (complaint += text));
-    // A child that gives up early closes its input; its exit says why.
-    child.stdin.on('error', () => undefined);
-    child.once('error', reject);
-    child.once('close', (code, signal) => {
-      if (code === 0) resolve(output);
-      else
-        reject(
-          new InfernodeError(
-            'argument-invalid',
-            `--path: ${library}: ${complaint.trim() || `ended by ${signal ?? code}`}`,
-          ),
-        );
-    });
-    child.stdin.end(input);
-  });
+async function runChild(library: string, device: number, input: string): Promise<string> {
+  const args = [library, String(device)];
+  const { status, signal, output, complaint } = await runNative('infernode-kv-vectors', args, { input });
+  if (status === 0) return output;
+  throw new InfernodeError(
+    'argument-invalid',
+    `--path: ${library}: ${complaint || `ended by ${signal ?? status}`}`,
+  );
 }

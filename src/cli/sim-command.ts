@@ -1,17 +1,11 @@
 import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { InfernodeError } from '../domain/error-codes.js';
-import { addSimGpuCommands } from './sim-gpu.js';
+import { addSimGpuCommands, type SimGpuTarget } from './sim-gpu.js';
 import { findRunningUp } from './up/up-state.js';
 
-export interface SimTarget {
-  scenario?: string;
-  node?: string;
-  stateDir?: string;
-}
-
 /** The simulated node that a `sim` command acts on: `--scenario`, else a node of the running `infernode up`. */
-export function resolveSimulatedNode({ scenario, node, stateDir }: SimTarget): string {
+export function resolveSimulatedNode({ scenario, node, stateDir }: SimGpuTarget): string {
   if (scenario !== undefined) return dirname(scenario);
   const up = findRunningUp(stateDir);
   if (!up)

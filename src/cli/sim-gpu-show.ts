@@ -1,3 +1,4 @@
+import { driverRuleNames } from '../sim/gpu-set-path.js';
 import type { GpuScenario, ScenarioDevice } from '../sim/gpu-scenario.js';
 
 /** Events shown; the newest tell what is going on. */
@@ -23,16 +24,7 @@ function describeRules(scenario: GpuScenario, only?: number): string[] {
   const where = (device?: number): string => (device === undefined ? 'all GPUs' : `GPU ${device}`);
   const shown = ({ device }: { device?: number }): boolean =>
     only === undefined || device === undefined || device === only;
-  const driver = (
-    [
-      'latencyUs',
-      'globalLock',
-      'dropEvents',
-      'eventQueueLength',
-      'confidentialCompute',
-      'confidentialReady',
-    ] as const
-  )
+  const driver = driverRuleNames
     .filter((key) => scenario[key] !== undefined && scenario[key] !== 0)
     .map((key) => `  driver  ${key}=${String(scenario[key])}`);
   return [

@@ -24,13 +24,7 @@ export interface EngineFleetOptions {
   /** Does the driver show no memory of these processes on these devices? Asked repeatedly. */
   devicesReleased: DevicesReleased;
   /** Absent: nobody tells of work in flight and heartbeats, and engines are judged without them. */
-  inputs?: Partial<
-    Pick<
-      EngineInputs,
-      'workOn' | 'heartbeatMissed' | 'hasNvlink' | 'isSplit' | 'heartbeatBytes' | 'preflight'
-    >
-  >;
-
+  inputs?: Partial<Omit<EngineInputs, 'reading' | 'deviceName'>>;
   /** Pids in the driver's messages are pids as this process sees them. */
   seesHostPids?: boolean;
   bootId?: string;

@@ -2,8 +2,8 @@ import type { Fault } from '../domain/health.js';
 import type { EngineSupervisor } from './engine-supervisor.js';
 
 /**
- * Engines that a fault wants a new process of: the one that it names by pid, else those in its MIG instance, else all on the device; `stranger` when the pid
- * is somebody else's. News of an incident that the present process has not seen are about its predecessor.
+ * Engines that a fault wants a new process of: the one that it names by pid, else those in its MIG instance, else all on the device;
+ * `stranger` when the pid is somebody else's. News of an incident that the present process has not seen are about its predecessor.
  */
 export function enginesOfFault(
   { drain, deviceUuid, pid, holders, observedAtMs }: Fault,

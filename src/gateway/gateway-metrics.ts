@@ -1,4 +1,5 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
+import { removeSeries } from '../runtime/remove-series.js';
 import { FastHistogram } from './observe/fast-histogram.js';
 
 /** Bucket boundaries as in vLLM's own histograms, so that both sides of a request can be laid over each other. */
@@ -187,9 +188,7 @@ export class GatewayMetrics {
     for (const histogram of [this.ttft, this.interToken, this.endToEnd, this.queueWait])
       histogram.remove(model);
     const counters = [this.requests, this.promptTokens, this.cachedTokens, this.completionTokens];
-    for (const counter of counters as Counter[])
-      for (const { labels } of (await counter.get()).values)
-        if ('model' in labels && labels['model'] === model) counter.remove(labels);
+    await removeSeries(counters, 'model', model);
     const queued = (await this.queued.get()).values.find(({ labels }) => labels.model === model);
     if (queued?.value === 0) this.queued.remove({ model });
   }

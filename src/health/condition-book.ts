@@ -6,11 +6,10 @@
 import type { Condition, Severity } from '../domain/health.js';
 import type { Check, Limit, PartVerdict } from './checks/device-check.js';
 import { limitOf } from './check-limit.js';
+import { CheckStates, type CheckState } from './check-states.js';
 import type { ClassifiedFault } from './classify-fault.js';
 import { clearingXid, clears, quietTimeOf, type Evidence } from './clear-rule.js';
 import { actionOf, checkRow, compareSeverity, type CheckRow } from './health-data.js';
-
-export type CheckState = PartVerdict['state'];
 
 /** Limits and switches by check id, from the configuration. */
 export type CheckSettings = Record<string, { threshold?: number | undefined; enabled: boolean }>;
@@ -47,11 +46,7 @@ export class ConditionBook {
   readonly #entries = new Map<string, Entry>();
   /** Since when a check has seen its cause that must last before it fires, by key. */
   readonly #pending = new Map<string, number>();
-  readonly #states = new Map<string, CheckState>();
-  /** Checks that nothing but the kernel log fires, while it is not read. */
-  #silent: readonly string[] = [];
-  /** Made of the states when somebody asks; `null` after one has changed. */
-  #unsupported: readonly string[] | null = null;
+  readonly #states = new CheckStates();
 
   /** `drill`: what is read here is a rehearsal. */
   constructor(drill = false) {
@@ -70,19 +65,12 @@ export class ConditionBook {
 
   /** Checks whose source this part, driver or host does not have: neither good nor bad, and shown as such. */
   unsupported(): readonly string[] {
-    this.#unsupported ??= [
-      ...new Set([
-        ...[...this.#states].flatMap(([id, state]) => (state === 'unsupported' ? [id] : [])),
-        ...this.#silent,
-      ]),
-    ].sort();
-    return this.#unsupported;
+    return this.#states.unsupported();
   }
 
   /** Checks that nobody evaluates and whose source is missing; empty when it is there. What has fired stays. */
   setSilent(checks: readonly string[]): void {
-    this.#silent = checks;
-    this.#unsupported = null;
+    this.#states.setSilent(checks);
   }
 
   /**
@@ -104,7 +92,7 @@ export class ConditionBook {
       }
       const limit = limitOf(check.id, settings);
       const verdict = check.evaluate(view, limit);
-      this.#note(check.id, verdict.state === 'parts' ? worst(verdict.parts) : verdict.state);
+      this.#states.note(check.id, verdict.state === 'parts' ? worst(verdict.parts) : verdict.state);
       // Most checks, most of the time: nothing fires, and nothing is there to be cleared.
       if (verdict.state !== 'firing' && verdict.state !== 'parts' && this.#isEmpty) continue;
       const look = { check, view, limit, readAtMs, at };
@@ -297,15 +285,9 @@ export class ConditionBook {
     if (at.nowMs - entry.clearSinceMs >= (check.clearAfterMs ?? 0)) this.#entries.delete(key);
   }
 
-  #note(id: string, state: CheckState): void {
-    if (this.#states.get(id) === state) return;
-    this.#states.set(id, state);
-    this.#unsupported = null;
-  }
-
   /** Of a check that was switched off. */
   #forget(id: string): void {
-    if (this.#states.delete(id)) this.#unsupported = null;
+    this.#states.forget(id);
     for (const [key, { condition }] of this.#entries)
       if (condition.check === id) {
         this.#entries.delete(key);

@@ -1,5 +1,6 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { Clock } from '../runtime/clock.js';
+import { removeSeries } from '../runtime/remove-series.js';
 import type { InMemoryModelPlacement } from './model-placement.js';
 import { healthBreaches } from './health-rule.js';
 import type { PlacementObserver } from './placement-types.js';
@@ -54,9 +55,7 @@ export class PlacementMetrics {
   /** Lets go of a model that nobody serves any more, and of its placement. */
   async forget(model: string): Promise<void> {
     this.#placements.delete(model);
-    for (const counter of [this.#decisions, this.#refusals] as Counter[])
-      for (const { labels } of (await counter.get()).values)
-        if ('model' in labels && labels['model'] === model) counter.remove(labels);
+    await removeSeries([this.#decisions, this.#refusals] as Counter[], 'model', model);
   }
 
   #addEndpointGauges(registry: Registry): void {

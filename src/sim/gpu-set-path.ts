@@ -10,16 +10,20 @@ import {
   type LinkSettingName,
 } from './gpu-settings.js';
 
-export const nodeSettingNames = [
-  'driverVersion',
-  'nvmlVersion',
-  'cudaDriverVersion',
+/** What the driver does, beside its versions; nothing of it unless it is set. */
+export const driverRuleNames = [
   'latencyUs',
   'globalLock',
   'dropEvents',
   'eventQueueLength',
   'confidentialCompute',
   'confidentialReady',
+] as const;
+export const nodeSettingNames = [
+  'driverVersion',
+  'nvmlVersion',
+  'cudaDriverVersion',
+  ...driverRuleNames,
 ] as const;
 export type NodeSettingName = (typeof nodeSettingNames)[number];
 

@@ -1,36 +1,24 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import type { z } from 'zod';
-import { isMapping, loadConfig, type ConfigLayers } from '../../config/load-config.js';
+import { isMapping, type ConfigLayers } from '../../config/load-config.js';
 import { secretValuesOf } from '../../config/secret-values.js';
-import { messageOf } from '../../domain/error-codes.js';
+import { loadOrDefaults, type LoadedOrDefaults } from '../load-or-defaults.js';
 
-export interface ReadConfiguration<T> {
-  /** What the process would use; the defaults where the file is not valid. */
-  config: T;
-  /** `null` where it is not valid. */
-  layers: ConfigLayers | null;
-  /** Why it is not valid; empty otherwise. */
-  problem: string;
+export interface ReadConfiguration<T> extends LoadedOrDefaults<T> {
   /** Values in it, and tokens in the files that it names, that must not be seen. */
   secrets: string[];
 }
 
 const noLayers: ConfigLayers = { file: {}, environment: {}, flag: {} };
 
-/** A bundle is asked for when something is wrong: a configuration that is not valid is told, and costs nothing else. */
 export function readConfiguration<S extends z.ZodType>(
   schema: S,
   file: string | undefined,
 ): ReadConfiguration<z.infer<S>> {
-  try {
-    const { config, layers } = loadConfig(schema, { file });
-    // What somebody gave; a default is in every copy of this program, and `infernode` is one of them.
-    return { config, layers, problem: '', secrets: secretsOf(layers) };
-  } catch (error) {
-    const layers = { ...noLayers, file: rawOf(file) };
-    return { config: schema.parse({}), layers: null, problem: messageOf(error), secrets: secretsOf(layers) };
-  }
+  const read = loadOrDefaults(schema, { file });
+  // What somebody gave; a default is in every copy of this program, and `infernode` is one of them.
+  return { ...read, secrets: secretsOf(read.layers ?? { ...noLayers, file: rawOf(file) }) };
 }
 
 function secretsOf(layers: ConfigLayers): string[] {
