@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
-#include <cstring>
 
 namespace infernode::sampler {
 
@@ -21,16 +19,10 @@ constexpr milliseconds kRoundSpacing{50};
 constexpr uint32_t kWaitSliceMs = 100;
 constexpr uint32_t kBadWaitCapMs = 5000;
 
-void Copy(char* to, size_t size, const std::string& from) {
-  const size_t length = std::min(size - 1, from.size());
-  std::memcpy(to, from.data(), length);
-  to[length] = '\0';
-}
-
 }  // namespace
 
 Sampler::Sampler(SamplerOptions options, Snapshot& snapshot, EventPipe& pipe)
-    : options_(std::move(options)), snapshot_(snapshot), pipe_(pipe) {}
+    : options_(std::move(options)), snapshot_(snapshot), pipe_(pipe), publisher_(snapshot, pipe) {}
 
 void Sampler::SampleNow() {
   const std::lock_guard<std::mutex> lock(mutex_);
@@ -101,14 +93,14 @@ void Sampler::Run() {
     if (!run) {
       status.state = nvml::DriverState::kReleased;
       status.reason = "released on request";
-      PublishDriver(status);
+      publisher_.Driver(status);
       std::unique_lock<std::mutex> lock(mutex_);
       wake_.wait(lock, [this] { return quit_ || !release_; });
       attempt = 0;
       continue;
     }
     const auto library = nvml::Library::Open(options_.library, slot, &status);
-    PublishDriver(status);
+    publisher_.Driver(status);
     const auto opened = Clock::now();
     const Ending ending = library ? RunOpen(*library, status) : Ending::kReopen;
     if (ending == Ending::kStop) continue;
@@ -164,7 +156,7 @@ Sampler::Ending Sampler::RunOpen(const nvml::Library& library, const nvml::Drive
     if (plan.normal) next_normal = now + milliseconds(options_.normal_interval_ms);
     if (plan.slow) next_slow = now + milliseconds(options_.slow_interval_ms);
     if (!BeginRound(plan)) break;
-    if (plan.normal) PublishNode(library);
+    if (plan.normal) publisher_.Node(library);
     // Every device is left out: nobody else would say that the round is over.
     if (indices.empty()) FinishRound(UINT64_MAX);
     uint32_t count_now = status.device_count;
@@ -255,7 +247,7 @@ void Sampler::RunDevice(const nvml::Library& library, uint32_t index, int driver
     // A device that fell off the bus makes those behind it move up: its index may be another's when it is opened anew. Instances have names
     // too, and come and go.
     const nvml::DeviceRow& row = reader.row();
-    PublishDevice(row, opened || !published || plan.slow || row.mig_count != migs || row.identity.uuid != uuid);
+    publisher_.Device(row, opened || !published || plan.slow || row.mig_count != migs || row.identity.uuid != uuid);
     migs = row.mig_count;
     uuid = row.identity.uuid;
     published = true;
@@ -309,44 +301,6 @@ void Sampler::RunEvents(const nvml::Library& library) {
       pause_ms = std::min(kBadWaitCapMs, std::max(kWaitSliceMs, pause_ms * 2));
     }
   }
-}
-
-void Sampler::PublishDriver(const nvml::DriverStatus& status) {
-  DriverBody body{};
-  body.state = static_cast<uint32_t>(status.state);
-  body.device_count = std::min(status.device_count, kMaxDevices);
-  Copy(body.reason, sizeof body.reason, status.reason);
-  Copy(body.driver_version, sizeof body.driver_version, status.driver_version);
-  Copy(body.nvml_version, sizeof body.nvml_version, status.nvml_version);
-  snapshot_.driver.Store(body);
-  // No device thread runs now: what they left is of the driver before.
-  const nvml::DeviceRow nothing{};
-  for (auto& device : snapshot_.devices) {
-    if (device.body.present) device.Store(nothing);
-  }
-  snapshot_.inventory_generation.fetch_add(1, std::memory_order_release);
-  if (status.state != nvml::DriverState::kOk) pipe_.WriteNote("round");
-}
-
-void Sampler::PublishNode(const nvml::Library& library) {
-  nvml::CallSlot& slot = snapshot_.slots[kDriverSlot];
-  const double nothing = std::nan("");
-  NodeBody body{nothing, nothing, nothing};
-  nvml::ConfComputeState confidential{};
-  if (INFERNODE_NVML(library.symbols(), slot, -1, nvmlSystemGetConfComputeState, &confidential) == nvml::kSuccess)
-    body.confidential_feature = confidential.feature;
-  uint32_t number = 0;
-  if (body.confidential_feature > 0 && INFERNODE_NVML(library.symbols(), slot, -1, nvmlSystemGetConfComputeGpusReadyState, &number) == nvml::kSuccess)
-    body.confidential_ready = number;
-  if (INFERNODE_NVML(library.symbols(), slot, -1, nvmlGetExcludedDeviceCount, &number) == nvml::kSuccess) body.excluded_devices = number;
-  snapshot_.node.Store(body);
-}
-
-void Sampler::PublishDevice(const nvml::DeviceRow& row, bool identity_changed) {
-  // Before and after: who saw the new row sees a new generation, and who saw the old row under it looks again.
-  if (identity_changed) snapshot_.inventory_generation.fetch_add(1, std::memory_order_acq_rel);
-  snapshot_.devices[row.index].Store(row);
-  if (identity_changed) snapshot_.inventory_generation.fetch_add(1, std::memory_order_release);
 }
 
 }  // namespace infernode::sampler

@@ -17,6 +17,7 @@
 #include "nvml/event_watcher.h"
 #include "nvml/library.h"
 #include "sampler/event_pipe.h"
+#include "sampler/publisher.h"
 #include "sampler/snapshot_layout.h"
 
 namespace infernode::sampler {
@@ -59,11 +60,8 @@ class Sampler {
   /// Why the driver is closed: on request, because it answers no more, or because it lists other devices than it did.
   enum class Ending { kStop, kReopen, kRecount };
 
-  void PublishDriver(const nvml::DriverStatus& status);
-  void PublishDevice(const nvml::DeviceRow& row, bool identity_changed);
   Ending RunOpen(const nvml::Library& library, const nvml::DriverStatus& status);
   void RunDevice(const nvml::Library& library, uint32_t index, int driver_branch, nvml::PeerHandles* peers);
-  void PublishNode(const nvml::Library& library);
   void RunEvents(const nvml::Library& library);
   void SampleNow();
   bool BeginRound(nvml::ReadPlan plan);
@@ -76,6 +74,7 @@ class Sampler {
   const SamplerOptions options_;
   Snapshot& snapshot_;
   EventPipe& pipe_;
+  Publisher publisher_;
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;
