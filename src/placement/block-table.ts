@@ -34,9 +34,9 @@ export class BlockTable {
     this.#olderHolders = new Int16Array(older);
   }
 
-  /** Index of the block's entry, or of the empty place where it belongs. */
-  find(block: number): number {
-    let entry = hashInteger(block) & this.#mask;
+  /** Index of the block's entry, or of the empty place where it belongs; `from` is where that was before others were claimed. */
+  find(block: number, from = hashInteger(block) & this.#mask): number {
+    let entry = from;
     for (;;) {
       const found = this.#blocks[entry * 2]!;
       if (found === block + 1 || found === 0) return entry;
@@ -46,10 +46,6 @@ export class BlockTable {
 
   isEmpty(entry: number): boolean {
     return this.#blocks[entry * 2] === 0;
-  }
-
-  holdsAt(entry: number, block: number): boolean {
-    return this.#blocks[entry * 2] === block + 1;
   }
 
   /** How many hold the block; they stand in order of writing, newest first. */

@@ -36,27 +36,28 @@ export function refusalOf(
   candidate: Candidate,
   question: EligibilityQuestion,
   nowMs: number,
-  standing = standingRefusal(candidate.state),
+  standing = standingRefusal(candidate.state, question.servedName),
 ): Refusal | null {
-  return standing ?? momentaryRefusal(candidate, question, nowMs);
+  return standing ?? momentaryRefusal(candidate, question.exclude, nowMs);
 }
 
-/** What the node says of the endpoint: the same for every request until the next state arrives. */
-export function standingRefusal(state: EndpointState): Refusal | null {
+/** What the node says of the endpoint: the same for every request for that name until the next state arrives. */
+export function standingRefusal(state: EndpointState, servedName?: string): Refusal | null {
   if (state.evicting) return 'evicting';
   if (state.engineState !== 'ready') return 'not-ready';
   if (state.cordonHolders.length > 0) return 'cordoned';
   if (state.deviceHealth === 'unhealthy') return 'device-unhealthy';
+  if (servedName !== undefined && !state.servedModels.includes(servedName)) return 'model-not-served';
   return null;
 }
 
 function momentaryRefusal(
   { state, breaker, load }: Candidate,
-  { servedName, exclude }: EligibilityQuestion,
+  exclude: ReadonlySet<string> | undefined,
   nowMs: number,
 ): Refusal | null {
-  if (servedName !== undefined && !state.servedModels.includes(servedName)) return 'model-not-served';
-  if (exclude?.has(state.id)) return 'excluded';
+  // Mostly empty, and then a look into it would be most of what this costs.
+  if (exclude !== undefined && exclude.size > 0 && exclude.has(state.id)) return 'excluded';
   if (!breaker.admits(nowMs)) return 'breaker-open';
   // Last, so that "at-hard-cap" means: everything else was fine, waiting helps.
   if (load.requests >= state.maxConcurrent) return 'at-hard-cap';

@@ -156,11 +156,10 @@ export class PrefixMemory {
   /** The chain was placed on the slot, which held its first `depth` blocks. */
   record(slot: number, chain: readonly number[], depth: number): void {
     if (this.#located !== chain) this.#locate(chain);
-    this.#located = null;
     const state = this.#slots[slot]!;
     state.clock += chain.length - depth;
-    for (let index = 0; index < chain.length; index += 1)
-      this.#stamp(chain[index]!, this.#entries[index]!, slot, state.clock);
+    for (let index = 0; index < chain.length; index += 1) this.#stamp(chain, index, slot, state.clock);
+    this.#located = null;
     this.#sweep(sweepPerStamp * chain.length + sweepPerNewBlock * (chain.length - depth));
   }
 
@@ -187,15 +186,18 @@ export class PrefixMemory {
     return age < state.clock - state.forgottenAt;
   }
 
-  /** `entry` is where the block was located; other blocks of the chain may have taken the place since, or the table grown. */
-  #stamp(block: number, located: number, slot: number, stamp: number): void {
-    const entry = this.#table.holdsAt(located, block) ? located : this.#table.find(block);
-    if (!this.#table.isEmpty(entry))
+  /** Looks again from where the block was located: another one of the chain may have taken that place, or the table grown. */
+  #stamp(chain: readonly number[], index: number, slot: number, stamp: number): void {
+    const block = chain[index]!;
+    let entry = this.#table.find(block, this.#entries[index]);
+    if (!this.#table.isEmpty(entry)) {
       this.#table.pushHolder(entry, this.#placeToGive(entry, slot), slot, stamp);
-    else if (this.#makeRoom()) {
-      this.#table.claim(this.#table.find(block), block, slot, stamp);
-      this.#used += 1;
+      return;
     }
+    if (!this.#makeRoom(chain)) return;
+    entry = this.#table.find(block, this.#entries[index]);
+    this.#table.claim(entry, block, slot, stamp);
+    this.#used += 1;
   }
 
   /** Holders stand in order of writing, newest first: gives the slot's own place, else a lapsed one, else the oldest. */
@@ -209,11 +211,12 @@ export class PrefixMemory {
   }
 
   /** Grows at three quarters full; at the bound new blocks are dropped and counted until the sweep has made room. */
-  #makeRoom(): boolean {
+  #makeRoom(chain: readonly number[]): boolean {
     const { size } = this.#table;
     if (this.#used < Math.min(0.75 * size, this.#maxEntries)) return true;
     if (this.#used < this.#maxEntries && size < 2 * this.#maxEntries) {
       this.#resize(size * 2);
+      this.#locate(chain);
       return true;
     }
     this.#dropped += 1;
@@ -231,6 +234,7 @@ export class PrefixMemory {
 
   #resize(size: number): void {
     this.#table = this.#table.resized(size);
+    this.#located = null;
     this.#sweepAt = 0;
   }
 
