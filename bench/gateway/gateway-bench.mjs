@@ -9,7 +9,7 @@ import { cpuSeconds, here, peers, rssKib, start } from './peers.mjs';
 const usage = `node bench/gateway/gateway-bench.mjs [options], after npm run build
 
   --modes LIST          json, burst, paced, added, idle, workers (default: all; added and workers need json and burst)
-  --peers LIST          haproxy, haproxy-no-delay, nginx, infernode (default: all; one that is not installed is left out, and said so)
+  --peers LIST          haproxy, haproxy-no-delay, nginx, bare-relay, infernode (default: all; one that is not installed is left out, and said so)
   --connections LIST    of json, burst and paced (default 64,512)
   --seconds N           of a row (default 4); --paced-seconds N of a paced one (default 15)
   --idle N              streams that are held open (default 1000)
@@ -21,7 +21,7 @@ const { values: flags } = parseArgs({
     'paced-seconds': { type: 'string', default: '15' },
     connections: { type: 'string', default: '64,512' },
     idle: { type: 'string', default: '1000' },
-    peers: { type: 'string', default: 'haproxy,haproxy-no-delay,nginx,infernode' },
+    peers: { type: 'string', default: 'haproxy,haproxy-no-delay,nginx,bare-relay,infernode' },
     modes: { type: 'string', default: 'json,burst,paced,added,idle,workers' },
     out: { type: 'string', default: join(here, '../results/gateway.json') },
   },
@@ -127,12 +127,12 @@ if (names.includes('infernode')) {
 /** Of 64 requests a second a compiler at run time needs some thousand events and hundreds of requests to see what is hot. */
 function warmupOf(name, mode) {
   if (mode !== 'paced') return 2;
-  return name === 'infernode' ? 20 : 4;
+  return name === 'infernode' || name === 'bare-relay' ? 20 : 4;
 }
 
-/** Without delay HAProxy differs in streams only. */
+/** Without delay HAProxy differs in streams only; the bare relay keeps a connection to one upstream, and is a limit for streams. */
 function rowsOf(name) {
-  return name === 'haproxy-no-delay' ? ['paced'] : ['json', 'burst', 'paced'];
+  return name === 'haproxy-no-delay' || name === 'bare-relay' ? ['paced'] : ['json', 'burst', 'paced'];
 }
 
 /** A fresh gateway for one measurement. */
