@@ -25,7 +25,10 @@ import { PlacementMetrics } from './placement/placement-metrics.js';
 import type { PlacementObserver } from './placement/placement-types.js';
 import { systemClock as clock } from './runtime/clock.js';
 import { createLogger } from './runtime/logger.js';
+import { allocateYoung, collectAlone } from './runtime/tune-heap.js';
 
+collectAlone();
+allocateYoung();
 const logger = createLogger(`gateway-worker-${process.pid}`);
 
 /** The endpoints as the parent's registry has them. */

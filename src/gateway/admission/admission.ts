@@ -103,9 +103,11 @@ export class Admission {
 
   /** A lease, or a wait for one. Throws `queue-full`, `no-eligible-endpoint`, `deadline-exceeded` or `shutting-down`. */
   admit(request: AdmissionRequest): Lease | AdmissionWait {
+    let wakes: boolean;
     // Who comes later does not overtake those who wait, unless the order of the queue says so.
-    let wakes = [...(this.#queues.get(request.placement) ?? [])].some((entry) => entry.held);
-    if (this.waiting(request.placement) === 0) {
+    if (this.waiting(request.placement) > 0)
+      wakes = [...this.#queueOf(request.placement)].some((entry) => entry.held);
+    else {
       const decision = this.#decide(request);
       if ('release' in decision) return decision;
       wakes = decision.outcome === 'none-eligible' && request.exclude.size === 0;

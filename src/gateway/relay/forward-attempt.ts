@@ -6,6 +6,7 @@
 import type { ServerResponse } from 'node:http';
 import { messageOf } from '../../domain/error-codes.js';
 import type { Clock, Timer } from '../../runtime/clock.js';
+import type { LiveMember } from '../../runtime/live-set.js';
 import { refusingStatuses, saysEngineDead, type AttemptEnd } from './attempt-end.js';
 import { classifyLoss } from './classify-loss.js';
 import type { Connection } from './endpoint-connections.js';
@@ -47,8 +48,9 @@ export interface AttemptOptions {
 /** Bodies of error answers are held up to this size; a longer one is relayed as it is. */
 const maxHeldBytes = 64 * 1024;
 
-export class ForwardAttempt implements ExchangeHandler {
+export class ForwardAttempt implements ExchangeHandler, LiveMember {
   readonly ended: Promise<AttemptEnd>;
+  place = -1;
   readonly #options: AttemptOptions;
   readonly #startedMs: number;
   #resolve!: (end: AttemptEnd) => void;

@@ -2,7 +2,6 @@
  * From a body to what can be forwarded: its model, how its prompt is placed, the most tokens it may generate. The body stays
  * as it came but for the bytes of an alias, and of the limit that a degradation step caps.
  */
-import { randomUUID } from 'node:crypto';
 import type { ClientRequest } from './client-request.js';
 import type { Degraded } from '../admission/degradation.js';
 import { fewEnginesStep } from '../admission/few-engines.js';
@@ -119,15 +118,13 @@ function enter(
     };
   client.model = resolved.model;
   const session = sessionKey === undefined ? undefined : hasher.sessionKeyOf(sessionKey);
-  // Not the client's own id, which may repeat.
-  const requestId = randomUUID();
   client.admission = {
     ...resolved,
     chain,
     tokens,
     streams,
     sessionKey: session,
-    requestId,
+    requestId: client.workId,
     priority,
     deadlineMs,
   };
