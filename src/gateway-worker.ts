@@ -94,6 +94,7 @@ class GatewayWorker {
       hashSeed,
       publishRate: (scopes, tokens, settles) =>
         this.#gatherer.push({ kind: 'rate', scopes, tokens, settles }),
+      publishResponse: (id, place) => this.#gatherer.push({ kind: 'response', id, place }),
       clock,
       logger,
       metrics: new GatewayMetrics(this.#registry),
@@ -173,6 +174,7 @@ class GatewayWorker {
     let freed = false;
     for (const event of events) {
       if (event.kind === 'rate') this.#gateway.observeRate(event.scopes, event.tokens, event.settles);
+      else if (event.kind === 'response') this.#gateway.responses.observe(event.id, event.place);
       else if (event.kind === 'placed') {
         const { endpointId, ...lease } = event.lease;
         this.#foreign.set(lease.id, endpointId);

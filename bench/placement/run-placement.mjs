@@ -73,6 +73,9 @@ const ttftHead = [
 ];
 
 const { source, requests } = loadTrace({ path: flags.trace, seed: Number(flags.seed) });
+const machine = { cpus: cpus().length, loadAverage: loadavg()[0] };
+// First: a coordinator has not run seventeen simulations before.
+const times = measureTimes(requests);
 const main = mainScenarios(requests).map((s) => compare(s));
 const others = flags.quick ? [] : otherScenarios(requests, Number(flags.seed)).map((s) => compare(s));
 const { roundRobin: _r, chwblClassic: _c, oracle: _o, ...throughputPolicies } = policies;
@@ -93,9 +96,6 @@ const unstreamed = some.map((scenario) => ({
   ),
   leastOutstandingMs: simulate({ ...scenario, policy: leastOutstanding() }).meanTtftMs,
 }));
-const machine = { cpus: cpus().length, loadAverage: loadavg()[0] };
-const times = measureTimes(requests);
-
 const parts = [
   `Workload: ${source}.`,
   table(ttftHead, main.map(ttftRow)),

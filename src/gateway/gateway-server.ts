@@ -29,6 +29,7 @@ import { PrefixHasher } from './request/prefix-chain.js';
 import { pressedModels } from './admission/pressed-models.js';
 import { RequestTracing } from './observe/request-trace.js';
 import type { RetryOptions } from './reroute-request.js';
+import { ResponsePlaces, type PublishResponse } from './admission/response-places.js';
 import { RetryBudget } from './admission/retry-budget.js';
 import type { ServeContext } from './serve-context.js';
 import { serveRequest } from './serve-request.js';
@@ -55,6 +56,7 @@ export interface GatewayOptions {
   keys?: KeysConfig | undefined;
   sharedStore?: SharedStoreConfig | undefined;
   publishRate?: PublishRate | undefined;
+  publishResponse?: PublishResponse | undefined;
   /** Read at each use. */
   degradation?: { steps: readonly DegradationStep[]; fewEngines?: FewEnginesLimits } | undefined;
   limits: GatewayLimits;
@@ -88,6 +90,8 @@ export class Gateway implements Service {
   readonly #degradation: Degradation;
   readonly #fewEngines: FewEngines;
   readonly #keys: ClientKeys;
+  /** What this process and its siblings have seen. */
+  readonly responses: ResponsePlaces;
   #tracing: RequestTracing | null = null;
   #forgetModels: ForgetModels | null = null;
   #ticker: Timer | null = null;
@@ -121,6 +125,7 @@ export class Gateway implements Service {
     });
     this.#degradation = new Degradation(() => options.degradation?.steps ?? [], options);
     this.#keys = new ClientKeys(options);
+    this.responses = new ResponsePlaces(options);
     this.#context = {
       routing,
       admission: this.#admission,
@@ -138,6 +143,7 @@ export class Gateway implements Service {
       keyUsage: this.#keys.usage,
       degradation: this.#degradation,
       fewEngines: this.#fewEngines,
+      responses: this.responses,
       tracing: () => this.#tracing,
       stopping: () => this.#stopping,
       ended: () => this.#destroyed,

@@ -9,6 +9,7 @@ export const refusals = [
   'cordoned',
   'device-unhealthy',
   'model-not-served',
+  'elsewhere',
   'excluded',
   'breaker-open',
   'at-hard-cap',
@@ -25,6 +26,8 @@ export interface EligibilityQuestion {
   /** Model or adapter that must be among the served ones; undefined asks nothing. */
   servedName?: string | undefined;
   exclude?: ReadonlySet<string> | undefined;
+  /** Endpoint that alone may take the request. */
+  only?: string | undefined;
 }
 
 /**
@@ -38,7 +41,7 @@ export function refusalOf(
   nowMs: number,
   standing = standingRefusal(candidate.state, question.servedName),
 ): Refusal | null {
-  return standing ?? momentaryRefusal(candidate, question.exclude, nowMs);
+  return standing ?? momentaryRefusal(candidate, question, nowMs);
 }
 
 /** What the node says of the endpoint: the same for every request for that name until the next state arrives. */
@@ -53,9 +56,10 @@ export function standingRefusal(state: EndpointState, servedName?: string): Refu
 
 function momentaryRefusal(
   { state, breaker, load }: Candidate,
-  exclude: ReadonlySet<string> | undefined,
+  { exclude, only }: EligibilityQuestion,
   nowMs: number,
 ): Refusal | null {
+  if (only !== undefined && only !== state.id) return 'elsewhere';
   // Mostly empty, and then a look into it would be most of what this costs.
   if (exclude !== undefined && exclude.size > 0 && exclude.has(state.id)) return 'excluded';
   if (!breaker.admits(nowMs)) return 'breaker-open';
@@ -77,6 +81,8 @@ export function explainRefusal(refusal: Refusal, state: EndpointState): string {
       return `${state.id} has an unhealthy device: ${state.deviceReason || 'no reason given'}`;
     case 'model-not-served':
       return `${state.id} does not serve the model or adapter asked for`;
+    case 'elsewhere':
+      return `${state.id} does not keep what the request refers to`;
     case 'excluded':
       return `${state.id} was already tried by this request`;
     case 'breaker-open':

@@ -40,6 +40,8 @@ export interface AttemptOptions {
   onFirstToken: (streamed: boolean) => void;
   /** More tokens, `gapMs` after the ones before. */
   onMoreTokens: (gapMs: number) => void;
+  /** Bytes of the body on their way to the client, lent for the call; only where somebody wants to see them. */
+  onBody?: ((chunk: Buffer) => void) | undefined;
   onPause: () => void;
   /** Events that were too large to be read in passing. */
   onUnread: (events: number) => void;
@@ -214,6 +216,7 @@ export class ForwardAttempt implements ExchangeHandler, LiveMember {
 
   #write(chunk: Buffer): boolean {
     const relay = this.#relay ?? this.#commit();
+    this.#options.onBody?.(chunk);
     const writable = relay.write(chunk);
     if (relay.observer === null) this.#tail?.push(chunk);
     else this.#countTokens(relay.observer.summary.events);
