@@ -20,9 +20,6 @@ export interface PlacementMembersOptions {
 /** How often endpoints are asked whether they keep to the health rule, ms. */
 const reviewEveryMs = 1_000;
 
-/** Names (model and adapters) whose standings are kept; beyond, all are found again. */
-const maxKeptNames = 64;
-
 /** The endpoints of one model: who they are, where they stand on the ring, and what each has been through. */
 export class PlacementMembers {
   readonly ring: HashRing;
@@ -51,12 +48,12 @@ export class PlacementMembers {
 
   /** `standingRefusal` of each member, by its index: kept, since every request asks and only a state or a member changes it. */
   standings(servedName: string | undefined): readonly (Refusal | null)[] {
-    let standings = this.#standings.get(servedName);
-    if (standings === undefined) {
-      standings = this.#list.map(({ state }) => standingRefusal(state, servedName));
-      if (this.#standings.size >= maxKeptNames) this.#standings.clear();
-      this.#standings.set(servedName, standings);
-    }
+    const known = this.#standings.get(servedName);
+    if (known !== undefined) return known;
+    const standings = this.#list.map(({ state }) => standingRefusal(state, servedName));
+    // Not of invented names: so there are no more of them than names are served.
+    const isServed = this.#list.some(({ state }) => state.servedModels.includes(servedName ?? ''));
+    if (isServed || servedName === undefined) this.#standings.set(servedName, standings);
     return standings;
   }
 

@@ -55,10 +55,12 @@ export class ResponsePlaces {
   find(id: string): ResponsePlace | null {
     const { routing, metrics } = this.#options;
     const place = this.#places.get(id);
-    this.#places.delete(id);
     const lives =
       place !== undefined && routing.endpoint(place.endpointId)?.incarnation === place.incarnation;
-    if (lives) this.#places.set(id, place);
+    if (lives) {
+      this.#places.delete(id);
+      this.#places.set(id, place);
+    }
     metrics.followUps.inc({ response: lives ? 'known' : place === undefined ? 'unknown' : 'gone' });
     return lives ? place : null;
   }
