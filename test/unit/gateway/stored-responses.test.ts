@@ -2,7 +2,7 @@
 // path; it waits for that engine, and where that engine is gone the client gets the truth of another one.
 import { Registry } from 'prom-client';
 import { request } from 'undici';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { ResponsePlaces } from '../../../src/gateway/admission/response-places.js';
 import { GatewayMetrics } from '../../../src/gateway/gateway-metrics.js';
 import { anEndpoint, post, startGateway, type Answer, type Harness } from '../../support/gateway-harness.js';
@@ -94,9 +94,11 @@ test.each([false, true])('a conversation stays with the engine that has it (stre
   expect(harness.routing.inFlight()).toBe(0);
 });
 
-test('by its id it is read, listed, cancelled and deleted where it is', async () => {
+test('by its id it is read, listed, cancelled and deleted where it is, without a word of its model', async () => {
   const { harness } = await setUp();
   const id = idOf(await ask(harness));
+  vi.spyOn(harness.routing, 'modelNames').mockReturnValue(['model', 'another']);
+  expect((await request(`${harness.url}/v1/responses/resp_stranger`)).statusCode).toBe(400);
   for (const [method, path] of [
     ['GET', ''],
     ['GET', '/input_items?limit=2'],
