@@ -161,6 +161,13 @@ KV_DEVICE uint32_t MultiplyHigh(uint32_t a, uint32_t b) { return static_cast<uin
 KV_DEVICE uint64_t ShuffleXor(uint64_t v, uint32_t mask) { return emulation::Exchange(v, (threadIdx.x % 32) ^ mask); }
 KV_DEVICE uint32_t ShuffleXor(uint32_t v, uint32_t mask) { return static_cast<uint32_t>(ShuffleXor(uint64_t{v}, mask)); }
 KV_DEVICE float ShuffleXor(float v, uint32_t mask) { return FromBits(ShuffleXor(Bits(v), mask)); }
+KV_DEVICE double ShuffleXor(double v, uint32_t mask) {
+  uint64_t bits;
+  std::memcpy(&bits, &v, sizeof v);
+  bits = ShuffleXor(bits, mask);
+  std::memcpy(&v, &bits, sizeof v);
+  return v;
+}
 KV_DEVICE uint32_t FromLane0(uint32_t v) { return static_cast<uint32_t>(emulation::Exchange(v, 0)); }
 KV_DEVICE bool AnyLane(bool v) {
   uint32_t any = v;

@@ -62,7 +62,16 @@ KV_DEVICE uint64_t ReadChannels(const TeamJob& job, const Course& course, Read& 
   return sum;
 }
 
-/// Decodes vectors [k, k + kAtOnce) and stores them. `numbers`: none of the values is a NaN.
+template <bool kFp16, bool kRotated>
+KV_DEVICE void MeasureVector(const TeamJob& job, Vector16 stored, Vector16 made, KernelDifference& difference) {
+  const bool fp16 = kRotated ? job.p.fp16 != 0 : kFp16;
+  float x[8], y[8];
+  UnpackAs(fp16, stored, x);
+  UnpackAs(fp16, made, y);
+  Compare(x, y, 8, difference);
+}
+
+/// Decodes vectors [k, k + kAtOnce) and stores or measures them. `numbers`: none of the values is a NaN. The whole warp comes here.
 template <bool kFp16, bool kRotated>
 KV_DEVICE void DecodeSome(const TeamJob& job, const Read& r, uint32_t k, const Meaning* meaning, bool numbers, const uint64_t* address, Vector16 signs) {
   float x[kAtOnce][8];
@@ -80,11 +89,16 @@ KV_DEVICE void DecodeSome(const TeamJob& job, const Read& r, uint32_t k, const M
     for (uint32_t i = 0; i < 8 * kAtOnce; ++i) x[i / 8][i % 8] = Decoded(x[i / 8][i % 8], meaning[k + i / 8]);
   }
   if constexpr (kRotated) HadamardInLanes<kAtOnce>(x, job.split.row_vectors, HadamardScale(job.p.dim));
+  KernelDifference difference{0, 0};
 #pragma unroll
   for (uint32_t j = 0; j < kAtOnce; ++j) {
     if ((r.mask >> (k + j) & 1u) == 0) continue;
-    Store16(reinterpret_cast<void*>(address[k + j]), kRotated && job.p.fp16 ? Pack<true>(x[j], numbers, signs) : Pack<kFp16>(x[j], numbers, signs));
+    auto* place = reinterpret_cast<void*>(address[k + j]);
+    const Vector16 made = kRotated && job.p.fp16 ? Pack<true>(x[j], numbers, signs) : Pack<kFp16>(x[j], numbers, signs);
+    if (job.p.errors) MeasureVector<kFp16, kRotated>(job, Load16(place), made, difference);
+    else Store16(place, made);
   }
+  if (job.p.errors) AddDifference(job.shared, difference);
 }
 
 /// What a thread asks for at a time: all of the tile, or, of rows, a part.
@@ -112,7 +126,7 @@ KV_DEVICE uint64_t CopyTileBack(const TeamJob& job) {
 #pragma unroll 4
   for (uint32_t at = job.t.thread; at < vectors; at += 32 * job.split.team_warps) {
     const Vector16 v = Load16(job.codes + 16 * static_cast<uint64_t>(at));
-    Store16(reinterpret_cast<void*>(VectorAddress(job, at)), v);
+    if (!job.p.errors) Store16(reinterpret_cast<void*>(VectorAddress(job, at)), v);
     sum += TermsOfTwo(job, v, at);
   }
   return sum;
@@ -151,11 +165,17 @@ KV_DEVICE void DecodeItem(const KernelParams& p, const Split& split, const Seat&
 #pragma unroll 1
     for (uint32_t team = 0; team < split.teams; ++team) {
       const Tile tile = TileOf(p, split, item, SeatOf(split, team));
-      if (tile.active) DecodeByRows(p, v, tile, shared);
+      if (!tile.active) continue;
+      DecodeByRows(p, v, tile, shared);
+      if (p.errors && threadIdx.x == 0) WriteDifference(p, shared, item.section, tile, 0, kWarps);
     }
   }
   LeaveTally(shared, item, sum, 0);
   SyncBlock();
+  if (p.errors && v.fast) {
+    if (t.active && t.thread == 0) WriteDifference(p, shared, item.section, t, threadIdx.x / 32, split.team_warps);
+    SyncBlock();
+  }
   Tally tally;
   if (EndsRecord(p, split, shared, item, seat, t, &tally)) VerifyRecord(p, v, item, t.record, tally);
 }

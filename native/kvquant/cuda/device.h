@@ -29,6 +29,7 @@ KV_DEVICE uint32_t MultiplyHigh(uint32_t a, uint32_t b) { return __umulhi(a, b);
 
 KV_DEVICE uint32_t ShuffleXor(uint32_t v, uint32_t mask) { return __shfl_xor_sync(0xFFFFFFFFu, v, mask); }
 KV_DEVICE float ShuffleXor(float v, uint32_t mask) { return __shfl_xor_sync(0xFFFFFFFFu, v, mask); }
+KV_DEVICE double ShuffleXor(double v, uint32_t mask) { return __shfl_xor_sync(0xFFFFFFFFu, v, mask); }
 KV_DEVICE uint64_t ShuffleXor(uint64_t v, uint32_t mask) { return __shfl_xor_sync(0xFFFFFFFFu, static_cast<unsigned long long>(v), mask); }
 KV_DEVICE uint32_t FromLane0(uint32_t v) { return __shfl_sync(0xFFFFFFFFu, v, 0); }
 KV_DEVICE bool AnyLane(bool v) { return __any_sync(0xFFFFFFFFu, v); }

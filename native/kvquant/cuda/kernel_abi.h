@@ -58,6 +58,12 @@ inline constexpr int32_t kNoPage = -1;
 /// Largest dim.
 inline constexpr uint32_t kKernelMaxDim = 2048;
 
+/// Of one head of one record: the sums of x^2 and of (x - y)^2 over its values x and what they decode to, y. `raw`: zeros.
+struct KernelDifference {
+  double energy, error;
+};
+static_assert(sizeof(KernelDifference) == 16, "shared with device code");
+
 struct KernelParams {
   uint64_t sections;   ///< const KernelSection[section_count]
   uint64_t table;      ///< const int32_t[records][pages_per_record], the same for every section
@@ -68,8 +74,9 @@ struct KernelParams {
   uint32_t page_tokens, heads, dim;
   uint32_t fp16;       ///< 1: elements are fp16; 0: bf16
   int64_t page_stride, token_stride, head_stride;  ///< in elements, as in infernode_kv_section
+  uint64_t errors;     ///< decoding: KernelDifference[section_count][records][heads], then pages are compared and not written; or 0
 };
-static_assert(sizeof(KernelParams) == 88, "shared with device code");
+static_assert(sizeof(KernelParams) == 96, "shared with device code");
 
 /// Does what the kernel `name` does, on the host, by the scalar reference: the addresses in `params` are host addresses.
 /// `params` points to `bytes` = sizeof(KernelParams) bytes. False when there is no such kernel, dim is above kKernelMaxDim, or a section

@@ -1,7 +1,7 @@
 // Signs and Walsh-Hadamard of rows, in the butterfly order of scalar.cc, so with its bits.
 #pragma once
 
-#include "kvquant/cuda/work.h"
+#include "kvquant/cuda/measure.h"
 
 namespace infernode::kv {
 

@@ -180,7 +180,24 @@ KV_DEVICE float DecodeAny(uint32_t code, uint32_t bits, uint32_t header) {
   return coding == kBytes ? DecodeOne<kBytes>(bits, header, code) : coding == kNibbles ? DecodeOne<kNibbles>(bits, header, code) : DecodeOne<kFloats>(bits, header, code);
 }
 
-/// The whole block comes here. Sums nothing: the team that ends the record does.
+/// Stores a row of shared memory, or measures it.
+KV_DEVICE void PutRow(const KernelParams& p, const SectionView& v, uint16_t* to, Shared& shared) {
+  KernelDifference difference{0, 0};
+#pragma unroll 1
+  for (uint32_t d = threadIdx.x; d < p.dim; d += kKernelThreads) {
+    const uint32_t made = RoundOneAs(p.fp16, v.format.rotate ? FromBits(Bits(shared.row[d]) ^ SignBit(d)) : shared.row[d]);
+    if (p.errors) {
+      const float x = ToFloatAs(p.fp16, to[d]), y = ToFloatAs(p.fp16, made);
+      Compare(&x, &y, 1, difference);
+    } else {
+      to[d] = static_cast<uint16_t>(made);
+    }
+  }
+  if (p.errors) AddDifference(shared, difference);
+  SyncBlock();
+}
+
+/// The whole block comes here, and leaves together. Sums nothing: the team that ends the record does.
 KV_DEVICE void DecodeByRows(const KernelParams& p, const SectionView& v, const Tile& t, Shared& shared) {
   const uint8_t* codes = CodesOf(v, t);
   const uint32_t* headers = HeadersOf(v, t);
@@ -192,7 +209,7 @@ KV_DEVICE void DecodeByRows(const KernelParams& p, const SectionView& v, const T
     if (v.format.code == INFERNODE_KV_RAW) {
       const auto* from = reinterpret_cast<const uint16_t*>(codes) + static_cast<uint64_t>(token) * p.dim;
 #pragma unroll 1
-      for (uint32_t d = threadIdx.x; d < p.dim; d += kKernelThreads) to[d] = from[d];
+      for (uint32_t d = threadIdx.x; !p.errors && d < p.dim; d += kKernelThreads) to[d] = from[d];
       continue;
     }
     const uint32_t first = GroupsSpanRows(v) ? 0 : token * SlotsOf(v);
@@ -204,10 +221,7 @@ KV_DEVICE void DecodeByRows(const KernelParams& p, const SectionView& v, const T
     }
     SyncBlock();
     if (v.format.rotate) HadamardInBlock(shared.row, p.dim);
-#pragma unroll 1
-    for (uint32_t d = threadIdx.x; d < p.dim; d += kKernelThreads)
-      to[d] = static_cast<uint16_t>(RoundOneAs(p.fp16, v.format.rotate ? FromBits(Bits(shared.row[d]) ^ SignBit(d)) : shared.row[d]));
-    SyncBlock();
+    PutRow(p, v, to, shared);
   }
 }
 

@@ -100,6 +100,7 @@ struct Shared {
   uint64_t sum[2][kWarps], nonfinite[2][kWarps];
   uint32_t redo[2][kWarps];
   float warp_low[kWarps], warp_high[kWarps];
+  KernelDifference difference[kWarps];  ///< zeros but while a tile is measured
 };
 
 KV_DEVICE bool IsPowerOfTwo(uint32_t n) { return n != 0 && (n & (n - 1)) == 0; }
@@ -143,6 +144,7 @@ KV_DEVICE SectionView ViewOf(const KernelParams& p, const Split& split, uint32_t
 KV_DEVICE void BeginSection(const KernelParams& p, const Split& split, uint32_t section, bool encode, bool rotates, Shared& shared) {
   SyncBlock();
   if (threadIdx.x == 0) shared.view = ViewOf(p, split, section, encode, rotates);
+  if (threadIdx.x < kWarps) shared.difference[threadIdx.x] = {0, 0};
   SyncBlock();
 }
 
@@ -184,7 +186,8 @@ KV_DEVICE uint32_t* HeadersOf(const SectionView& v, const Tile& t) {
 }
 KV_DEVICE uint64_t FirstWord(const SectionView& v, const Tile& t) { return static_cast<uint64_t>(t.head) * v.words_per_head; }
 
-KV_DEVICE uint64_t SumOfWarp(uint64_t v) {
+template <class T>
+KV_DEVICE T SumOfWarp(T v) {
 #pragma unroll
   for (uint32_t m = 16; m > 0; m /= 2) v += ShuffleXor(v, m);
   return v;
