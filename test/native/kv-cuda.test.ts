@@ -70,7 +70,10 @@ test('the command itself writes the same file by the scalar path and over the si
 test('the error of each head, measured on the device, is the one that the scalar path measures', () => {
   const finite = vectors.map(({ fmt, dtype, shape, in: hex }) => {
     const bytes = Buffer.from(hex, 'hex');
-    const bits = Uint16Array.from({ length: bytes.length / 2 }, (_, j) => (bytes.readUInt16LE(2 * j) & 0x83ff) | 0x3c00);
+    const bits = Uint16Array.from(
+      { length: bytes.length / 2 },
+      (_, j) => (bytes.readUInt16LE(2 * j) & 0x83ff) | 0x3c00,
+    );
     return { fmt, dtype, shape, bits };
   });
   const input = finite.map(

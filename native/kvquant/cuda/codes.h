@@ -238,10 +238,10 @@ KV_DEVICE Meaning MeaningOf(uint32_t header, uint32_t code) {
 }
 KV_DEVICE float Decoded(float value, const Meaning& m) { return fmaf(value, m.scale, m.minimum); }
 
-/// No code of an integer format then means a NaN.
-KV_DEVICE bool IsFiniteHeader(uint32_t header, uint32_t code) {
-  const bool high = (header & 0x7F800000u) != 0x7F800000u;
-  return code == INFERNODE_KV_INT4A ? high && (header & 0x7F80u) != 0x7F80u : high;
+/// Scale and minimum are below `limit`, a power of two or infinity: then no code of an integer format means a NaN.
+KV_DEVICE bool IsBelow(uint32_t header, uint32_t code, float limit) {
+  const bool scale = (header & 0x7F800000u) < Bits(limit);
+  return code == INFERNODE_KV_INT4A ? scale && (header << 16 & 0x7F800000u) < Bits(limit) : scale;
 }
 
 constexpr uint32_t QuietNan(bool fp16) { return fp16 ? 0x7E00u : 0x7FC0u; }

@@ -109,11 +109,12 @@ KV_DEVICE uint64_t DecodePart(const TeamJob& job, const Course& course) {
   r.mask = FindVectors(job, course, address);
   const uint32_t code = job.v.format.code;
   const uint64_t sum = job.v.format.grouping == INFERNODE_KV_CHAN ? ReadChannels(job, course, r) : ReadRows(job, course, r);
-  // A sum of infinities of both signs may be a NaN.
-  bool numbers = !kRotated && !IsByteFloat(code);
+  // A sum of infinities of both signs would be a NaN: so a row that is turned back has small headers only, to be sure of numbers.
+  bool numbers = !IsByteFloat(code);
   Meaning meaning[8];
 #pragma unroll
-  for (int i = 0; i < 8; ++i) meaning[i] = MeaningOf(r.headers[i], code), numbers &= IsFiniteHeader(r.headers[i], code);
+  for (int i = 0; i < 8; ++i) meaning[i] = MeaningOf(r.headers[i], code), numbers &= IsBelow(r.headers[i], code, kRotated ? 0x1p100f : FromBits(0x7F800000u));
+  if constexpr (kRotated) numbers = !AnyLane(!numbers);
   const Vector16 signs = kRotated ? SignsOf(course.start.column) : Vector16{0, 0, 0, 0};
 #pragma unroll
   for (uint32_t k = 0; k < kHeld; k += kAtOnce) DecodeSome<kFp16, kRotated>(job, r, k, meaning, numbers, address, signs);

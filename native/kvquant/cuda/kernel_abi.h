@@ -3,7 +3,7 @@
 //
 // A kernel takes one KernelParams by value, its only parameter (`kernelParams[0]` points to one). Addresses in it are device
 // addresses; what they point to is described here. Launch with kKernelThreads threads a block, no dynamic shared memory, and
-// any number of blocks from 1 on: blocks take work in strides, so fewer of them leave more of the GPU to others and change no bit.
+// any number of blocks from 1 on: they share the work in ranges, so fewer of them leave more of the GPU to others and change no bit.
 #pragma once
 
 #include <cstddef>
