@@ -10,28 +10,57 @@ namespace infernode::kv {
 constexpr uint32_t kAtOnce = 4;
 
 /// What a thread has read: for each of its vectors eight codes in bytes (4 bits: in their low halves), and a header; `chan`: a header for each
-/// of its 8 channels.
+/// of its 8 channels. Of no meaning where a vector is not there.
 struct Read {
   uint64_t codes[kHeld];
   uint32_t headers[8];
   uint32_t mask;  ///< bit k: vector k is there
 };
 
+/// Makes each value depend on all of them, by way of a zero that the compiler does not know: else it lets later loads wait until earlier ones
+/// have come and been used, four or five trips to memory instead of one.
+KV_DEVICE void AwaitAll(const TeamJob& job, Read& r) {
+  uint32_t all = 0;
+#pragma unroll
+  for (uint32_t k = 0; k < kHeld; ++k) all |= static_cast<uint32_t>(r.codes[k]) | r.headers[k];
+  const uint32_t zero = all & job.v.section.reserved;
+#pragma unroll
+  for (uint32_t k = 0; k < kHeld; ++k) r.codes[k] ^= zero | static_cast<uint64_t>(zero) << 32, r.headers[k] ^= zero;
+}
+
+/// Where codes and headers are read from, always: a load that depends on a branch waits for the one before it. A thread with
+/// nothing to read has the first section for both.
+struct Sources {
+  const uint64_t* words;
+  const uint32_t* headers;
+};
+KV_DEVICE Sources SourcesOf(const TeamJob& job, uint32_t mask) {
+  const uint64_t words = mask ? reinterpret_cast<uint64_t>(job.codes) : job.p.sections, headers = mask ? reinterpret_cast<uint64_t>(HeadersOf(job.v, job.t)) : job.p.sections;
+  return {reinterpret_cast<const uint64_t*>(words), reinterpret_cast<const uint32_t*>(headers)};
+}
+
 /// `head`, `tok` and `gN`: one header for 8 neighbours. Returns the codes' part of the checksum; the whole warp comes here.
 KV_DEVICE uint64_t ReadRows(const TeamJob& job, const Course& course, Read& r) {
   const bool nibbles = IsNibbles(job.v.format.code);
-  const auto* words = reinterpret_cast<const uint64_t*>(job.codes);
-  const uint32_t* headers = HeadersOf(job.v, job.t);
-  uint64_t sum = 0;
+  const Sources from = SourcesOf(job, r.mask);
+  uint32_t word[kHeld], summed = r.mask;
 #pragma unroll
   for (uint32_t k = 0; k < kHeld; ++k) {
+    const uint32_t at = r.mask >> k & 1u ? course.first + course.step * k : 0;
     // Of 4 bits two vectors have a word, which PartNibbles deals out.
-    const uint32_t at = course.first + course.step * k, word = nibbles ? JoinedWord(course, k) : at;
-    const bool there = nibbles ? k % 2 == 0 && HasJoined(r.mask, k) : r.mask >> k & 1u;
-    r.headers[k] = r.mask >> k & 1u ? Load4(headers + (at >> job.v.group_shift)) : 0;
-    r.codes[k] = there ? Load8(words + word) : 0;
-    sum += there ? TermAt(job, r.codes[k], word) : 0;
+    word[k] = !nibbles ? at : HasJoined(r.mask, k / 2 * 2) ? JoinedWord(course, k / 2 * 2) : 0;
+    r.headers[k] = Load4(from.headers + (at >> job.v.group_shift));
+    r.codes[k] = Load8(from.words + word[k]);
   }
+  AwaitAll(job, r);
+  if (nibbles) {
+    summed = 0;
+#pragma unroll
+    for (uint32_t k = 0; k < kHeld; k += 2) summed |= HasJoined(r.mask, k) << k;
+  }
+  uint64_t sum = 0;
+#pragma unroll
+  for (uint32_t k = 0; k < kHeld; ++k) sum += TermAt(job, r.codes[k], word[k]) & (0 - static_cast<uint64_t>(summed >> k & 1u));
   if (!nibbles) return sum;
 #pragma unroll
   for (uint32_t k = 0; k < kHeld; k += 2) {
@@ -45,17 +74,20 @@ KV_DEVICE uint64_t ReadRows(const TeamJob& job, const Course& course, Read& r) {
 /// `chan`: a thread keeps to 8 channels; of 4 bits two tokens have a word.
 KV_DEVICE uint64_t ReadChannels(const TeamJob& job, const Course& course, Read& r) {
   const bool nibbles = IsNibbles(job.v.format.code);
-  const auto* words = reinterpret_cast<const uint64_t*>(job.codes);
-  const uint32_t* headers = HeadersOf(job.v, job.t) + 8 * course.start.column;
-  uint64_t sum = 0;
+  const Sources from = SourcesOf(job, r.mask);
+  const uint32_t column = r.mask ? course.start.column : 0, summed = nibbles ? r.mask & 0x55u : r.mask;
+  uint32_t word[kHeld];
 #pragma unroll
   for (uint32_t k = 0; k < kHeld; ++k) {
-    r.headers[k] = r.mask != 0 ? Load4(headers + k) : 0;
-    const uint32_t at = (nibbles ? ChannelToken(job, k) / 2 : ChannelToken(job, k)) * job.split.row_vectors + course.start.column;
-    const bool there = r.mask >> k & 1u && !(nibbles && k % 2 != 0);
-    r.codes[k] = there ? Load8(words + at) : 0;
-    sum += there ? TermAt(job, r.codes[k], at) : 0;
+    const uint32_t row = nibbles ? ChannelToken(job, k / 2 * 2) / 2 : ChannelToken(job, k);
+    word[k] = (r.mask >> (nibbles ? k / 2 * 2 : k) & 1u ? row * job.split.row_vectors : 0) + column;
+    r.headers[k] = Load4(from.headers + (r.mask ? 8 * column + k : 0));
+    r.codes[k] = Load8(from.words + word[k]);
   }
+  AwaitAll(job, r);
+  uint64_t sum = 0;
+#pragma unroll
+  for (uint32_t k = 0; k < kHeld; ++k) sum += TermAt(job, r.codes[k], word[k]) & (0 - static_cast<uint64_t>(summed >> k & 1u));
   if (!nibbles) return sum;
 #pragma unroll
   for (uint32_t k = 0; k < kHeld; k += 2) r.codes[k + 1] = r.codes[k] >> 4 & 0x0F0F0F0F0F0F0F0Fu, r.codes[k] &= 0x0F0F0F0F0F0F0F0Fu;
@@ -104,9 +136,8 @@ KV_DEVICE void DecodeSome(const TeamJob& job, const Read& r, uint32_t k, const M
 /// What a thread asks for at a time: all of the tile, or, of rows, a part.
 template <bool kFp16, bool kRotated>
 KV_DEVICE uint64_t DecodePart(const TeamJob& job, const Course& course) {
-  uint64_t address[kHeld];
   Read r;
-  r.mask = FindVectors(job, course, address);
+  r.mask = VectorsThere(job, course);
   const uint32_t code = job.v.format.code;
   const uint64_t sum = job.v.format.grouping == INFERNODE_KV_CHAN ? ReadChannels(job, course, r) : ReadRows(job, course, r);
   // A sum of infinities of both signs would be a NaN: so a row that is turned back has small headers only, to be sure of numbers.
@@ -115,6 +146,9 @@ KV_DEVICE uint64_t DecodePart(const TeamJob& job, const Course& course) {
 #pragma unroll
   for (int i = 0; i < 8; ++i) meaning[i] = MeaningOf(r.headers[i], code), numbers &= IsBelow(r.headers[i], code, kRotated ? 0x1p100f : FromBits(0x7F800000u));
   if constexpr (kRotated) numbers = !AnyLane(!numbers);
+  // Not before the codes were asked for: registers are short, and what waits in them would make one load wait for another.
+  uint64_t address[kHeld];
+  FindVectors(job, course, address);
   const Vector16 signs = kRotated ? SignsOf(course.start.column) : Vector16{0, 0, 0, 0};
 #pragma unroll
   for (uint32_t k = 0; k < kHeld; k += kAtOnce) DecodeSome<kFp16, kRotated>(job, r, k, meaning, numbers, address, signs);

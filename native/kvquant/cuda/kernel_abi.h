@@ -31,7 +31,7 @@ struct KernelSection {
   uint64_t record_bytes;                ///< infernode_kv_section_record_bytes of this section
   uint32_t code, grouping, run, rotate; ///< infernode_kv_format, checked
   float static_scale;
-  uint32_t reserved;   ///< 0
+  uint32_t reserved;   ///< 0; the decoder relies on it
 };
 static_assert(sizeof(KernelSection) == 48, "shared with device code");
 

@@ -66,7 +66,19 @@ KV_DEVICE Course ChannelCourse(const TeamJob& job) {
   return {0, 0, PlaceAfter(job, 2 * row, column), PlaceAfter(job, 1, 0), PlaceAfter(job, 2 * job.split.rows_at_once - 1, 0), job.t.active && row < job.split.rows_at_once, false};
 }
 
-/// The addresses of the course's vectors; bit k of the result: vector k is there.
+/// Bit k: vector k of the course is there. FindVectors says so too, but reads the table for it.
+KV_DEVICE uint32_t VectorsThere(const TeamJob& job, const Course& course) {
+  if (!course.there) return 0;
+  if (course.straight) return course.start.page < job.p.pages_per_record ? 0xFFu : 0;
+  const bool channels = job.v.format.grouping == INFERNODE_KV_CHAN;
+  const uint32_t end = channels ? job.split.tokens : job.split.tokens * job.split.row_vectors;
+  uint32_t mask = 0;
+#pragma unroll
+  for (uint32_t k = 0; k < kHeld; ++k) mask |= ((channels ? ChannelToken(job, k) : course.first + course.step * k) < end) << k;
+  return mask;
+}
+
+/// The addresses of the course's vectors, and the same bits.
 KV_DEVICE uint32_t FindVectors(const TeamJob& job, const Course& course, uint64_t* address) {
   const KernelParams& p = job.p;
   const uint64_t base = job.v.section.cache + 2 * job.t.head * static_cast<uint64_t>(p.head_stride);
