@@ -114,7 +114,7 @@ void GraphRunner::Issue(size_t slot, uint32_t count) {
   const infernode_kv_section& s = options_.sections[0];
   const KernelParams params{sections_.get() + slot * SectionTableBytes(), device_.get(), states_.get(), device_.get() + layout.outcomes,
                             static_cast<uint32_t>(options_.sections.size()), count, s.pages, s.pages_per_record, s.page.tokens, s.page.heads, s.page.dim, s.page.dtype == INFERNODE_KV_FP16,
-                            s.page_stride, s.page.token_stride, s.page.head_stride, 0};
+                            s.page_stride, s.page.token_stride, s.page.head_stride};
   const cuda::Current current(*context_);
   const cuda::Driver& driver = context_->driver();
   const size_t up = options_.encode ? layout.records : layout.outcomes, down = options_.encode ? layout.records : layout.outcomes;

@@ -74,7 +74,7 @@ struct KernelParams {
   uint32_t page_tokens, heads, dim;
   uint32_t fp16;       ///< 1: elements are fp16; 0: bf16
   int64_t page_stride, token_stride, head_stride;  ///< in elements, as in infernode_kv_section
-  uint64_t errors;     ///< decoding: KernelDifference[section_count][records][heads], then pages are compared and not written; or 0
+  uint64_t errors = 0; ///< decoding: KernelDifference[section_count][records][heads], then pages are compared and not written; or 0
 };
 static_assert(sizeof(KernelParams) == 96, "shared with device code");
 
