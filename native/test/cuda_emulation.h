@@ -1,15 +1,16 @@
 // An emulation of the CUDA that the KV kernels use, for the CPU: it shows that their arithmetic, their addresses and their
 // synchronization give the right bits. It is no GPU: nothing here says how the compiler for one or its memory behaves.
 //
-// The threads of a block are fibres of one thread, switched only where they wait for each other; blocks run one after the
-// other. So a missing barrier shows as a wrong result when the order of the fibres (turned around by `reverse`) matters, and a barrier that not
-// all reach as a deadlock, which is reported.
+// The threads of all blocks of a launch are fibres of one thread, switched where they wait for each other and at every atomic access to
+// global memory, in an order that each launch draws (`Order`). So a missing barrier shows as a wrong result in some launches, and one that
+// not all reach, or reach from different places, is reported. Stores are seen by all at once and in order: a missing fence does not show.
 #pragma once
 
 #include <csetjmp>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <ucontext.h>
 
 #include "kvquant/float_formats.h"
@@ -17,120 +18,185 @@
 #define KV_EMULATED 1
 #define KV_DEVICE static inline
 #define KV_MEMBER inline
-#define __shared__ static
+#define KV_SHARED(type, name) type& name = infernode::kv::emulation::SharedMemory<type>()
 #define __global__
 #define __constant__
 #define __launch_bounds__(threads, blocks)
 
 namespace infernode::kv::emulation {
 
-constexpr uint32_t kThreads = 256, kWarpsOfBlock = kThreads / 32;
-constexpr size_t kStack = size_t{128} << 10;
+constexpr uint32_t kThreads = 256, kWarpsOfBlock = kThreads / 32, kMostBlocks = 6, kMostFibres = kMostBlocks * kThreads;
+constexpr size_t kStack = size_t{128} << 10, kSharedBytes = size_t{48} << 10;
 
-struct Index {
-  uint32_t x;
+/// A place where fibres wait for each other. `site` is where in the source the first of them came from: a GPU wants all from one.
+struct Barrier {
+  uint32_t arrived, site;
 };
 
-/// A place where fibres wait for each other.
-struct Barrier {
-  uint32_t arrived = 0, generation = 0;
+struct Fibre {
+  ucontext_t context;
+  jmp_buf jump;
+  bool started;
+  uint32_t parity, turn;
+};
+
+struct Block {
+  Barrier all, warps[kWarpsOfBlock];
+  uint64_t exchanged[2][kThreads];
+  bool any[3];
+  alignas(64) uint8_t shared[kSharedBytes];
+};
+
+/// Who runs next: the first in `fibres` that can (`greedy`: one warp, or one block, gets as far as it can before the next begins), or the
+/// first that can after the one that ran last (all advance together).
+struct Order {
+  uint32_t fibres[kMostFibres], places[kMostFibres];  ///< each the other's inverse
+  uint64_t ready[kMostFibres / 64];                   ///< a bit for each place: its fibre waits for no one and has not ended
+  bool greedy;
 };
 
 struct Machine {
-  ucontext_t main, contexts[kThreads];
-  jmp_buf jumps[kThreads];
-  bool started[kThreads], ended[kThreads];
-  uint8_t* stacks = static_cast<uint8_t*>(std::malloc(kThreads * kStack));
-  uint32_t current = 0, alive = 0, idle_turns = 0;
-  bool reverse = false;
+  ucontext_t main;
+  Fibre fibres[kMostFibres];
+  Block blocks[kMostBlocks];
+  uint8_t* stacks = static_cast<uint8_t*>(std::malloc(kMostFibres * kStack));
+  Order order;
+  uint32_t count = 0, current = 0, alive = 0;
   void (*body)(const void*) = nullptr;
   const void* argument = nullptr;
-  Barrier block, warps[kWarpsOfBlock];
-  uint64_t exchanged[2][kThreads];
-  uint32_t parity[kThreads], turn[kThreads];
   ~Machine() { std::free(stacks); }
 };
 inline Machine machine;
 
-inline void Resume(uint32_t next) {
-  machine.current = next;
-  if (machine.started[next]) longjmp(machine.jumps[next], 1);
-  machine.started[next] = true;
-  setcontext(&machine.contexts[next]);
+inline Fibre& Self() { return machine.fibres[machine.current]; }
+inline Block& OwnBlock() { return machine.blocks[machine.current / kThreads]; }
+inline uint32_t OwnThread() { return machine.current % kThreads; }
+
+template <class T>
+T& SharedMemory() {
+  static_assert(sizeof(T) <= kSharedBytes, "what a block may have without asking for more");
+  return *reinterpret_cast<T*>(OwnBlock().shared);
 }
 
-inline uint32_t NextAlive() {
-  uint32_t next = machine.current;
-  do next = (next + (machine.reverse ? kThreads - 1 : 1)) % kThreads;
-  while (machine.ended[next]);
-  return next;
+inline void Resume() {
+  Fibre& self = Self();
+  if (self.started) longjmp(self.jump, 1);
+  self.started = true;
+  setcontext(&self.context);
 }
 
-inline void Yield() {
-  if (++machine.idle_turns > 64 * kThreads) {
-    std::fprintf(stderr, "emulation: deadlock, not every thread reached a barrier\n");
-    std::abort();
+inline void SetReady(uint32_t fibre, bool ready) {
+  const uint32_t place = machine.order.places[fibre];
+  uint64_t& word = machine.order.ready[place / 64];
+  word = ready ? word | uint64_t{1} << place % 64 : word & ~(uint64_t{1} << place % 64);
+}
+
+/// The first place from `from` on, and around, whose fibre is ready.
+inline uint32_t NextReady(uint32_t from) {
+  constexpr uint32_t words = kMostFibres / 64;
+  for (uint32_t i = 0; i <= words; ++i) {
+    const uint32_t word = (from / 64 + i) % words;
+    const uint64_t bits = machine.order.ready[word] & (i == 0 ? ~uint64_t{0} << from % 64 : ~uint64_t{0});
+    if (bits) return 64 * word + static_cast<uint32_t>(__builtin_ctzll(bits));
   }
-  if (setjmp(machine.jumps[machine.current]) == 0) Resume(NextAlive());
+  std::fprintf(stderr, "emulation: deadlock, not every thread reached a barrier\n");
+  std::abort();
 }
 
-inline void Wait(Barrier& barrier, uint32_t count) {
-  const uint32_t generation = barrier.generation;
+inline void ResumeNext(bool greedy) {
+  Order& order = machine.order;
+  machine.current = order.fibres[NextReady(greedy ? 0 : (order.places[machine.current] + 1) % kMostFibres)];
+  Resume();
+}
+
+/// Comes back when it is this fibre's turn again.
+inline void Yield(bool greedy) {
+  if (setjmp(Self().jump) == 0) ResumeNext(greedy);
+}
+
+/// For `count` neighbouring fibres from `first` on.
+inline void Wait(Barrier& barrier, uint32_t first, uint32_t count, uint32_t site) {
+  if (barrier.arrived == 0) barrier.site = site;
+  if (barrier.site != site) std::fprintf(stderr, "emulation: threads meet from two places, lines %u and %u\n", barrier.site, site), std::abort();
   if (++barrier.arrived == count) {
-    barrier.arrived = 0, ++barrier.generation, machine.idle_turns = 0;
+    barrier.arrived = 0;
+    for (uint32_t i = 0; i < count; ++i) SetReady(first + i, true);
     return;
   }
-  while (barrier.generation == generation) Yield();
+  SetReady(machine.current, false);
+  Yield(machine.order.greedy);
 }
 
+inline void WaitForBlock(uint32_t site) { Wait(OwnBlock().all, machine.current / kThreads * kThreads, kThreads, site); }
+
+/// Others, of other blocks too, may come between.
+inline void Interrupt() { Yield(false); }
+
 /// Gives `v` to the warp and returns what lane `from` gave.
-inline uint64_t Exchange(uint64_t v, uint32_t from) {
-  const uint32_t thread = machine.current, warp = thread / 32;
+inline uint64_t Exchange(uint64_t v, uint32_t from, uint32_t site) {
+  const uint32_t thread = OwnThread(), warp = thread / 32;
   // Two slots in turns: a lane may be one exchange ahead of those that still read.
-  uint64_t* slots = machine.exchanged[machine.parity[thread] ^= 1];
+  uint64_t* slots = OwnBlock().exchanged[Self().parity ^= 1];
   slots[thread] = v;
-  Wait(machine.warps[warp], 32);
+  Wait(OwnBlock().warps[warp], machine.current / 32 * 32, 32, site);
   return slots[warp * 32 + from];
 }
 
-inline void Fibre() {
+inline void RunFibre() {
   machine.body(machine.argument);
-  machine.ended[machine.current] = true, machine.idle_turns = 0;
+  SetReady(machine.current, false);
   if (--machine.alive == 0) setcontext(&machine.main);
-  Resume(NextAlive());
+  ResumeNext(machine.order.greedy);
 }
 
-/// One block from its first instruction to its last.
-inline void RunBlock(void (*body)(const void*), const void* argument) {
+/// A launch of `blocks` blocks, from the first instruction to the last. What lies in shared memory before is `poison`.
+inline void RunGrid(void (*body)(const void*), const void* argument, uint32_t blocks, uint8_t poison) {
   Machine& m = machine;
-  m.body = body, m.argument = argument, m.alive = kThreads, m.idle_turns = 0, m.block = {};
-  for (Barrier& warp : m.warps) warp = {};
-  for (uint32_t i = 0; i < kThreads; ++i) {
-    m.started[i] = m.ended[i] = false, m.parity[i] = m.turn[i] = 0;
-    getcontext(&m.contexts[i]);
-    m.contexts[i].uc_stack.ss_sp = m.stacks + i * kStack, m.contexts[i].uc_stack.ss_size = kStack, m.contexts[i].uc_link = nullptr;
-    makecontext(&m.contexts[i], Fibre, 0);
+  m.body = body, m.argument = argument, m.count = m.alive = blocks * kThreads, m.current = m.order.fibres[m.count - 1];
+  for (uint32_t b = 0; b < blocks; ++b) {
+    m.blocks[b].all = {};
+    for (Barrier& warp : m.blocks[b].warps) warp = {};
+    for (bool& any : m.blocks[b].any) any = false;
+    std::memset(m.blocks[b].shared, poison, kSharedBytes);
   }
+  for (uint32_t i = 0; i < m.count; ++i) {
+    Fibre& f = m.fibres[i];
+    f.started = false, f.parity = f.turn = 0;
+    m.order.places[m.order.fibres[i]] = i;
+    getcontext(&f.context);
+    f.context.uc_stack.ss_sp = m.stacks + i * kStack, f.context.uc_stack.ss_size = kStack, f.context.uc_link = nullptr;
+    makecontext(&f.context, RunFibre, 0);
+  }
+  for (uint32_t i = 0; i < m.count; ++i) SetReady(i, true);
   volatile bool back = false;
   getcontext(&m.main);
   if (back) return;
   back = true;
-  Resume(m.reverse ? kThreads - 1 : 0);
+  ResumeNext(false);
 }
 
-inline Index block_index{0}, grid_size{1};
-/// `threadIdx` of the fibre that runs.
+/// `threadIdx`, `blockIdx` and `gridDim` of the fibre that runs.
 struct ThreadIndex {
   struct {
-    operator uint32_t() const { return machine.current; }
+    operator uint32_t() const { return OwnThread(); }
+  } x;
+};
+struct BlockIndex {
+  struct {
+    operator uint32_t() const { return machine.current / kThreads; }
+  } x;
+};
+struct GridSize {
+  struct {
+    operator uint32_t() const { return machine.count / kThreads; }
   } x;
 };
 
 }  // namespace infernode::kv::emulation
 
 #define threadIdx (infernode::kv::emulation::ThreadIndex{})
-#define blockIdx (infernode::kv::emulation::block_index)
-#define gridDim (infernode::kv::emulation::grid_size)
+#define blockIdx (infernode::kv::emulation::BlockIndex{})
+#define gridDim (infernode::kv::emulation::GridSize{})
 
 namespace infernode::kv {
 
@@ -158,39 +224,49 @@ KV_DEVICE void Store16(void* p, Vector16 v) { StoreAny(p, v); }
 KV_DEVICE void Store8(void* p, uint64_t v) { StoreAny(p, v); }
 
 KV_DEVICE uint32_t MultiplyHigh(uint32_t a, uint32_t b) { return static_cast<uint32_t>(uint64_t{a} * b >> 32); }
-KV_DEVICE uint64_t ShuffleXor(uint64_t v, uint32_t mask) { return emulation::Exchange(v, (threadIdx.x % 32) ^ mask); }
-KV_DEVICE uint32_t ShuffleXor(uint32_t v, uint32_t mask) { return static_cast<uint32_t>(ShuffleXor(uint64_t{v}, mask)); }
-KV_DEVICE float ShuffleXor(float v, uint32_t mask) { return FromBits(ShuffleXor(Bits(v), mask)); }
-KV_DEVICE double ShuffleXor(double v, uint32_t mask) {
+// `site`: the caller's line.
+KV_DEVICE uint64_t ShuffleXor(uint64_t v, uint32_t mask, uint32_t site = __builtin_LINE()) { return emulation::Exchange(v, (threadIdx.x % 32) ^ mask, site << 5 | mask); }
+KV_DEVICE uint32_t ShuffleXor(uint32_t v, uint32_t mask, uint32_t site = __builtin_LINE()) { return static_cast<uint32_t>(ShuffleXor(uint64_t{v}, mask, site)); }
+KV_DEVICE float ShuffleXor(float v, uint32_t mask, uint32_t site = __builtin_LINE()) { return FromBits(ShuffleXor(Bits(v), mask, site)); }
+KV_DEVICE double ShuffleXor(double v, uint32_t mask, uint32_t site = __builtin_LINE()) {
   uint64_t bits;
   std::memcpy(&bits, &v, sizeof v);
-  bits = ShuffleXor(bits, mask);
+  bits = ShuffleXor(bits, mask, site);
   std::memcpy(&v, &bits, sizeof v);
   return v;
 }
-KV_DEVICE uint32_t FromLane0(uint32_t v) { return static_cast<uint32_t>(emulation::Exchange(v, 0)); }
-KV_DEVICE bool AnyLane(bool v) {
+KV_DEVICE uint32_t FromLane0(uint32_t v, uint32_t site = __builtin_LINE()) { return static_cast<uint32_t>(emulation::Exchange(v, 0, site << 5)); }
+KV_DEVICE bool AnyLane(bool v, uint32_t site = __builtin_LINE()) {
   uint32_t any = v;
-  for (uint32_t m = 1; m < 32; m *= 2) any |= ShuffleXor(any, m);
+  for (uint32_t m = 1; m < 32; m *= 2) any |= ShuffleXor(any, m, site);
   return any != 0;
 }
-KV_DEVICE void SyncWarp() { emulation::Exchange(0, 0); }
-KV_DEVICE void SyncBlock() { emulation::Wait(emulation::machine.block, emulation::kThreads); }
-KV_DEVICE bool AnyOfBlock(bool v) {
+KV_DEVICE void SyncWarp(uint32_t site = __builtin_LINE()) { emulation::Exchange(0, 0, site << 5); }
+KV_DEVICE void SyncBlock(uint32_t site = __builtin_LINE()) { emulation::WaitForBlock(site); }
+KV_DEVICE bool AnyOfBlock(bool v, uint32_t site = __builtin_LINE()) {
   // Three in turns: one that is given, one that some still read, one that is made ready.
-  static bool any[3];
-  uint32_t& turn = emulation::machine.turn[threadIdx.x];
+  bool* any = emulation::OwnBlock().any;
+  uint32_t& turn = emulation::Self().turn;
   turn = (turn + 1) % 3;
   any[turn] |= v, any[(turn + 1) % 3] = false;
-  SyncBlock();
+  emulation::WaitForBlock(site);
   return any[turn];
 }
 KV_DEVICE void Fence() {}
-KV_DEVICE void Add(uint64_t* p, uint64_t v) { *p += v; }
-KV_DEVICE uint32_t TakeTickets(uint32_t* p, uint32_t n) { return (*p += n) - n; }
+KV_DEVICE void Add(uint64_t* p, uint64_t v) {
+  *p += v;
+  emulation::Interrupt();
+}
+KV_DEVICE uint32_t TakeTickets(uint32_t* p, uint32_t n) {
+  const uint32_t before = *p;
+  *p += n;
+  emulation::Interrupt();
+  return before;
+}
 KV_DEVICE uint64_t Take(uint64_t* p) {
   const uint64_t v = *p;
   *p = 0;
+  emulation::Interrupt();
   return v;
 }
 KV_DEVICE void Maximize(uint32_t* p, uint32_t v) { *p = v > *p ? v : *p; }

@@ -4,6 +4,7 @@
 #include "test/cuda_emulation.h"
 #include "kvquant/cuda/kv_kernels.cu"
 
+#include <algorithm>
 #include <cmath>
 #include <ctime>
 #include <string>
@@ -102,22 +103,33 @@ void FillCache(const Launch& l, uint16_t* cache) {
   }
 }
 
+/// Fibres by threads or by whole warps, from either end or shuffled.
+void DrawOrder(uint32_t blocks) {
+  emulation::Order& order = emulation::machine.order;
+  const uint32_t fibres = blocks * emulation::kThreads, together = Below(2) ? 32 : 1;
+  const bool shuffled = Below(2), reversed = Below(2);
+  order.greedy = Below(2);
+  for (uint32_t i = 0; i < fibres; ++i) order.fibres[i] = reversed ? fibres - 1 - i : i;
+  if (!shuffled) return;
+  for (uint32_t i = fibres / together; i > 1; --i) {
+    const uint32_t other = Below(i);
+    if (other != i - 1) std::swap_ranges(order.fibres + (i - 1) * together, order.fibres + i * together, order.fibres + other * together);
+  }
+}
+
 void RunEmulated(const Launch& l, bool encode, const KernelParams& p) {
   const bool rotates = Below(4) ? l.sections[0].format.rotate : Below(2);
   static bool fp16, r, e;
   fp16 = l.fp16, r = rotates, e = encode;
-  emulation::machine.reverse = Below(2);
-  const uint32_t blocks = 1 + Below(4);
-  for (uint32_t b = 0; b < blocks; ++b) {
-    emulation::block_index = {b}, emulation::grid_size = {blocks};
-    emulation::RunBlock(
-        [](const void* argument) {
-          const auto& params = *static_cast<const KernelParams*>(argument);
-          if (e) return r ? infernode_kv_encode_r(params) : fp16 ? infernode_kv_encode_fp16(params) : infernode_kv_encode_bf16(params);
-          return r ? infernode_kv_decode_r(params) : fp16 ? infernode_kv_decode_fp16(params) : infernode_kv_decode_bf16(params);
-        },
-        &p);
-  }
+  const uint32_t blocks = 1 + Below(emulation::kMostBlocks);
+  DrawOrder(blocks);
+  emulation::RunGrid(
+      [](const void* argument) {
+        const auto& params = *static_cast<const KernelParams*>(argument);
+        if (e) return r ? infernode_kv_encode_r(params) : fp16 ? infernode_kv_encode_fp16(params) : infernode_kv_encode_bf16(params);
+        return r ? infernode_kv_decode_r(params) : fp16 ? infernode_kv_decode_fp16(params) : infernode_kv_decode_bf16(params);
+      },
+      &p, blocks, static_cast<uint8_t>(Next()));
 }
 
 /// Everything that a launch reads and writes, once for each side.

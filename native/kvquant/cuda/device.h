@@ -8,6 +8,8 @@
 #ifndef KV_EMULATED
 #define KV_DEVICE static __device__ __forceinline__
 #define KV_MEMBER __device__ __forceinline__
+/// A variable of each block.
+#define KV_SHARED(type, name) __shared__ type name
 
 namespace infernode::kv {
 

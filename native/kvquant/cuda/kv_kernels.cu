@@ -5,7 +5,7 @@ namespace infernode::kv {
 
 template <bool kFp16, bool kEncode, bool kRotates>
 KV_DEVICE void RunItems(const KernelParams& p) {
-  __shared__ Shared shared;
+  KV_SHARED(Shared, shared);
   const Split split = SplitOf(p);
   const uint64_t items = static_cast<uint64_t>(p.section_count) * split.items_per_section, share = items / gridDim.x, rest = items % gridDim.x;
   const uint64_t first = blockIdx.x * share + (blockIdx.x < rest ? blockIdx.x : rest), end = first + share + (blockIdx.x < rest);
