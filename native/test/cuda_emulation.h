@@ -6,6 +6,7 @@
 // not all reach, or reach from different places, is reported. Stores are seen by all at once and in order: a missing fence does not show.
 #pragma once
 
+#include <algorithm>
 #include <csetjmp>
 #include <cstdint>
 #include <cstdio>
@@ -53,6 +54,7 @@ struct Order {
   uint32_t fibres[kMostFibres], places[kMostFibres];  ///< each the other's inverse
   uint64_t ready[kMostFibres / 64];                   ///< a bit for each place: its fibre waits for no one and has not ended
   bool greedy;
+  bool newest_first;  ///< of those that were interrupted
 };
 
 struct Machine {
@@ -62,6 +64,7 @@ struct Machine {
   uint8_t* stacks = static_cast<uint8_t*>(std::malloc(kMostFibres * kStack));
   Order order;
   uint32_t count = 0, current = 0, alive = 0;
+  uint32_t interrupted[kMostFibres], interruptions = 0;
   void (*body)(const void*) = nullptr;
   const void* argument = nullptr;
   ~Machine() { std::free(stacks); }
@@ -91,7 +94,7 @@ inline void SetReady(uint32_t fibre, bool ready) {
   word = ready ? word | uint64_t{1} << place % 64 : word & ~(uint64_t{1} << place % 64);
 }
 
-/// The first place from `from` on, and around, whose fibre is ready.
+/// The first place from `from` on, and around, whose fibre is ready; kMostFibres when there is none.
 inline uint32_t NextReady(uint32_t from) {
   constexpr uint32_t words = kMostFibres / 64;
   for (uint32_t i = 0; i <= words; ++i) {
@@ -99,13 +102,23 @@ inline uint32_t NextReady(uint32_t from) {
     const uint64_t bits = machine.order.ready[word] & (i == 0 ? ~uint64_t{0} << from % 64 : ~uint64_t{0});
     if (bits) return 64 * word + static_cast<uint32_t>(__builtin_ctzll(bits));
   }
-  std::fprintf(stderr, "emulation: deadlock, not every thread reached a barrier\n");
-  std::abort();
+  return kMostFibres;
+}
+
+/// Lets one go on that was interrupted, now that no other can.
+inline void EndInterruption() {
+  Machine& m = machine;
+  if (m.interruptions == 0) std::fprintf(stderr, "emulation: deadlock, not every thread reached a barrier\n"), std::abort();
+  if (!m.order.newest_first) std::rotate(m.interrupted, m.interrupted + 1, m.interrupted + m.interruptions);
+  SetReady(m.interrupted[--m.interruptions], true);
 }
 
 inline void ResumeNext(bool greedy) {
   Order& order = machine.order;
-  machine.current = order.fibres[NextReady(greedy ? 0 : (order.places[machine.current] + 1) % kMostFibres)];
+  const uint32_t from = greedy ? 0 : (order.places[machine.current] + 1) % kMostFibres;
+  uint32_t place = NextReady(from);
+  if (place == kMostFibres) EndInterruption(), place = NextReady(from);
+  machine.current = order.fibres[place];
   Resume();
 }
 
@@ -129,8 +142,12 @@ inline void Wait(Barrier& barrier, uint32_t first, uint32_t count, uint32_t site
 
 inline void WaitForBlock(uint32_t site) { Wait(OwnBlock().all, machine.current / kThreads * kThreads, kThreads, site); }
 
-/// Others, of other blocks too, may come between.
-inline void Interrupt() { Yield(false); }
+/// Everything that others, of other blocks too, can do without this thread comes between.
+inline void Interrupt() {
+  SetReady(machine.current, false);
+  machine.interrupted[machine.interruptions++] = machine.current;
+  Yield(machine.order.greedy);
+}
 
 /// Gives `v` to the warp and returns what lane `from` gave.
 inline uint64_t Exchange(uint64_t v, uint32_t from, uint32_t site) {

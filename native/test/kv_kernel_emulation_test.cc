@@ -108,7 +108,7 @@ void DrawOrder(uint32_t blocks) {
   emulation::Order& order = emulation::machine.order;
   const uint32_t fibres = blocks * emulation::kThreads, together = Below(2) ? 32 : 1;
   const bool shuffled = Below(2), reversed = Below(2);
-  order.greedy = Below(2);
+  order.greedy = Below(2), order.newest_first = Below(2);
   for (uint32_t i = 0; i < fibres; ++i) order.fibres[i] = reversed ? fibres - 1 - i : i;
   if (!shuffled) return;
   for (uint32_t i = fibres / together; i > 1; --i) {
