@@ -9,6 +9,7 @@
 #include "kvquant/checksum.h"
 #include "kvquant/codec.h"
 #include "kvquant/formats.h"
+#include "kvquant/handle_table.h"
 #include "kvquant/infernode_kv.h"
 #include "kvquant/pool.h"
 #include "kvquant/records.h"
@@ -191,8 +192,11 @@ void DecodeSome(void* context, size_t first, size_t end) {
   scratch->Trim();
 }
 
+/// `pool` NULL: the calling thread does it.
 infernode_kv_result Finish(infernode_kv_pool* pool, infernode_kv_pool::Work work, Job& job, infernode_kv_outcome* outcome) {
-  if (pool) pool->Run(work, &job, job.records, kChunk);
+  const std::shared_ptr<infernode_kv_pool> threads = pool ? FindHandle(pool) : nullptr;
+  if (pool && !threads) return INFERNODE_KV_CLOSED;
+  if (threads) threads->Run(work, &job, job.records, kChunk);
   else if (job.records > 0) work(&job, 0, job.records);
   if (outcome) *outcome = {job.nonfinite.load(), job.bad_record.load()};
   return static_cast<infernode_kv_result>(job.result.load());
