@@ -48,7 +48,7 @@ constexpr Result kSuccess = 0, kInvalidValue = 1, kOutOfMemory = 2, kNotInitiali
                  kCapturedEvent = 907, kGraphExecUpdateFailure = 910, kUnknown = 999;
 
 // Device attributes.
-constexpr int kAttributeMultiprocessorCount = 16, kAttributeComputeCapabilityMajor = 75, kAttributeComputeCapabilityMinor = 76,
+constexpr int kAttributeMultiprocessorCount = 16, kAttributeMemoryClockKhz = 36, kAttributeMemoryBusBits = 37, kAttributeComputeCapabilityMajor = 75, kAttributeComputeCapabilityMinor = 76,
               kAttributeMaxSharedMemoryPerBlockOptin = 97;
 // Function attributes.
 constexpr int kFunctionMaxDynamicSharedBytes = 8;

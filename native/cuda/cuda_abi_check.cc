@@ -15,6 +15,7 @@ namespace c = infernode::cuda;
 static_assert(sizeof(c::DevicePtr) == sizeof(CUdeviceptr) && sizeof(c::Uuid) == sizeof(CUuuid) && sizeof(c::Device) == sizeof(CUdevice));
 static_assert(sizeof(c::GraphExecUpdateResult) == sizeof(CUgraphExecUpdateResultInfo));
 static_assert(offsetof(c::GraphExecUpdateResult, error_node) == offsetof(CUgraphExecUpdateResultInfo, errorNode));
+static_assert(c::kAttributeMemoryClockKhz == CU_DEVICE_ATTRIBUTE_MEMORY_CLOCK_RATE && c::kAttributeMemoryBusBits == CU_DEVICE_ATTRIBUTE_GLOBAL_MEMORY_BUS_WIDTH);
 static_assert(c::kAttributeMultiprocessorCount == CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT &&
               c::kAttributeComputeCapabilityMajor == CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR &&
               c::kAttributeComputeCapabilityMinor == CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR &&

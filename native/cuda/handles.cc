@@ -66,6 +66,13 @@ size_t Context::FreeBytes() const {
   return free;
 }
 
+double Context::PeakGBps() const {
+  int khz = 0, bits = 0;
+  const auto ask = cu().cuDeviceGetAttribute;
+  if (ask(&khz, kAttributeMemoryClockKhz, device_) != kSuccess || ask(&bits, kAttributeMemoryBusBits, device_) != kSuccess) return 0;
+  return 2.0 * khz * bits / 8 / 1e6;
+}
+
 size_t Context::TotalBytes() const {
   size_t total = 0;
   INFERNODE_CUDA(*driver_, cuDeviceTotalMem_v2, &total, device_);

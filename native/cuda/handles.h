@@ -35,6 +35,8 @@ class Context {
   std::string Uuid() const { return UuidOf(*driver_, device_); }
   size_t FreeBytes() const;
   size_t TotalBytes() const;
+  /// What clock and bus of the memory allow, two transfers a cycle; 0 where the driver does not say.
+  double PeakGBps() const;
 
   /// Does the stream, NULL included, run in this context, which is current?
   bool Runs(CUstream stream) const;

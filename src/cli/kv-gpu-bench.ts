@@ -46,20 +46,25 @@ export async function benchGpu(library: string): Promise<GpuBench> {
     if ((status !== 0 && status !== partFailed) || base === undefined)
       throw new InfernodeError('internal', `infernode-kv-gpu-check ended with ${status}: ${complaint}`);
     const table = readFileSync(`${base}.md`, 'utf8');
-    return { table, result: resultOf(JSON.parse(readFileSync(`${base}.json`, 'utf8'))) };
+    return { table, result: resultOf(JSON.parse(readFileSync(`${base}.json`, 'utf8')) as Report) };
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
 }
 
-function resultOf(report: unknown): GpuResult {
-  const { simulated, figures } = report as { simulated: boolean; figures: unknown };
-  const reason = simulated
-    ? 'a simulated driver: its times mean nothing'
-    : figures === null
-      ? 'no figure could be measured'
-      : null;
-  return { measured: reason === null, reason, report };
+interface Report {
+  simulated: boolean;
+  figures: unknown;
+  parts: { part: string; state: string; reason: string | null }[];
+}
+
+function resultOf(report: Report): GpuResult {
+  const { simulated, figures, parts } = report;
+  if (simulated)
+    return { measured: false, reason: 'a simulated driver: its times would mean nothing', report };
+  if (figures !== null) return { measured: true, reason: null, report };
+  const first = parts.find(({ state }) => state !== 'done');
+  return { measured: false, reason: first ? `${first.part}: ${first.reason ?? first.state}` : null, report };
 }
 
 const hasTable = (base: string): boolean => existsSync(`${base}.md`);
