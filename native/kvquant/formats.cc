@@ -169,7 +169,7 @@ const char* infernode_kv_message(infernode_kv_result result) {
     case INFERNODE_KV_BAD_SCALE: return "expected a static scale above 0, with an fp8 format";
     case INFERNODE_KV_NO_PATH: return "this build or processor does not have that path";
     case INFERNODE_KV_NO_MEMORY: return "no memory for scratch, or no more threads";
-    case INFERNODE_KV_BAD_TABLE: return "expected block table entries from 0 to below the number of blocks of the cache";
+    case INFERNODE_KV_BAD_TABLE: return "expected block table entries from 0 to below the number of blocks of the cache, and none decoded into twice";
     case INFERNODE_KV_BAD_RECORD: return "expected a record of this format and shape";
     case INFERNODE_KV_BAD_CHECKSUM: return "the record's checksum does not match its bytes";
     case INFERNODE_KV_DEVICE_ERROR: return "the GPU or its driver failed";

@@ -40,7 +40,7 @@ typedef INFERNODE_KV_ENUM {
   INFERNODE_KV_BAD_SCALE,    /* a static scale that is not a positive number, or not with fp8 */
   INFERNODE_KV_NO_PATH,      /* this processor or build lacks the path */
   INFERNODE_KV_NO_MEMORY,    /* scratch or threads could not be had */
-  INFERNODE_KV_BAD_TABLE,    /* a block table entry outside the cache */
+  INFERNODE_KV_BAD_TABLE,    /* a block table entry outside the cache, or a page that is decoded into twice */
   INFERNODE_KV_BAD_RECORD,   /* not a record, or not one of this section */
   INFERNODE_KV_BAD_CHECKSUM, /* a record whose bytes have changed */
   INFERNODE_KV_DEVICE_ERROR, /* the GPU or its driver failed, or cannot be used */
@@ -182,7 +182,7 @@ INFERNODE_KV_API infernode_kv_result infernode_kv_encode_paged(infernode_kv_pool
                                                                uint8_t* out, size_t out_bytes, float* errors,
                                                                infernode_kv_outcome* outcome);
 
-/* Decodes records into the pages that the table names; a page must not be named twice. Every record is checked against the
+/* Decodes records into the pages that the table names; one that is named twice is INFERNODE_KV_BAD_TABLE. Every record is checked against the
  * section and its checksum; pages of a refused record are unspecified, those of the others are written. */
 INFERNODE_KV_API infernode_kv_result infernode_kv_decode_paged(infernode_kv_pool* pool, infernode_kv_path path,
                                                                const infernode_kv_section* section, const uint8_t* in,

@@ -253,6 +253,9 @@ void TestRefusals() {
          "records at any address");
   Expect(infernode_kv_decode_paged(nullptr, INFERNODE_KV_SIMD, &good, out.data + 3, 8000, table, 2, cache.data(), 512, nullptr) == INFERNODE_KV_OK, "records from any address");
   Expect(encode(good, 512, outside, 2, out.data, 8192) == INFERNODE_KV_BAD_TABLE, "an entry outside");
+  const int32_t twice[] = {1, 1};
+  Expect(infernode_kv_decode_paged(nullptr, INFERNODE_KV_SIMD, &good, out.data, 8192, twice, 2, cache.data(), 512, nullptr) == INFERNODE_KV_BAD_TABLE, "a page decoded into twice");
+  Expect(encode(good, 512, twice, 2, out.data, 8192) == INFERNODE_KV_OK, "a page encoded twice");
   Expect(encode(good, 512, negative, 2, out.data, 8192) == INFERNODE_KV_BAD_TABLE, "a negative entry");
   const auto with = [&](auto edit) {
     infernode_kv_section s = good;

@@ -51,6 +51,7 @@ infernode_kv_result Run(infernode_kv_cuda* cuda, bool encode, const infernode_kv
   const auto opened = kv::Opened(cuda, "cuda");
   infernode_kv_result result = kv::CheckPaged(section, cache, cache_elements, table, records, bytes, byte_count, &shape);
   if (result == INFERNODE_KV_OK) result = CheckForKernels(*section, records);
+  if (result == INFERNODE_KV_OK && !encode && records > 0) result = kv::CheckNamedOnce(table, records * section->pages_per_record, section->pages, nullptr);
   if (result != INFERNODE_KV_OK) return result;
   if (records == 0) return Summarize({}, outcome);
   const kv::DeviceSession& session = *opened->session;

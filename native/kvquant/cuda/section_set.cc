@@ -1,6 +1,7 @@
 #include "kvquant/cuda/section_set.h"
 
 #include <algorithm>
+#include <new>
 
 #include "kvquant/formats.h"
 
@@ -64,12 +65,10 @@ void SectionSet::CheckTable(const int32_t* table, uint32_t records, bool decode)
     if (table[i] < 0 || static_cast<uint32_t>(table[i]) >= first().pages)
       Refuse(INFERNODE_KV_BAD_TABLE, "table[" + std::to_string(i) + "]: expected 0 to " + std::to_string(first().pages - 1) + ", got " + std::to_string(table[i]));
   if (!decode) return;
-  std::vector<int32_t> sorted(table, table + entries);
-  std::sort(sorted.begin(), sorted.end());
-  const auto twice = std::adjacent_find(sorted.begin(), sorted.end());
-  if (twice == sorted.end()) return;
-  const int32_t* second = std::find(std::find(table, table + entries, *twice) + 1, table + entries, *twice);
-  Refuse(INFERNODE_KV_BAD_TABLE, "table[" + std::to_string(second - table) + "]: page " + std::to_string(*twice) + " is named twice");
+  size_t again = 0;
+  const infernode_kv_result once = CheckNamedOnce(table, entries, first().pages, &again);
+  if (once == INFERNODE_KV_NO_MEMORY) throw std::bad_alloc();
+  if (once != INFERNODE_KV_OK) Refuse(once, "table[" + std::to_string(again) + "]: page " + std::to_string(table[again]) + " is named twice");
 }
 
 void SectionSet::Fill(KernelSection* to, const std::vector<uint64_t>& caches, uint64_t records, uint32_t count) const {
