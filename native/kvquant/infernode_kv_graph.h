@@ -46,7 +46,8 @@ INFERNODE_KV_API infernode_kv_result infernode_kv_graph_create(const char* libra
 INFERNODE_KV_API infernode_kv_result infernode_kv_graph_create_on(infernode_kv_cuda* cuda, const infernode_kv_graph_options* options,
                                                                   infernode_kv_graph** graph, infernode_kv_error* error);
 
-/* Device addresses of the caches, one a section, each as large as its section says (INFERNODE_KV_BAD_POINTER otherwise). May be called again when they have moved: what is captured stays. */
+/* Device addresses of the caches, one a section, each as large as its section says (INFERNODE_KV_BAD_POINTER where its ends are not in
+ * device memory). May be called again when they have moved: what is captured stays. */
 INFERNODE_KV_API infernode_kv_result infernode_kv_graph_bind(infernode_kv_graph* graph, const uint64_t* caches, size_t count,
                                                              infernode_kv_error* error);
 

@@ -9,7 +9,7 @@
  *
  * Ownership. The caller's: context, stream, caches, records on the device and on the host; all live, and are left alone, until the
  * stream has got to the end of the run. The workspace's: tables, scratch and outcomes, on the device and page-locked, allocated when it
- * is made, 40 bytes a record and section, and 4 bytes an entry of the block table. The table is copied before a call returns.
+ * is made: 40 bytes a record and section, 48 a section, 4 an entry of the block table. The table is copied before a call returns.
  *
  * One run at a time for a workspace: INFERNODE_KV_BUSY until the outcome of the one before has been read, and for a second thread. Runs
  * of several workspaces, or of several threads with one each, are independent; one workspace for each direction or layer group lets
@@ -36,7 +36,7 @@ typedef struct {
 } infernode_kv_workspace_options;
 
 /* Loads the kernels of both directions, which the driver compiles the first time, and allocates. `cuda` may be closed before the
- * workspace. INFERNODE_KV_BAD_POINTER: a cache that is not device memory from its first element to its last. */
+ * workspace. INFERNODE_KV_BAD_POINTER: a cache whose first or last element is not in device memory. */
 INFERNODE_KV_API infernode_kv_result infernode_kv_workspace_create(infernode_kv_cuda* cuda, const infernode_kv_workspace_options* options,
                                                                    infernode_kv_workspace** workspace, infernode_kv_error* error);
 /* NULL is allowed. Waits for the run under way. */

@@ -43,8 +43,8 @@ class SectionSet {
   size_t StateBytes() const { return sizeof(KernelRecordState) * size() * capacity_; }
   size_t OutcomeBytes(uint32_t records) const { return sizeof(KernelOutcome) * size() * records; }
 
-  /// One for each section, in memory of the device from the first element to the last. An address that is none would end the process's
-  /// use of the GPU: an illegal access cannot be taken back.
+  /// One for each section, the first and the last element in memory of the device. An address that is none would end the process's use of
+  /// the GPU: an illegal access cannot be taken back.
   void CheckCaches(const cuda::Context& context, const std::vector<uint64_t>& caches) const;
   /// What a kernel would find is found here, where it costs nothing; a page that is decoded into twice would be a race.
   void CheckTable(const int32_t* table, uint32_t records, bool decode) const;
@@ -64,7 +64,8 @@ class SectionSet {
   size_t all_record_bytes_ = 0;
 };
 
-/// Both ends of a range lie in memory of that kind (kMemoryHost: page-locked). Needs a current context. Throws ArgumentError.
+/// Both ends of a range lie in memory of that kind (kMemoryHost: page-locked). What lies between, and whose it is, a driver does not say of
+/// memory that is mapped in pieces, as allocators of engines do. Needs a current context. Throws ArgumentError.
 void CheckMemory(const cuda::Context& context, uint64_t address, size_t bytes, unsigned kind, const std::string& name);
 
 }  // namespace infernode::kv

@@ -15,11 +15,20 @@ StreamWorkspace::StreamWorkspace(std::shared_ptr<DeviceSession> session, Section
       pinned_(context_, device_.bytes()),
       gate_(context_) {
   sections_.CheckCaches(*context_, caches_);
-  // A kernel is loaded here, where no capture is in the way.
-  for (const bool encode : {true, false}) session_->Kernel(encode, sections_.fp16(), sections_.rotates());
   session_->Fill(states_, 0);
+  for (const bool encode : {true, false}) WarmUp(encode);
   // What a kernel forgets to write must not look like a success.
   session_->Fill(device_, 0xA5);
+  session_->Wait();
+}
+
+/// Drivers load a kernel's code at its first launch, which may wait for the device and would spoil a capture: it is launched here, to skip one record.
+void StreamWorkspace::WarmUp(bool encode) {
+  const KernelParams params = sections_.Params(device_.get(), device_.get() + TableAt(), states_.get(), device_.get() + OutcomesAt(1), 1);
+  sections_.Fill(pinned_.as<KernelSection>(), caches_, device_.get(), 1);
+  std::fill_n(reinterpret_cast<int32_t*>(pinned_.as<uint8_t>() + TableAt()), sections_.Entries(1), kNoPage);
+  session_->Upload(device_, pinned_.get(), OutcomesAt(1));
+  session_->Launch(encode, sections_.fp16(), sections_.rotates(), params, 1);
   session_->Wait();
 }
 

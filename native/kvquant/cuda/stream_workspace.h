@@ -10,7 +10,7 @@ namespace infernode::kv {
 
 class StreamWorkspace {
  public:
-  /// Loads the kernels, allocates, and waits for that. Throws CudaError and ArgumentError.
+  /// Allocates, loads the kernels and runs them once, and waits for that. Throws CudaError and ArgumentError.
   StreamWorkspace(std::shared_ptr<DeviceSession> session, SectionSet sections, std::vector<uint64_t> caches, uint32_t thread_blocks);
 
   /// The records' place on the device, `bytes` long, and, unless null, page-locked memory on the host that they are copied to after
@@ -32,6 +32,7 @@ class StreamWorkspace {
   /// The device buffer and the page-locked one: sections, table, outcomes.
   size_t TableAt() const { return sections_.SectionBytes(); }
   size_t OutcomesAt(uint32_t count) const { return TableAt() + sections_.TableBytes(count); }
+  void WarmUp(bool encode);
   void CheckRecords(uint32_t count, const Records& records) const;
   void Issue(bool encode, cuda::CUstream stream, const int32_t* table, uint32_t count, const Records& records);
 
