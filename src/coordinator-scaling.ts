@@ -21,6 +21,7 @@ import { errorCodes, InfernodeError } from './domain/error-codes.js';
 import { countedSeries, countRequests } from './gateway/observe/count-requests.js';
 import type { GatewayWorkers } from './gateway-workers.js';
 import { jsonAnswer, type HttpAnswer } from './metrics/http-listener.js';
+import { standingRefusal } from './placement/eligibility.js';
 import type { InMemoryModelPlacement } from './placement/model-placement.js';
 import { remainingTokens } from './placement/prefill-pace.js';
 import type { RpcServerOptions } from './rpc/create-rpc-server.js';
@@ -167,7 +168,7 @@ export class CoordinatorScaling {
       return {
         id,
         state: endpoint.engineState,
-        usable: member.standing === null,
+        usable: standingRefusal(member.state) === null,
         ageMs: endpoint.nodeSilent ? null : (node?.silentForMs ?? null),
         kvCacheUsageRatio: engine?.load?.kvCacheUsageRatio ?? null,
         waiting: engine?.load?.waiting ?? null,

@@ -6,6 +6,7 @@
 import type { EndpointNews } from './cluster/endpoint-registry.js';
 import type { CoordinatorConfig } from './config/coordinator-config.js';
 import type { EndpointState } from './domain/endpoint.js';
+import type { ResponsePlace } from './gateway/admission/response-places.js';
 import type { RateScope } from './gateway/keys/rate-store.js';
 import type { PlacedLease } from './placement/placement-types.js';
 import type { Clock, Timer } from './runtime/clock.js';
@@ -14,6 +15,7 @@ export type WorkEvent =
   | { kind: 'placed'; lease: PlacedLease }
   | { kind: 'first-token'; id: string; cachedTokens: number | undefined }
   | { kind: 'released'; id: string }
+  | { kind: 'response'; id: string; place: ResponsePlace }
   | { kind: 'rate'; scopes: readonly RateScope[]; tokens: number; settles: boolean };
 
 /**

@@ -25,7 +25,10 @@ import { PlacementMetrics } from './placement/placement-metrics.js';
 import type { PlacementObserver } from './placement/placement-types.js';
 import { systemClock as clock } from './runtime/clock.js';
 import { createLogger } from './runtime/logger.js';
+import { allocateYoung, collectAlone } from './runtime/tune-heap.js';
 
+collectAlone();
+allocateYoung();
 const logger = createLogger(`gateway-worker-${process.pid}`);
 
 /** The endpoints as the parent's registry has them. */
@@ -91,6 +94,7 @@ class GatewayWorker {
       hashSeed,
       publishRate: (scopes, tokens, settles) =>
         this.#gatherer.push({ kind: 'rate', scopes, tokens, settles }),
+      publishResponse: (id, place) => this.#gatherer.push({ kind: 'response', id, place }),
       clock,
       logger,
       metrics: new GatewayMetrics(this.#registry),
@@ -170,6 +174,7 @@ class GatewayWorker {
     let freed = false;
     for (const event of events) {
       if (event.kind === 'rate') this.#gateway.observeRate(event.scopes, event.tokens, event.settles);
+      else if (event.kind === 'response') this.#gateway.responses.observe(event.id, event.place);
       else if (event.kind === 'placed') {
         const { endpointId, ...lease } = event.lease;
         this.#foreign.set(lease.id, endpointId);

@@ -8,8 +8,8 @@ import { cpuSeconds, here, peers, rssKib, start } from './peers.mjs';
 
 const usage = `node bench/gateway/gateway-bench.mjs [options], after npm run build
 
-  --modes LIST          json, burst, paced, added, idle, workers (default: all; added needs json)
-  --peers LIST          haproxy, haproxy-no-delay, nginx, infernode (default: all; one that is not installed is left out, and said so)
+  --modes LIST          json, burst, paced, added, idle, workers (default: all; added and workers need json and burst)
+  --peers LIST          haproxy, haproxy-no-delay, nginx, bare-relay, infernode (default: all; one that is not installed is left out, and said so)
   --connections LIST    of json, burst and paced (default 64,512)
   --seconds N           of a row (default 4); --paced-seconds N of a paced one (default 15)
   --idle N              streams that are held open (default 1000)
@@ -21,7 +21,7 @@ const { values: flags } = parseArgs({
     'paced-seconds': { type: 'string', default: '15' },
     connections: { type: 'string', default: '64,512' },
     idle: { type: 'string', default: '1000' },
-    peers: { type: 'string', default: 'haproxy,haproxy-no-delay,nginx,infernode' },
+    peers: { type: 'string', default: 'haproxy,haproxy-no-delay,nginx,bare-relay,infernode' },
     modes: { type: 'string', default: 'json,burst,paced,added,idle,workers' },
     out: { type: 'string', default: join(here, '../results/gateway.json') },
   },
@@ -127,12 +127,12 @@ if (names.includes('infernode')) {
 /** Of 64 requests a second a compiler at run time needs some thousand events and hundreds of requests to see what is hot. */
 function warmupOf(name, mode) {
   if (mode !== 'paced') return 2;
-  return name === 'infernode' ? 20 : 4;
+  return name === 'infernode' || name === 'bare-relay' ? 20 : 4;
 }
 
-/** Without delay HAProxy differs in streams only. */
+/** Without delay HAProxy differs in streams only; the bare relay keeps a connection to one upstream, and is a limit for streams. */
 function rowsOf(name) {
-  return name === 'haproxy-no-delay' ? ['paced'] : ['json', 'burst', 'paced'];
+  return name === 'haproxy-no-delay' || name === 'bare-relay' ? ['paced'] : ['json', 'burst', 'paced'];
 }
 
 /** A fresh gateway for one measurement. */
@@ -144,10 +144,15 @@ async function fresh(run, peer = 'infernode', ...args) {
   return result;
 }
 
+/** Requests a second that take half of a core, by the row of this run. */
+function halfOfCore(mode) {
+  const full = rows.find((row) => row.proxy === 'infernode' && row.mode === mode && row.connections === 64);
+  return Math.floor((full?.requestsPerCpuSecond ?? 4000) / 2);
+}
+
 /** At half of what one core carries, in turns with the upstream alone; the median of the differences. */
 async function addedLatency() {
-  const full = rows.find((row) => row.proxy === 'infernode' && row.mode === 'json' && row.connections === 64);
-  const rate = Math.floor((full?.requestsPerCpuSecond ?? 4000) / 2);
+  const rate = halfOfCore('json');
   const load = { mode: 'json', connections: 64, rate, warmupSeconds: 2 };
   const turns = await fresh(async (proxy) => {
     const differences = [];
@@ -188,26 +193,36 @@ async function idleStreams() {
   });
 }
 
-/** The same load on the gateway in the coordinator's process and on two workers, in turns, all on the proxy's CPU. */
+/**
+ * The same load on the gateway in the coordinator's process and on two workers, in turns, all on the proxy's CPU. Where a rate
+ * is given, one process at half of it stands beside: each of two workers has that, and a process that wakes for fewer
+ * requests at a time takes more for each.
+ */
 async function twoWorkers() {
   const loads = [
-    { mode: 'json', rate: 2000 },
-    { mode: 'burst', rate: 2000 },
-    { mode: 'paced', rate: 0 },
+    { mode: 'json', rate: 1000, connections: 64 },
+    { mode: 'json', rate: halfOfCore('json'), connections: 64 },
+    { mode: 'burst', rate: halfOfCore('burst'), connections: 64 },
+    { mode: 'paced', rate: 0, connections: 512 },
   ];
-  for (const { mode, rate } of loads) {
-    const load = { mode, connections: 64, rate, warmupSeconds: 8, seconds: 2 * Number(flags.seconds) };
-    const cpu = { one: [], two: [] };
+  for (const load of loads) {
+    const timed = { ...load, warmupSeconds: 8, seconds: 2 * Number(flags.seconds) };
+    const one = () => fresh((proxy) => measure('infernode', proxy, timed));
+    const two = () => fresh((proxy) => measure('2 workers', proxy, timed), 'workers', 2);
+    const half = () => fresh((proxy) => measure('infernode', proxy, { ...timed, rate: load.rate / 2 }));
+    const cpu = { one: [], two: [], half: [] };
     for (let i = 0; i < 2; i++) {
-      cpu.one.push(await fresh((proxy) => measure('infernode', proxy, load)));
-      cpu.two.push(await fresh((proxy) => measure('2 workers', proxy, load), 'workers', 2));
+      cpu.one.push(await one());
+      cpu.two.push(await two());
+      if (load.rate > 0) cpu.half.push(await half());
     }
     const perRequest = (measured) =>
       measured.reduce((sum, row) => sum + row.cpuShare, 0) /
-      measured.reduce((sum, row) => sum + row.requests / load.seconds, 0);
+      measured.reduce((sum, row) => sum + row.requestsPerSecond, 0);
     const ratio = perRequest(cpu.two) / perRequest(cpu.one);
-    rows.push({ proxy: '2 workers', mode: `two workers, ${mode}`, rate, ratio });
-    console.log(`two workers, ${mode}: ${ratio.toFixed(2)} of the CPU per request`);
+    const halfRatio = load.rate > 0 ? perRequest(cpu.half) / perRequest(cpu.one) : null;
+    rows.push({ proxy: '2 workers', mode: 'two workers', load, ratio, halfRatio });
+    console.log(`two workers, ${JSON.stringify(load)}: ${ratio.toFixed(2)} of the CPU per request`);
   }
 }
 

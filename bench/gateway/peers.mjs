@@ -43,26 +43,12 @@ export async function freePort() {
 export const here = new URL('.', import.meta.url).pathname;
 
 export const peers = {
-  async infernode(ports) {
-    const { child, port } = await start(
-      process.execPath,
-      [join(here, 'infernode-proxy.mjs'), ports.join(',')],
-      {
-        cpu: proxyCpu,
-        json: true,
-      },
-    );
-    return { port, pid: child.pid, stop: () => child.kill() };
-  },
+  infernode: (ports) => nodeProxy('infernode-proxy.mjs', ports),
 
-  async workers(ports, workers) {
-    const { child, port } = await start(
-      process.execPath,
-      [join(here, 'infernode-workers.mjs'), ports.join(','), String(workers)],
-      { cpu: proxyCpu, json: true },
-    );
-    return { port, pid: child.pid, stop: () => child.kill() };
-  },
+  /** No peer but a limit: two sockets and a copy between them. */
+  'bare-relay': (ports) => nodeProxy('bare-relay.mjs', ports),
+
+  workers: (ports, workers) => nodeProxy('infernode-workers.mjs', ports, String(workers)),
 
   haproxy: (ports) => haproxy(ports, ''),
 
@@ -119,6 +105,14 @@ ${ports.map((p) => `    server 127.0.0.1:${p};`).join('\n')}
     };
   },
 };
+
+async function nodeProxy(script, ports, ...args) {
+  const { child, port } = await start(process.execPath, [join(here, script), ports.join(','), ...args], {
+    cpu: proxyCpu,
+    json: true,
+  });
+  return { port, pid: child.pid, stop: () => child.kill() };
+}
 
 async function haproxy(ports, option) {
   if (spawnSync('haproxy', ['-v']).error) return null;

@@ -39,15 +39,17 @@ export function markdownOf({ date, machine, seconds, rows }) {
     idle &&
       `${idle.open} of ${idle.streams} idle streams open in a fresh process: RSS growth ${idle.kib.toFixed(1)} KiB each. ` +
         `Without connections it takes ${(100 * idle.idleCpuShare).toFixed(2)} % of a core.`,
-    ...['json', 'burst', 'paced'].map((mode) => {
-      const row = of(`two workers, ${mode}`);
-      return (
-        row &&
-        `Two workers, ${mode}${row.rate ? ` at ${row.rate} requests/s` : ''}, 64 connections: ${row.ratio.toFixed(2)} of the CPU per request of one.`
-      );
-    }),
+    ...rows.filter((row) => row.mode === 'two workers').map(twoWorkers),
     '',
   ]
     .filter((line) => line !== undefined)
     .join('\n');
+}
+
+function twoWorkers({ load: { mode, rate, connections }, ratio, halfRatio }) {
+  const beside = halfRatio === null ? '' : ` (one process at half of the rate: ${halfRatio.toFixed(2)})`;
+  return (
+    `Two workers, ${mode}${rate ? ` at ${rate} requests/s` : ''}, ${connections} connections: ` +
+    `${ratio.toFixed(2)} of the CPU per request of one${beside}.`
+  );
 }

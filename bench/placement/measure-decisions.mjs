@@ -1,4 +1,4 @@
-import { createPlacement } from '../../dist/placement/index.js';
+import { createPlacement, InMemoryModelPlacement } from '../../dist/placement/index.js';
 
 const warmUpShare = 0.1;
 
@@ -6,8 +6,9 @@ const warmUpShare = 0.1;
  * Time of `place` alone, with 200 requests in flight. Decisions are deterministic, so every round makes the same ones: the
  * least time of a decision over the rounds is what it takes where nobody else wants the core; p50 and p99 are over
  * decisions. Beside it the same over all times as they came, with collections, preemption and the neighbours' caches.
+ * `asked`: how, one of `ways` below.
  */
-export function measureDecisions(requests, { endpoints, rounds = 7 }) {
+export function measureDecisions(requests, { endpoints, rounds = 7, asked = 'replay' }) {
   const first = Math.floor(requests.length * warmUpShare);
   const least = new Float64Array(requests.length).fill(Infinity);
   const all = [];
@@ -15,7 +16,7 @@ export function measureDecisions(requests, { endpoints, rounds = 7 }) {
   for (let round = 0; round < rounds; round += 1) {
     const timesUs = new Float64Array(requests.length);
     const cpu = process.cpuUsage();
-    playRound(requests, endpoints, timesUs);
+    playRound(requests, ways[asked](endpoints), timesUs);
     const { user, system } = process.cpuUsage(cpu);
     cpuUs += user + system;
     timesUs.forEach((time, i) => {
@@ -38,18 +39,74 @@ export function measureDecisions(requests, { endpoints, rounds = 7 }) {
   };
 }
 
-/** A placement of its own per round: it begins with an empty memory, whose pages the kernel has yet to give. */
-function playRound(requests, endpoints, timesUs) {
-  const placement = createPlacement();
-  for (let i = 0; i < endpoints; i += 1) placement.join(`node-${i}/chat-0`, { capacityBlocks: 4096 });
+/** Both answer `place`, `firstToken` and `done` of a placement of their own: it begins with an empty memory. */
+const ways = {
+  /** Through the interface for replays: block keys as the trace has them, small integers. */
+  replay(endpoints) {
+    const placement = createPlacement();
+    for (let i = 0; i < endpoints; i += 1) placement.join(`node-${i}/chat-0`, { capacityBlocks: 4096 });
+    return { placement, place: placement.place, request: ({ tokens, chain }, id) => ({ id, tokens, chain }) };
+  },
+  /** As the gateway asks: keys of 53 bits, a model that endpoints must serve, a set of those already tried, an observer. */
+  gateway(endpoints) {
+    const observer = { decided() {}, refused() {}, placed() {}, firstToken() {}, released() {} };
+    const placement = new InMemoryModelPlacement({ observer });
+    for (let i = 0; i < endpoints; i += 1) placement.upsert(readyEndpoint(`node-${i}/chat-0`));
+    return {
+      placement,
+      place: (request, nowMs) => placement.decide(request, nowMs),
+      request: ({ tokens, chain }, id) => ({
+        id,
+        tokens,
+        chain: chain.map(wideKey),
+        exclude: new Set(),
+        streams: true,
+        servedName: nameOfItsOwn(),
+        requestId: id,
+      }),
+    };
+  },
+};
+
+/** Another string each time, as names are that come over the wire. */
+function nameOfItsOwn() {
+  return Buffer.from('meta-llama/Llama-3.1-8B-Instruct').toString();
+}
+
+function readyEndpoint(id) {
+  return {
+    id,
+    node: id,
+    engineId: id,
+    incarnation: '1',
+    url: 'http://127.0.0.1',
+    servedModels: [nameOfItsOwn()],
+    engineState: 'ready',
+    engineReason: '',
+    cordonHolders: [],
+    deviceHealth: 'healthy',
+    deviceReason: '',
+    evicting: false,
+    nodeSilent: false,
+    capacityBlocks: 4096,
+    maxConcurrent: 256,
+  };
+}
+
+/** A key of 53 bits, the same for the same block. */
+function wideKey(block) {
+  return (Math.imul(block, 0x27d4eb2f) & 0x1fffff) * 2 ** 32 + (Math.imul(block, 0x9e3779b1) >>> 0);
+}
+
+function playRound(requests, { placement, place, request }, timesUs) {
   const inFlight = [];
-  requests.forEach((request, index) => {
-    const asked = { id: String(index), tokens: request.tokens, chain: request.chain };
+  requests.forEach((one, index) => {
+    const asked = request(one, String(index));
     const start = process.hrtime.bigint();
-    placement.place(asked, request.atMs);
+    place(asked, one.atMs);
     timesUs[index] = Number(process.hrtime.bigint() - start) / 1000;
     inFlight.push(asked.id);
-    if (inFlight.length > 50) placement.firstToken(inFlight[inFlight.length - 50], request.atMs);
-    if (inFlight.length > 200) placement.done(inFlight.shift(), request.atMs);
+    if (inFlight.length > 50) placement.firstToken(inFlight[inFlight.length - 50], one.atMs);
+    if (inFlight.length > 200) placement.done(inFlight.shift(), one.atMs);
   });
 }

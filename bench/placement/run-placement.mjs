@@ -8,11 +8,11 @@ import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { loadTrace } from '../trace/read-trace.mjs';
-import { measureDecisions } from './measure-decisions.mjs';
-import { measureHashing } from './measure-hashing.mjs';
+import { measureTimes, timesRows } from './measure-times.mjs';
 import { coordinators, kubeAi, leastOutstanding, oracle, ours, roundRobin } from './policies.mjs';
 import { fewScenarios, mainScenarios, otherScenarios, saturationScenarios } from './scenarios.mjs';
 import { simulate } from './simulate.mjs';
+import { table } from './table.mjs';
 
 const { values: flags } = parseArgs({
   options: {
@@ -64,11 +64,6 @@ function ttftRow({ scenario, results }) {
   ];
 }
 
-function table(head, rows) {
-  const line = (cells) => `| ${cells.join(' | ')} |`;
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
-}
-
 const ttftHead = [
   'scenario',
   'mean TTFT to LOR / KubeAI / oracle',
@@ -78,6 +73,9 @@ const ttftHead = [
 ];
 
 const { source, requests } = loadTrace({ path: flags.trace, seed: Number(flags.seed) });
+const machine = { cpus: cpus().length, loadAverage: loadavg()[0] };
+// First: a coordinator has not run seventeen simulations before.
+const times = measureTimes(requests);
 const main = mainScenarios(requests).map((s) => compare(s));
 const others = flags.quick ? [] : otherScenarios(requests, Number(flags.seed)).map((s) => compare(s));
 const { roundRobin: _r, chwblClassic: _c, oracle: _o, ...throughputPolicies } = policies;
@@ -98,10 +96,6 @@ const unstreamed = some.map((scenario) => ({
   ),
   leastOutstandingMs: simulate({ ...scenario, policy: leastOutstanding() }).meanTtftMs,
 }));
-const hashing = measureHashing();
-const machine = { cpus: cpus().length, loadAverage: loadavg()[0] };
-const decisions = measureDecisions(requests, { endpoints: 64 });
-
 const parts = [
   `Workload: ${source}.`,
   table(ttftHead, main.map(ttftRow)),
@@ -135,23 +129,8 @@ const parts = [
       ...[...meanTtftMs, leastOutstandingMs].map((ms) => ms.toFixed(0)),
     ]),
   ),
-  table(
-    ['time, us', 'p50', 'p99'],
-    [
-      [
-        `decision at 64 endpoints, least of ${decisions.rounds} rounds`,
-        decisions.p50Us.toFixed(1),
-        decisions.p99Us.toFixed(1),
-      ],
-      ['decision at 64 endpoints, as it came', decisions.rawP50Us.toFixed(1), decisions.rawP99Us.toFixed(1)],
-      [
-        `rendering and hashing a prompt of 100 kB, as it came`,
-        hashing.p50Us.toFixed(0),
-        hashing.p99Us.toFixed(0),
-      ],
-    ],
-  ),
-  `${machine.cpus} CPUs, load average ${machine.loadAverage.toFixed(1)}; ${decisions.cpuUsPerRequest.toFixed(1)} us of process CPU per request and its end.`,
+  table(['time, us', 'p50', 'p99'], timesRows(times)),
+  `${machine.cpus} CPUs, load average ${machine.loadAverage.toFixed(1)}; ${times.replay.cpuUsPerRequest.toFixed(1)} us of process CPU per request and its end.`,
 ];
 const markdown = parts.filter((part) => part.split('\n').length !== 2).join('\n\n');
 process.stdout.write(`${markdown}\n`);
@@ -159,5 +138,5 @@ mkdirSync(flags.out, { recursive: true });
 writeFileSync(resolve(flags.out, 'placement.md'), `${markdown}\n`);
 writeFileSync(
   resolve(flags.out, 'placement.json'),
-  `${JSON.stringify({ source, main, others, saturation, shared, unstreamed, decisions, hashing, machine }, null, 2)}\n`,
+  `${JSON.stringify({ source, main, others, saturation, shared, unstreamed, times, machine }, null, 2)}\n`,
 );

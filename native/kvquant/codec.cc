@@ -129,6 +129,12 @@ void DecodeRecordHead(bool simd, const infernode_kv_format& f, const infernode_k
   Scatter(scratch.rows, s, out);
 }
 
+float RelativeError(double energy, double error) {
+  if (error == 0) return 0;
+  const double ratio = std::sqrt(error / energy);
+  return std::isfinite(ratio) ? static_cast<float>(ratio) : 1.0f;
+}
+
 float HeadError(bool simd, const infernode_kv_format& f, const infernode_kv_shape& s, const HeadInput& in, const uint8_t* codes,
                 const uint32_t* headers, Scratch& scratch) {
   if (IsRaw(f)) return 0;
@@ -138,9 +144,7 @@ float HeadError(bool simd, const infernode_kv_format& f, const infernode_kv_shap
   double energy = 0, error = 0;
   if (s.dim % kSimdGranule == 0) SimdKernelsOfThisCpu().compare(s, in, scratch.rows, &energy, &error);
   else CompareSlowly(s, in, scratch.rows, &energy, &error);
-  if (error == 0) return 0;
-  const double ratio = std::sqrt(error / energy);
-  return std::isfinite(ratio) ? static_cast<float>(ratio) : 1.0f;
+  return RelativeError(energy, error);
 }
 
 }  // namespace infernode::kv

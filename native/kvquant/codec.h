@@ -42,7 +42,10 @@ void EncodeRecordHead(bool simd, const infernode_kv_format& f, const infernode_k
 void DecodeRecordHead(bool simd, const infernode_kv_format& f, const infernode_kv_shape& s, const uint8_t* codes, const uint32_t* headers,
                       Scratch& scratch, const HeadOutput& out, bool stream);
 
-/// Relative error of a decoder's output for one head, 1 where it is not finite.
+/// sqrt(error / energy) of sums of squares; 1 where it is not finite.
+float RelativeError(double energy, double error);
+
+/// RelativeError of a decoder's output for one head.
 float HeadError(bool simd, const infernode_kv_format& f, const infernode_kv_shape& s, const HeadInput& in, const uint8_t* codes,
                 const uint32_t* headers, Scratch& scratch);
 

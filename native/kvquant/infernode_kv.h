@@ -224,6 +224,12 @@ INFERNODE_KV_API infernode_kv_result infernode_kv_cuda_encode_paged(infernode_kv
                                                                     const uint16_t* cache, size_t cache_elements, const int32_t* table,
                                                                     size_t records, uint8_t* out, size_t out_bytes,
                                                                     infernode_kv_outcome* outcome, char* message, size_t message_size);
+/* The same, and `errors`, if not NULL, receives what that of infernode_kv_encode_paged does, to about five digits: squares are summed in
+ * f64 here, and partly in f32 there. Costs a second launch, which decodes what was encoded and compares. */
+INFERNODE_KV_API infernode_kv_result infernode_kv_cuda_encode_paged_errors(infernode_kv_cuda* cuda, const infernode_kv_section* section,
+                                                                           const uint16_t* cache, size_t cache_elements, const int32_t* table,
+                                                                           size_t records, uint8_t* out, size_t out_bytes, float* errors,
+                                                                           infernode_kv_outcome* outcome, char* message, size_t message_size);
 INFERNODE_KV_API infernode_kv_result infernode_kv_cuda_decode_paged(infernode_kv_cuda* cuda, const infernode_kv_section* section,
                                                                     const uint8_t* in, size_t in_bytes, const int32_t* table,
                                                                     size_t records, uint16_t* cache, size_t cache_elements,

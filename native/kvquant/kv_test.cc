@@ -43,10 +43,14 @@ struct Bytes {
   uint8_t* data;
 };
 
-/// Mostly ordinary values; `hostility` of them anything at all, sometimes with rows of zeros.
+/// Mostly ordinary values; `hostility` of them anything at all, sometimes with rows of zeros. Often over so many binades, and so large or small, that
+/// fp8 codes are subnormal and scales near their bounds.
 std::vector<uint16_t> Values(size_t n, bool fp16, uint32_t hostility) {
   std::vector<uint16_t> values(n);
-  for (uint16_t& v : values) v = static_cast<uint16_t>((fp16 ? 0x3400 : 0x3E80) + Below(fp16 ? 0x1000 : 0x200)) | static_cast<uint16_t>(Next() & 0x8000);
+  const bool wide = Below(2) != 0;
+  const uint32_t spread = wide ? 0x200 << Below(4) : fp16 ? 0x1000 : 0x200;
+  const uint32_t least = wide ? Below((fp16 ? 0x7C00 : 0x7B80) - spread) : fp16 ? 0x3400 : 0x3E80;
+  for (uint16_t& v : values) v = static_cast<uint16_t>(least + Below(spread)) | static_cast<uint16_t>(Next() & 0x8000);
   for (uint32_t i = 0; i < hostility; ++i) values[Below(static_cast<uint32_t>(n))] = static_cast<uint16_t>(Next());
   if (hostility > 3) std::fill(values.begin(), values.begin() + static_cast<long>(n / 4), 0);
   return values;
@@ -78,7 +82,7 @@ void ExpectName(const Case& c) {
   Expect(infernode_kv_format_name(&c.format, name, sizeof name) == INFERNODE_KV_OK && c.name.rfind(std::string(name) + " ", 0) == 0, c.name + " is not " + name);
 }
 
-/// Both paths give the same bits, encoding and decoding, also of codes that no encoder wrote.
+/// Both paths give the same bits, encoding and decoding, also of codes and headers that no encoder wrote.
 void TestPaths() {
   const Case c = RandomCase(false);
   ExpectName(c);
@@ -99,6 +103,7 @@ void TestPaths() {
   Expect(nonfinite[0] == nonfinite[1], c.name + " nonfinite");
   if (Below(4) == 0)
     for (size_t i = 0; i < code_bytes; ++i) codes[1][i] = codes[0][i] = static_cast<uint8_t>(Next());
+  if (Below(8) == 0 && headers > 0) hdr[0][Below(static_cast<uint32_t>(headers))] = Next() << 16 | (Next() & 0xFFFF);
   for (int path = 0; path < 2; ++path)
     Expect(infernode_kv_decode(static_cast<infernode_kv_path>(path), &c.format, &c.shape, codes[0].data(), code_bytes, hdr[0].data(), headers, out[path].data()) == INFERNODE_KV_OK, c.name + " decode");
   Expect(out[0] == out[1], c.name + " decoded");

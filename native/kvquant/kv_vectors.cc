@@ -1,6 +1,6 @@
 // Quantizes and dequantizes vectors on a GPU, or on the libcuda simulator, for `infernode kv vectors`: a process of its own, because
-// CUDA never lives in the caller. A vector is a line "format dtype tokens heads dim hex"; its answer is a line "codes headers decoded nonfinite" in hex,
-// codes in record order, or "! why". `infernode-kv-vectors [LIBRARY [DEVICE]]`.
+// CUDA never lives in the caller. A vector is a line "format dtype tokens heads dim hex"; its answer is a line "codes headers decoded nonfinite errors" in hex,
+// codes in record order, an f32 error for each head, or "! why". `infernode-kv-vectors [LIBRARY [DEVICE]]`.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -50,7 +50,8 @@ std::string Run(infernode_kv_cuda* cuda, const std::string& line) {
   std::vector<uint8_t> record(bytes, 0xA5);
   const int32_t table[] = {0};
   char why[512] = "";
-  result = infernode_kv_cuda_encode_paged(cuda, &s, values.data(), values.size(), table, 1, record.data(), bytes, nullptr, why, sizeof why);
+  std::vector<float> errors(s.page.heads);
+  result = infernode_kv_cuda_encode_paged_errors(cuda, &s, values.data(), values.size(), table, 1, record.data(), bytes, errors.data(), nullptr, why, sizeof why);
   if (result == INFERNODE_KV_OK)
     result = infernode_kv_cuda_decode_paged(cuda, &s, record.data(), bytes, table, 1, decoded.data(), decoded.size(), nullptr, why, sizeof why);
   infernode_kv_record info;
@@ -58,7 +59,7 @@ std::string Run(infernode_kv_cuda* cuda, const std::string& line) {
   std::vector<uint8_t> ordered(info.code_bytes);
   infernode_kv_record_order(&info.format, &info.shape, record.data() + INFERNODE_KV_RECORD_HEAD, info.code_bytes, ordered.data());
   return ToHex(ordered.data(), ordered.size()) + " " + ToHex(record.data() + info.header_offset, 4 * info.header_count) + " " + ToHex(decoded.data(), 2 * decoded.size()) + " " +
-         std::to_string(info.nonfinite);
+         std::to_string(info.nonfinite) + " " + ToHex(errors.data(), sizeof(float) * errors.size());
 }
 
 }  // namespace

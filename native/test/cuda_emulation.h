@@ -47,7 +47,7 @@ struct Machine {
   const void* argument = nullptr;
   Barrier block, warps[kWarpsOfBlock];
   uint64_t exchanged[2][kThreads];
-  uint32_t parity[kThreads];
+  uint32_t parity[kThreads], turn[kThreads];
   ~Machine() { std::free(stacks); }
 };
 inline Machine machine;
@@ -106,7 +106,7 @@ inline void RunBlock(void (*body)(const void*), const void* argument) {
   m.body = body, m.argument = argument, m.alive = kThreads, m.idle_turns = 0, m.block = {};
   for (Barrier& warp : m.warps) warp = {};
   for (uint32_t i = 0; i < kThreads; ++i) {
-    m.started[i] = m.ended[i] = false, m.parity[i] = 0;
+    m.started[i] = m.ended[i] = false, m.parity[i] = m.turn[i] = 0;
     getcontext(&m.contexts[i]);
     m.contexts[i].uc_stack.ss_sp = m.stacks + i * kStack, m.contexts[i].uc_stack.ss_size = kStack, m.contexts[i].uc_link = nullptr;
     makecontext(&m.contexts[i], Fibre, 0);
@@ -149,15 +149,25 @@ KV_DEVICE Vector16 Load16(const void* p) { return LoadAny<Vector16>(p); }
 KV_DEVICE uint64_t Load8(const void* p) { return LoadAny<uint64_t>(p); }
 KV_DEVICE uint32_t Load4(const void* p) { return LoadAny<uint32_t>(p); }
 KV_DEVICE uint64_t LoadWritten8(const void* p) { return LoadAny<uint64_t>(p); }
-KV_DEVICE void Store16(void* p, Vector16 v) {
-  LoadAny<Vector16>(p);
+template <class T>
+void StoreAny(void* p, const T& v) {
+  LoadAny<T>(p);
   std::memcpy(p, &v, sizeof v);
 }
+KV_DEVICE void Store16(void* p, Vector16 v) { StoreAny(p, v); }
+KV_DEVICE void Store8(void* p, uint64_t v) { StoreAny(p, v); }
 
 KV_DEVICE uint32_t MultiplyHigh(uint32_t a, uint32_t b) { return static_cast<uint32_t>(uint64_t{a} * b >> 32); }
 KV_DEVICE uint64_t ShuffleXor(uint64_t v, uint32_t mask) { return emulation::Exchange(v, (threadIdx.x % 32) ^ mask); }
 KV_DEVICE uint32_t ShuffleXor(uint32_t v, uint32_t mask) { return static_cast<uint32_t>(ShuffleXor(uint64_t{v}, mask)); }
 KV_DEVICE float ShuffleXor(float v, uint32_t mask) { return FromBits(ShuffleXor(Bits(v), mask)); }
+KV_DEVICE double ShuffleXor(double v, uint32_t mask) {
+  uint64_t bits;
+  std::memcpy(&bits, &v, sizeof v);
+  bits = ShuffleXor(bits, mask);
+  std::memcpy(&v, &bits, sizeof v);
+  return v;
+}
 KV_DEVICE uint32_t FromLane0(uint32_t v) { return static_cast<uint32_t>(emulation::Exchange(v, 0)); }
 KV_DEVICE bool AnyLane(bool v) {
   uint32_t any = v;
@@ -166,9 +176,18 @@ KV_DEVICE bool AnyLane(bool v) {
 }
 KV_DEVICE void SyncWarp() { emulation::Exchange(0, 0); }
 KV_DEVICE void SyncBlock() { emulation::Wait(emulation::machine.block, emulation::kThreads); }
+KV_DEVICE bool AnyOfBlock(bool v) {
+  // Three in turns: one that is given, one that some still read, one that is made ready.
+  static bool any[3];
+  uint32_t& turn = emulation::machine.turn[threadIdx.x];
+  turn = (turn + 1) % 3;
+  any[turn] |= v, any[(turn + 1) % 3] = false;
+  SyncBlock();
+  return any[turn];
+}
 KV_DEVICE void Fence() {}
 KV_DEVICE void Add(uint64_t* p, uint64_t v) { *p += v; }
-KV_DEVICE uint32_t Ticket(uint32_t* p) { return (*p)++; }
+KV_DEVICE uint32_t TakeTickets(uint32_t* p, uint32_t n) { return (*p += n) - n; }
 KV_DEVICE uint64_t Take(uint64_t* p) {
   const uint64_t v = *p;
   *p = 0;
@@ -177,6 +196,10 @@ KV_DEVICE uint64_t Take(uint64_t* p) {
 KV_DEVICE void Maximize(uint32_t* p, uint32_t v) { *p = v > *p ? v : *p; }
 KV_DEVICE void Minimize(uint32_t* p, uint32_t v) { *p = v < *p ? v : *p; }
 KV_DEVICE uint32_t PackBytes(uint32_t a, uint32_t b, uint32_t c, uint32_t d) { return (a & 255) | (b & 255) << 8 | (c & 255) << 16 | d << 24; }
+KV_DEVICE uint32_t Interleave(uint32_t a, uint32_t b, int i) { return PackBytes(a >> 8 * i, b >> 8 * i, a >> 8 * (i + 1), b >> 8 * (i + 1)); }
+KV_DEVICE uint32_t UpperBytes(uint32_t v, int i) { return (v >> 8 * i & 255) << 8 | (v >> 8 * (i + 1) & 255) << 24; }
+KV_DEVICE float MaxOf(float a, float b) { return a != a || b != b ? FromBits(0x7FFFFFFF) : a > b || (a == b && !std::signbit(a)) ? a : b; }
+KV_DEVICE float MinOf(float a, float b) { return a != a || b != b ? FromBits(0x7FFFFFFF) : a < b || (a == b && std::signbit(a)) ? a : b; }
 KV_DEVICE float HalfToFloat(uint32_t low16) { return Fp16ToFloat(static_cast<uint16_t>(low16)); }
 
 /// A NaN on either side gives 0x7FFF; +0 is above -0.

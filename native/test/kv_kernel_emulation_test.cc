@@ -4,6 +4,7 @@
 #include "test/cuda_emulation.h"
 #include "kvquant/cuda/kv_kernels.cu"
 
+#include <cmath>
 #include <ctime>
 #include <string>
 #include <vector>
@@ -81,7 +82,7 @@ Launch RandomLaunch() {
   if (Below(4) == 0) l.table[Below(records) * pages_per_record] = kNoPage;
   if (Below(8) == 0) l.table[Below(static_cast<uint32_t>(l.table.size()))] = static_cast<int32_t>(pages + Below(3));
   l.cache_elements = static_cast<size_t>((pages - 1) * page_stride + extent);
-  l.p = {0, 0, 0, 0, 2, records, pages, pages_per_record, page_tokens, heads, dim, l.fp16, page_stride, page.token_stride, page.head_stride};
+  l.p = {0, 0, 0, 0, 2, records, pages, pages_per_record, page_tokens, heads, dim, l.fp16, page_stride, page.token_stride, page.head_stride, 0};
   return l;
 }
 
@@ -121,7 +122,7 @@ void RunEmulated(const Launch& l, bool encode, const KernelParams& p) {
 
 /// Everything that a launch reads and writes, once for each side.
 struct Side {
-  Side(const Launch& l, size_t offset) : cache{{2 * l.cache_elements, offset}, {2 * l.cache_elements, offset}}, records{{Bytes(l, 0) * l.p.records}, {Bytes(l, 1) * l.p.records}}, outcomes(2 * l.p.records * sizeof(KernelOutcome)), states(2 * l.p.records), p(l.p) {
+  Side(const Launch& l, size_t offset) : cache{{2 * l.cache_elements, offset}, {2 * l.cache_elements, offset}}, records{{Bytes(l, 0) * l.p.records}, {Bytes(l, 1) * l.p.records}}, outcomes(2 * l.p.records * sizeof(KernelOutcome)), states(2 * l.p.records), differences(2 * l.p.records * l.p.heads), p(l.p) {
     for (int i = 0; i < 2; ++i) {
       const infernode_kv_format& f = l.sections[i].format;
       sections[i] = {cache[i].Address(), records[i].Address(), Bytes(l, i), static_cast<uint32_t>(f.code), static_cast<uint32_t>(f.grouping), f.run, f.rotate, f.static_scale, 0};
@@ -135,6 +136,7 @@ struct Side {
   }
   Memory cache[2], records[2], outcomes;
   std::vector<KernelRecordState> states;
+  std::vector<KernelDifference> differences;
   KernelSection sections[2];
   KernelParams p;
 };
@@ -152,6 +154,22 @@ void ExpectSame(const Launch& l, const Side& emulated, const Side& reference, co
 
 void CopyTo(const Memory& from, Memory& to) { std::memcpy(to.data, from.data, from.size); }
 
+/// Sums of squares in another order: equal to a millionth of a millionth, or both not finite.
+bool Near(double a, double b) { return std::isfinite(a) ? std::fabs(a - b) <= 1e-12 * std::fabs(b) : !std::isfinite(b); }
+
+/// Compares what was encoded with the pages, and changes neither.
+void TestErrors(const Launch& l, Side& emulated, Side& reference) {
+  for (Side* side : {&emulated, &reference}) side->p.errors = reinterpret_cast<uint64_t>(side->differences.data());
+  RunEmulated(l, false, emulated.p);
+  Expect(RunKernelOnHost(KernelName(false, l.fp16, false), &reference.p, sizeof reference.p), l.name + "on the host");
+  ExpectSame(l, emulated, reference, "errors:");
+  for (size_t i = 0; i < emulated.differences.size(); ++i) {
+    const KernelDifference &made = emulated.differences[i], &expected = reference.differences[i];
+    Expect(Near(made.energy, expected.energy) && Near(made.error, expected.error), l.name + "errors: head " + std::to_string(i));
+  }
+  emulated.p.errors = reference.p.errors = 0;
+}
+
 void TestLaunch() {
   const Launch l = RandomLaunch();
   const size_t offset = Below(4) == 0 ? 2 * Below(32) : 0;
@@ -164,6 +182,7 @@ void TestLaunch() {
   RunEmulated(l, true, emulated.p);
   Expect(RunKernelOnHost(KernelName(true, l.fp16, false), &reference.p, sizeof reference.p), l.name + "on the host");
   ExpectSame(l, emulated, reference, "encode:");
+  TestErrors(l, emulated, reference);
   // Then back, of what the encoder made, of codes that none makes, or of records with an error somewhere.
   for (int i = 0; i < 2; ++i) {
     reference.cache[i].Poison(), CopyTo(reference.cache[i], emulated.cache[i]);

@@ -54,6 +54,8 @@ export class GatewayMetrics {
   readonly cachedTokens: Counter<'model'>;
   readonly completionTokens: Counter<'model'>;
   readonly placements: Counter<'outcome'>;
+  readonly followUps: Counter<'response'>;
+  readonly forgottenResponses: Counter;
   readonly pauses: Counter;
   readonly unreadEvents: Counter;
   readonly badConnections: Counter<'reason'>;
@@ -128,6 +130,15 @@ export class GatewayMetrics {
       'model',
     ]);
     this.placements = counter('placements', 'Placement decisions by outcome', ['outcome']);
+    this.followUps = counter(
+      'response_follow_ups',
+      'Requests that refer to a stored response, by whether its engine is known, gone or unknown',
+      ['response'],
+    );
+    this.forgottenResponses = counter(
+      'forgotten_responses',
+      'Responses whose engine was forgotten because too many are remembered',
+    );
     this.pauses = counter('upstream_pauses', 'Times an upstream was paused because its client reads slowly');
     this.unreadEvents = counter(
       'unread_events',

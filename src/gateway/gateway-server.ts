@@ -10,6 +10,7 @@ import type { TlsConfig } from '../config/tls-config.js';
 import { InfernodeError, messageOf } from '../domain/error-codes.js';
 import type { PriorityClasses } from '../domain/priority.js';
 import type { Clock, Timer } from '../runtime/clock.js';
+import { LiveSet } from '../runtime/live-set.js';
 import type { Logger } from '../runtime/logger.js';
 import type { Service } from '../runtime/service.js';
 import { Admission } from './admission/admission.js';
@@ -28,6 +29,7 @@ import { PrefixHasher } from './request/prefix-chain.js';
 import { pressedModels } from './admission/pressed-models.js';
 import { RequestTracing } from './observe/request-trace.js';
 import type { RetryOptions } from './reroute-request.js';
+import { ResponsePlaces, type PublishResponse } from './admission/response-places.js';
 import { RetryBudget } from './admission/retry-budget.js';
 import type { ServeContext } from './serve-context.js';
 import { serveRequest } from './serve-request.js';
@@ -54,6 +56,7 @@ export interface GatewayOptions {
   keys?: KeysConfig | undefined;
   sharedStore?: SharedStoreConfig | undefined;
   publishRate?: PublishRate | undefined;
+  publishResponse?: PublishResponse | undefined;
   /** Read at each use. */
   degradation?: { steps: readonly DegradationStep[]; fewEngines?: FewEnginesLimits } | undefined;
   limits: GatewayLimits;
@@ -79,13 +82,16 @@ const degradationEveryMs = 1_000;
 
 export class Gateway implements Service {
   readonly #options: GatewayOptions;
-  readonly #attempts = new Map<string, Set<ForwardAttempt>>();
+  /** Attempts under way. */
+  readonly #attempts = new LiveSet<ForwardAttempt>();
   readonly #connections: EndpointConnections;
   readonly #admission: Admission;
   readonly #context: ServeContext;
   readonly #degradation: Degradation;
   readonly #fewEngines: FewEngines;
   readonly #keys: ClientKeys;
+  /** What this process and its siblings have seen. */
+  readonly responses: ResponsePlaces;
   #tracing: RequestTracing | null = null;
   #forgetModels: ForgetModels | null = null;
   #ticker: Timer | null = null;
@@ -119,6 +125,7 @@ export class Gateway implements Service {
     });
     this.#degradation = new Degradation(() => options.degradation?.steps ?? [], options);
     this.#keys = new ClientKeys(options);
+    this.responses = new ResponsePlaces(options);
     this.#context = {
       routing,
       admission: this.#admission,
@@ -136,6 +143,7 @@ export class Gateway implements Service {
       keyUsage: this.#keys.usage,
       degradation: this.#degradation,
       fewEngines: this.#fewEngines,
+      responses: this.responses,
       tracing: () => this.#tracing,
       stopping: () => this.#stopping,
       ended: () => this.#destroyed,
@@ -224,8 +232,7 @@ export class Gateway implements Service {
     this.#destroyed = true;
     this.#stopping = true;
     this.#admission.close();
-    for (const attempts of [...this.#attempts.values()])
-      for (const attempt of [...attempts]) attempt.shutDown(`the gateway ends: ${reason}`);
+    for (const attempt of this.#attempts) attempt.shutDown(`the gateway ends: ${reason}`);
     this.#endBackground();
     this.#server?.close();
     // The error events just written are still to be flushed; whoever does not read them is cut off.
@@ -298,28 +305,21 @@ export class Gateway implements Service {
   }
 
   #track(attempt: ForwardAttempt): void {
-    const { endpointId } = attempt;
-    const attempts = this.#attempts.get(endpointId) ?? new Set();
-    this.#attempts.set(endpointId, attempts);
-    attempts.add(attempt);
-    void attempt.ended.then(() => {
-      attempts.delete(attempt);
-      if (attempts.size === 0 && this.#attempts.get(endpointId) === attempts)
-        this.#attempts.delete(endpointId);
-    });
+    this.#attempts.add(attempt);
+    void attempt.ended.then(() => this.#attempts.delete(attempt));
   }
 
   #evict(endpointId: string, reason: string): void {
-    const attempts = this.#attempts.get(endpointId);
-    if (attempts === undefined) return;
+    const attempts = [...this.#attempts].filter((attempt) => attempt.endpointId === endpointId);
+    if (attempts.length === 0) return;
     const endpoint = this.#options.routing.endpoint(endpointId);
     // Cordoned but alive: streams go on. Gone or evicting: nothing there will finish.
     const mayFinish = endpoint !== undefined && !endpoint.evicting;
     this.#options.logger.warn(
-      { endpoint: endpointId, requests: attempts.size, mayFinish, reason },
+      { endpoint: endpointId, requests: attempts.length, mayFinish, reason },
       'endpoint lost to new work',
     );
-    for (const attempt of [...attempts])
+    for (const attempt of attempts)
       if (mayFinish) attempt.vacate(reason);
       else attempt.evict(reason);
   }

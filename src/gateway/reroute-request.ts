@@ -163,6 +163,8 @@ function mayReroute(
   { retry, admission, budget, metrics }: RerouteDependencies,
 ): boolean {
   if (attempts >= retry.maxAttempts) return false;
+  // No other engine has the response it refers to: elsewhere its 503 would become a 404.
+  if (request.admission.only !== undefined && tried.has(request.admission.only)) return false;
   if (end.kind === 'refused' && !end.engineDead && !refusingStatuses.has(end.status)) return false;
   // Neither budget nor back-off is spent on finding out that nobody is left.
   if (!admission.hasUntried({ ...request.admission, exclude: tried })) return false;

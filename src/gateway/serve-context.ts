@@ -12,6 +12,7 @@ import type { KeyUsage } from './keys/key-usage.js';
 import type { PrefixHasher } from './request/prefix-chain.js';
 import type { RequestTracing } from './observe/request-trace.js';
 import type { RetryOptions } from './reroute-request.js';
+import type { ResponsePlaces } from './admission/response-places.js';
 import type { RetryBudget } from './admission/retry-budget.js';
 
 export interface ServeLimits {
@@ -38,6 +39,7 @@ export interface ServeContext {
   keyUsage: KeyUsage;
   degradation: Degradation;
   fewEngines: FewEngines;
+  responses: ResponsePlaces;
   /** `null` where OpenTelemetry is not installed. */
   tracing: () => RequestTracing | null;
   /** No new requests; those in hand go on. */

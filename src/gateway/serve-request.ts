@@ -151,7 +151,7 @@ function finish(client: ClientRequest, end: RequestEnd, context: ServeContext): 
     }
     case 'interrupted':
       context.logger.warn(
-        { requestId: client.id, workId: client.admission.requestId, model, by: end.by, reason: end.message },
+        { requestId: client.id, workId: client.workId, model, by: end.by, reason: end.message },
         'response interrupted after its first byte',
       );
       count(client, 200, 'interrupted', context);
@@ -164,7 +164,7 @@ function finish(client: ClientRequest, end: RequestEnd, context: ServeContext): 
       // What took engines along is found again by `workId` when agents suspect it.
       if (end.code.startsWith('endpoint-'))
         context.logger.warn(
-          { requestId: client.id, workId: client.admission.requestId, model, reason: end.message },
+          { requestId: client.id, workId: client.workId, model, reason: end.message },
           'request lost with its endpoints',
         );
       count(client, status, end.code === 'queue-full' ? 'queue-full' : 'unavailable', context);

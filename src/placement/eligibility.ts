@@ -9,6 +9,7 @@ export const refusals = [
   'cordoned',
   'device-unhealthy',
   'model-not-served',
+  'elsewhere',
   'excluded',
   'breaker-open',
   'at-hard-cap',
@@ -25,6 +26,8 @@ export interface EligibilityQuestion {
   /** Model or adapter that must be among the served ones; undefined asks nothing. */
   servedName?: string | undefined;
   exclude?: ReadonlySet<string> | undefined;
+  /** Endpoint that alone may take the request. */
+  only?: string | undefined;
 }
 
 /**
@@ -36,27 +39,29 @@ export function refusalOf(
   candidate: Candidate,
   question: EligibilityQuestion,
   nowMs: number,
-  standing = standingRefusal(candidate.state),
+  standing = standingRefusal(candidate.state, question.servedName),
 ): Refusal | null {
   return standing ?? momentaryRefusal(candidate, question, nowMs);
 }
 
-/** What the node says of the endpoint: the same for every request until the next state arrives. */
-export function standingRefusal(state: EndpointState): Refusal | null {
+/** What the node says of the endpoint: the same for every request for that name until the next state arrives. */
+export function standingRefusal(state: EndpointState, servedName?: string): Refusal | null {
   if (state.evicting) return 'evicting';
   if (state.engineState !== 'ready') return 'not-ready';
   if (state.cordonHolders.length > 0) return 'cordoned';
   if (state.deviceHealth === 'unhealthy') return 'device-unhealthy';
+  if (servedName !== undefined && !state.servedModels.includes(servedName)) return 'model-not-served';
   return null;
 }
 
 function momentaryRefusal(
   { state, breaker, load }: Candidate,
-  { servedName, exclude }: EligibilityQuestion,
+  { exclude, only }: EligibilityQuestion,
   nowMs: number,
 ): Refusal | null {
-  if (servedName !== undefined && !state.servedModels.includes(servedName)) return 'model-not-served';
-  if (exclude?.has(state.id)) return 'excluded';
+  if (only !== undefined && only !== state.id) return 'elsewhere';
+  // Mostly empty, and then a look into it would be most of what this costs.
+  if (exclude !== undefined && exclude.size > 0 && exclude.has(state.id)) return 'excluded';
   if (!breaker.admits(nowMs)) return 'breaker-open';
   // Last, so that "at-hard-cap" means: everything else was fine, waiting helps.
   if (load.requests >= state.maxConcurrent) return 'at-hard-cap';
@@ -76,6 +81,8 @@ export function explainRefusal(refusal: Refusal, state: EndpointState): string {
       return `${state.id} has an unhealthy device: ${state.deviceReason || 'no reason given'}`;
     case 'model-not-served':
       return `${state.id} does not serve the model or adapter asked for`;
+    case 'elsewhere':
+      return `${state.id} does not keep what the request refers to`;
     case 'excluded':
       return `${state.id} was already tried by this request`;
     case 'breaker-open':

@@ -53,8 +53,9 @@ export class HashRing {
     this.#names = this.#names.filter((other) => other !== name);
   }
 
-  /** First point at or after the key, clockwise; 0 beyond the last one. Only for a ring that is not empty. */
-  startOf(key: number): number {
+  /** First point at or after the key, clockwise; 0 beyond the last one. `null` on an empty ring. */
+  startOf(key: number): number | null {
+    if (this.#names.length === 0) return null;
     const position = hashInteger(key);
     let low = 0;
     let high = this.#positions.length;
@@ -69,11 +70,6 @@ export class HashRing {
   /** Index into `names` of the owner of a point. */
   ownerAt(point: number): number {
     return this.#owners[point]!;
-  }
-
-  /** Name of the endpoint a key is at home at, or `null` on an empty ring. */
-  homeOf(key: number): string | null {
-    return this.#names.length === 0 ? null : this.#names[this.ownerAt(this.startOf(key))]!;
   }
 
   /** Merges the sorted points of one new member: joining costs one pass, not a sort of the whole ring. */

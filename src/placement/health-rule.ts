@@ -45,6 +45,8 @@ interface Slice {
 export class HealthRule {
   readonly #options: HealthRuleOptions;
   readonly #ring: Slice[] = Array.from({ length: slices }, emptySlice);
+  /** Newest slice with a failure or a late token. Most endpoints have none in the window, and need no sums. */
+  #lastBad = -Infinity;
 
   constructor(options: HealthRuleOptions) {
     this.#options = options;
@@ -53,19 +55,24 @@ export class HealthRule {
   attempted(nowMs: number, failed: boolean): void {
     const slice = this.#sliceAt(nowMs);
     slice.attempts += 1;
-    if (failed) slice.failures += 1;
+    if (!failed) return;
+    slice.failures += 1;
+    this.#lastBad = slice.number;
   }
 
   firstToken(nowMs: number, ttftMs: number): void {
     const slice = this.#sliceAt(nowMs);
     slice.firstTokens += 1;
-    if (ttftMs > (this.#options.ttftP99Ms ?? Infinity)) slice.lateTokens += 1;
+    if (ttftMs <= (this.#options.ttftP99Ms ?? Infinity)) return;
+    slice.lateTokens += 1;
+    this.#lastBad = slice.number;
   }
 
   /** p99 > limit says that more than one in a hundred came later: no histogram is needed. */
   breach(nowMs: number): HealthBreach | null {
     const { errorRatio, minimumRequests } = this.#options;
     const oldest = this.#numberAt(nowMs) - slices;
+    if (this.#lastBad <= oldest) return null;
     const sum = emptySlice();
     for (const slice of this.#ring) {
       if (slice.number <= oldest) continue;

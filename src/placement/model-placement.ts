@@ -105,7 +105,7 @@ export class InMemoryModelPlacement implements ModelPlacement {
 
   decide(request: PlacementRequest, nowMs: number): PlacementDecision {
     this.#members.review(nowMs);
-    for (const { load } of this.#members.list) if (load.unseen.size > 0) this.#ledger.settle(load, nowMs);
+    for (const { load } of this.#members.list) if (load.unseenTokens > 0) this.#ledger.settle(load, nowMs);
     // A request that comes back under its id has ended where it was.
     this.done(request.id, nowMs);
     const prepared = this.#prepare(request, nowMs);
@@ -206,13 +206,14 @@ export class InMemoryModelPlacement implements ModelPlacement {
   }
 
   #prepare(request: PlacementRequest, nowMs: number): Prepared {
+    const { list: members, ring } = this.#members;
     const eligible: Member[] = [];
     const refused: RefusedMember[] = [];
-    const { list: members, ring } = this.#members;
+    const standings = this.#members.standings(request.servedName);
     const eligibleFlags = new Uint8Array(members.length);
     for (let index = 0; index < members.length; index += 1) {
       const member = members[index]!;
-      const refusal = refusalOf(member, request, nowMs, member.standing);
+      const refusal = refusalOf(member, request, nowMs, standings[index]);
       if (refusal !== null) {
         refused.push({ member, refusal });
         continue;
@@ -224,13 +225,14 @@ export class InMemoryModelPlacement implements ModelPlacement {
     const key = request.sessionKey ? hashText(request.sessionKey) : (prefix?.key ?? null);
     this.#readDepths(request.chain);
     const tokens = tokensOf(request);
+    const start = key === null ? null : ring.startOf(key);
     return {
       view: {
         eligible,
         members,
         eligibleFlags,
         ring,
-        key,
+        start,
         sharedBlocks: prefix?.index ?? 0,
         tokens,
         depths: this.#depths,
@@ -244,7 +246,7 @@ export class InMemoryModelPlacement implements ModelPlacement {
         constants: this.#constants,
       },
       keyIndex: prefix?.index ?? null,
-      home: key === null ? null : ring.homeOf(key),
+      home: start === null ? null : ring.names[ring.ownerAt(start)]!,
       refused,
     };
   }

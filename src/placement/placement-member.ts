@@ -1,6 +1,6 @@
 import type { EndpointState } from '../domain/endpoint.js';
 import { EndpointBreaker } from './endpoint-breaker.js';
-import { standingRefusal, type Candidate, type Refusal } from './eligibility.js';
+import type { Candidate } from './eligibility.js';
 import type { PrefillPace } from './prefill-pace.js';
 import type { HealthBreach, HealthRule } from './health-rule.js';
 import type { EndpointLoad } from './work-ledger.js';
@@ -20,20 +20,19 @@ export interface Member extends Candidate {
   weight: number;
   /** Index into the prefix memory. */
   readonly slot: number;
-  /** Cached answer of `standingRefusal`. */
-  standing: Refusal | null;
 }
 
 /** Takes in what the node says; the weight follows the health of the devices, and of what the endpoint answers. */
 export function applyState(member: Member, state: EndpointState, degradedWeight: number): void {
   member.state = state;
-  member.standing = standingRefusal(state);
   weigh(member, degradedWeight);
 }
 
 /** Asks the health rule what it says now. */
 export function reviewHealth(member: Member, degradedWeight: number, nowMs: number): void {
-  member.breach = member.health.breach(nowMs);
+  const breach = member.health.breach(nowMs);
+  if (breach === member.breach) return;
+  member.breach = breach;
   weigh(member, degradedWeight);
 }
 

@@ -1,5 +1,6 @@
 import type { EndpointState } from '../domain/endpoint.js';
 import { EndpointBreaker, type BreakerOptions } from './endpoint-breaker.js';
+import { standingRefusal, type Refusal } from './eligibility.js';
 import { HealthRule, type HealthRuleOptions } from './health-rule.js';
 import { compareNames, HashRing } from './hash-ring.js';
 import type { PlacementConstants } from './placement-constants.js';
@@ -28,6 +29,8 @@ export class PlacementMembers {
   readonly #byId = new Map<string, Member>();
   /** Loads of endpoints that left with requests in flight: they count again if the same incarnation comes back. */
   readonly #departed = new Map<string, { incarnation: string; load: EndpointLoad }>();
+  /** By name asked for; see `standings`. */
+  readonly #standings = new Map<string | undefined, readonly (Refusal | null)[]>();
   #reviewedAtMs = -Infinity;
 
   constructor(options: PlacementMembersOptions) {
@@ -43,11 +46,23 @@ export class PlacementMembers {
     return this.#byId.get(id);
   }
 
+  /** `standingRefusal` of each member, by its index: kept, since every request asks and only a state or a member changes it. */
+  standings(servedName: string | undefined): readonly (Refusal | null)[] {
+    const known = this.#standings.get(servedName);
+    if (known !== undefined) return known;
+    const standings = this.#list.map(({ state }) => standingRefusal(state, servedName));
+    // Not of invented names: so there are no more of them than names are served.
+    const isServed = this.#list.some(({ state }) => state.servedModels.includes(servedName ?? ''));
+    if (isServed || servedName === undefined) this.#standings.set(servedName, standings);
+    return standings;
+  }
+
   /** Throws a RangeError for a weight that is not above 0. */
   upsert(state: EndpointState, weight: number): void {
     if (!(weight > 0 && weight < Infinity)) {
       throw new RangeError(`expected a weight above 0 for ${state.id}, got ${weight}`);
     }
+    this.#standings.clear();
     const known = this.#byId.get(state.id);
     if (known) this.#update(known, state, weight);
     else this.#join(state, weight);
@@ -56,6 +71,7 @@ export class PlacementMembers {
   leave(id: string): void {
     const member = this.#byId.get(id);
     if (!member) return;
+    this.#standings.clear();
     if (member.load.requests > 0) {
       this.#departed.set(id, { incarnation: member.state.incarnation, load: member.load });
     }
@@ -91,7 +107,6 @@ export class PlacementMembers {
       baseWeight: weight,
       weight,
       slot: memory.addSlot(this.#capacityOf(state)),
-      standing: null,
     };
     applyState(member, state, constants.degradedWeight);
     this.#byId.set(state.id, member);

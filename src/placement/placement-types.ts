@@ -15,6 +15,8 @@ export interface PlacementRequest {
   streams?: boolean;
   /** Endpoints this request has already tried. */
   exclude?: ReadonlySet<string>;
+  /** The one endpoint that may take it: it keeps what the request refers to. */
+  only?: string | undefined;
   /** Model or adapter that the endpoint must list among those it serves; absent asks nothing. */
   servedName?: string;
 }

@@ -1,4 +1,4 @@
-import { headOf, type EndpointLoad } from './work-ledger.js';
+import type { EndpointLoad } from './work-ledger.js';
 
 /** Tokens after which the past counts half: 10 to 20 s of prefill on one GPU, so that a slowed one is seen in that time. */
 const halvingTokens = 200_000;
@@ -28,7 +28,7 @@ export class PrefillPace {
 
   /** Shrunk towards what is expected: one odd sample must not decide, and an endpoint that says nothing gets slower. */
   blended(expectedPerMs: number, priorTokens: number, load: EndpointLoad, nowMs: number): number {
-    const head = headOf(load);
+    const { head } = load;
     const headMs = head ? nowMs - load.headSinceMs : 0;
     const tokens = this.#tokens + priorTokens;
     const elapsedMs = this.#elapsedMs + priorTokens / expectedPerMs;
@@ -42,7 +42,7 @@ export class PrefillPace {
 
 /** P less what the engine has probably done of the request it is working on. */
 export function remainingTokens(load: EndpointLoad, tokensPerMs: number | null, nowMs: number): number {
-  const head = headOf(load);
+  const { head } = load;
   if (!head || tokensPerMs === null) return load.queuedTokens;
   return (
     load.queuedTokens - Math.min(head.uncachedTokens, tokensPerMs * Math.max(0, nowMs - load.headSinceMs))

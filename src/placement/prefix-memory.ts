@@ -1,4 +1,4 @@
-import { BlockTable, holdersPerBlock, noHolder } from './block-table.js';
+import { BlockTable, holdersPerBlock } from './block-table.js';
 
 const smallestTable = 1024;
 /** Entries stay this long beyond their lapse, in capacities, so that a capacity that was told too small can be learned. */
@@ -38,6 +38,9 @@ export class PrefixMemory {
   readonly #maxEntries: number;
   readonly #slots: SlotState[] = [];
   #table = new BlockTable(smallestTable);
+  /** Where the blocks of the chain looked at last stand: depths, trace and record of a decision are of one chain. */
+  #entries = new Int32Array(64);
+  #located: readonly number[] | null = null;
   #used = 0;
   #sweepAt = 0;
   #dropped = 0;
@@ -111,12 +114,13 @@ export class PrefixMemory {
 
   /** To be read before the chain is recorded; what the engine then reports goes to `learn`. */
   trace(slot: number, chain: readonly number[]): Trace {
+    if (this.#located !== chain) this.#locate(chain);
     const table = this.#table;
     for (let index = chain.length - 1; index >= 0; index -= 1) {
-      const entry = table.find(chain[index]!);
+      const entry = this.#entries[index]!;
       if (table.isEmpty(entry)) continue;
       const rank = table.rankOf(entry, slot);
-      if (rank === holdersPerBlock || table.holder(entry, rank) !== slot) continue;
+      if (rank === table.holders(entry)) continue;
       const age = this.#age(slot, table.stamp(entry, rank));
       if (this.#isOfThisEngine(slot, age)) return { depth: index + 1, age };
     }
@@ -137,26 +141,34 @@ export class PrefixMemory {
    */
   readDepths(chain: readonly number[], depths: Int32Array): void {
     depths.fill(0);
+    this.#locate(chain);
     const table = this.#table;
     for (let index = chain.length - 1; index >= 0; index -= 1) {
-      const entry = table.find(chain[index]!);
+      const entry = this.#entries[index]!;
       if (table.isEmpty(entry)) continue;
-      for (let rank = 0; rank < holdersPerBlock; rank += 1) {
+      for (let rank = 0; rank < table.holders(entry); rank += 1) {
         const slot = table.holder(entry, rank);
-        if (slot === noHolder) break;
-        if (depths[slot] === 0 && this.#holds(slot, table.stamp(entry, rank))) {
-          depths[slot] = index + 1;
-        }
+        if (depths[slot] === 0 && this.#holds(slot, table.stamp(entry, rank))) depths[slot] = index + 1;
       }
     }
   }
 
   /** The chain was placed on the slot, which held its first `depth` blocks. */
   record(slot: number, chain: readonly number[], depth: number): void {
+    if (this.#located !== chain) this.#locate(chain);
     const state = this.#slots[slot]!;
     state.clock += chain.length - depth;
-    for (const block of chain) this.#stamp(block, slot, state.clock);
+    for (let index = 0; index < chain.length; index += 1) this.#stamp(chain, index, slot, state.clock);
+    this.#located = null;
     this.#sweep(sweepPerStamp * chain.length + sweepPerNewBlock * (chain.length - depth));
+  }
+
+  /** In a pass of its own, so that the look-ups, most of which miss the caches, need not wait for each other. */
+  #locate(chain: readonly number[]): void {
+    if (this.#entries.length < chain.length) this.#entries = new Int32Array(2 * chain.length);
+    const [table, entries] = [this.#table, this.#entries];
+    for (let index = 0; index < chain.length; index += 1) entries[index] = table.find(chain[index]!);
+    this.#located = chain;
   }
 
   #holds(slot: number, stamp: number): boolean {
@@ -174,34 +186,37 @@ export class PrefixMemory {
     return age < state.clock - state.forgottenAt;
   }
 
-  #stamp(block: number, slot: number, stamp: number): void {
-    let entry = this.#table.find(block);
-    if (this.#table.isEmpty(entry)) {
-      const table = this.#table;
-      if (!this.#makeRoom()) return;
-      if (this.#table !== table) entry = this.#table.find(block);
-      this.#table.claim(entry, block);
-      this.#used += 1;
+  /** Looks again from where the block was located: another one of the chain may have taken that place, or the table grown. */
+  #stamp(chain: readonly number[], index: number, slot: number, stamp: number): void {
+    const block = chain[index]!;
+    let entry = this.#table.find(block, this.#entries[index]);
+    if (!this.#table.isEmpty(entry)) {
+      this.#table.pushHolder(entry, this.#placeToGive(entry, slot), slot, stamp);
+      return;
     }
-    this.#table.pushHolder(entry, this.#placeToGive(entry, slot), slot, stamp);
+    if (!this.#makeRoom(chain)) return;
+    entry = this.#table.find(block, this.#entries[index]);
+    this.#table.claim(entry, block, slot, stamp);
+    this.#used += 1;
   }
 
   /** Holders stand in order of writing, newest first: gives the slot's own place, else a lapsed one, else the oldest. */
   #placeToGive(entry: number, slot: number): number {
     const table = this.#table;
     const end = table.rankOf(entry, slot);
-    if (end < holdersPerBlock && table.holder(entry, end) === slot) return end;
+    if (end < table.holders(entry)) return end;
     for (let rank = 0; rank < end; rank += 1)
       if (!this.#holds(table.holder(entry, rank), table.stamp(entry, rank))) return rank;
     return Math.min(end, holdersPerBlock - 1);
   }
 
   /** Grows at three quarters full; at the bound new blocks are dropped and counted until the sweep has made room. */
-  #makeRoom(): boolean {
+  #makeRoom(chain: readonly number[]): boolean {
     const { size } = this.#table;
     if (this.#used < Math.min(0.75 * size, this.#maxEntries)) return true;
     if (this.#used < this.#maxEntries && size < 2 * this.#maxEntries) {
       this.#resize(size * 2);
+      this.#locate(chain);
       return true;
     }
     this.#dropped += 1;
@@ -219,6 +234,7 @@ export class PrefixMemory {
 
   #resize(size: number): void {
     this.#table = this.#table.resized(size);
+    this.#located = null;
     this.#sweepAt = 0;
   }
 
@@ -233,9 +249,8 @@ export class PrefixMemory {
   }
 
   #isWorthKeeping(entry: number): boolean {
-    for (let rank = 0; rank < holdersPerBlock; rank += 1) {
+    for (let rank = 0; rank < this.#table.holders(entry); rank += 1) {
       const slot = this.#table.holder(entry, rank);
-      if (slot === noHolder) continue;
       const age = this.#age(slot, this.#table.stamp(entry, rank));
       if (age <= keepFactor * this.#slots[slot]!.capacity && this.#isOfThisEngine(slot, age)) return true;
     }

@@ -13,8 +13,8 @@ export interface SelectionView {
   /** 1 where the member of that index is eligible. */
   eligibleFlags: Uint8Array;
   ring: HashRing;
-  /** Position of the request on the ring, or `null` when it has neither text nor session. */
-  key: number | null;
+  /** The request's point on the ring, or `null` when it has neither text nor session, or the ring is empty. */
+  start: number | null;
   /** Blocks of the chain before and including the key: what is held up to there is not the prompt's own. */
   sharedBlocks: number;
   tokens: number;
@@ -66,23 +66,20 @@ export function selectionOf(view: SelectionView, member: Member, rule: string): 
   };
 }
 
-/** Eligible members clockwise from the key, each once. Without a key: name order. */
-export function* clockwise(view: SelectionView): Generator<Member> {
-  if (view.key === null) {
-    yield* view.eligible;
-    return;
-  }
-  const { ring, members } = view;
+/** The first `count` eligible members clockwise from the key, each once. Without a key: in name order. */
+export function clockwise(view: SelectionView, count = view.eligible.length): readonly Member[] {
+  const { eligible, members, ring, start } = view;
+  if (start === null) return eligible;
+  const wanted = Math.min(count, eligible.length);
   const pending = view.eligibleFlags.slice();
-  const start = ring.startOf(view.key);
-  let left = view.eligible.length;
-  for (let step = 0; step < ring.points && left > 0; step += 1) {
+  const found: Member[] = [];
+  for (let step = 0; step < ring.points && found.length < wanted; step += 1) {
     const owner = ring.ownerAt((start + step) % ring.points);
     if (pending[owner] === 0) continue;
     pending[owner] = 0;
-    left -= 1;
-    yield members[owner]!;
+    found.push(members[owner]!);
   }
+  return found;
 }
 
 /** Smallest value wins; the first one among equals, so that the order of `members` breaks ties. */
@@ -100,102 +97,79 @@ export function leastBy(members: Iterable<Member>, value: (member: Member) => nu
 /** Consistent hashing with bounded load in tokens, with memory: see README.md for the rules in words. */
 export const chwblStrategy: Strategy = {
   select(view, trace) {
-    if (view.key === null) {
+    if (view.start === null) {
       const work = (m: Member): number => workOf(m.load, view.constants.contextWeight) / m.weight;
       return selectionOf(view, leastBy(view.eligible, work), 'least work: the request has no text');
     }
-    const bound = new WorkBound(view);
-    const candidates = collectCandidates(view);
-    const { uncachedCost } = bound;
-    const costs = candidates.map(({ member, rank }) => weigh(view, bound, uncachedCost, member, rank));
-    let best = -1;
-    for (let i = 0; i < costs.length; i += 1) {
-      if (costs[i]!.admitted && (best < 0 || costs[i]!.cost < costs[best]!.cost)) best = i;
+    const survey = new Survey(view);
+    const candidates = collectCandidates(view, survey);
+    const { uncachedCost } = survey;
+    let cheapest: Selection | null = null;
+    let least = Infinity;
+    for (let i = 0; i < candidates.length; i += 1) {
+      const own = selectionOf(view, candidates[i]!, 'cheapest admitted candidate');
+      if (!survey.admits(own)) continue;
+      const cost = costOf(view, own, rankOf(view, i), uncachedCost);
+      if (cheapest === null || cost < least) [cheapest, least] = [own, cost];
     }
-    const selection =
-      best >= 0
-        ? selectionOf(view, candidates[best]!.member, 'cheapest admitted candidate')
-        : selectOverflow(view, bound);
-    if (trace) selection.candidates = costs;
+    const selection = cheapest ?? selectOverflow(view, survey);
+    if (trace) selection.candidates = candidates.map((member, i) => explain(view, survey, member, i));
     return selection;
   },
 };
 
 /** No candidate is within its bound: on clockwise to the first that is, else the least work. */
-function selectOverflow(view: SelectionView, bound: WorkBound): Selection {
-  const order = [...clockwise(view)];
+function selectOverflow(view: SelectionView, survey: Survey): Selection {
+  const order = clockwise(view);
   for (const member of order) {
     const own = selectionOf(view, member, 'first within the bound clockwise of the candidates');
-    if (bound.admits(member, own.uncachedTokens, own.holdsOwn)) return own;
+    if (survey.admits(own)) return own;
   }
-  const least = leastBy(order, (m) => bound.workOf(m) / m.weight);
+  const least = leastBy(order, (m) => survey.workOf(m) / m.weight);
   return selectionOf(view, least, 'least work: nobody is within the bound');
 }
 
-interface Ranked {
-  member: Member;
-  rank: number;
+/** The first few eligible clockwise, then those that hold the deepest remembered block. */
+function collectCandidates(view: SelectionView, { deepestHolders }: Survey): readonly Member[] {
+  const near = clockwise(view, view.constants.ringCandidates);
+  return near.concat(deepestHolders.filter((member) => !near.includes(member)));
 }
 
-/** As `clockwise`, without its copy of the members: a few are told apart by looking. */
-function firstClockwise({ ring, key, members, eligibleFlags }: SelectionView, count: number): Ranked[] {
-  const found: Ranked[] = [];
-  const { points } = ring;
-  let point = ring.startOf(key!);
-  for (let step = 0; step < points && found.length < count; step += 1) {
-    const owner = ring.ownerAt(point);
-    point = point + 1 === points ? 0 : point + 1;
-    if (eligibleFlags[owner] === 0) continue;
-    const member = members[owner]!;
-    if (!found.some((other) => other.member === member)) found.push({ member, rank: found.length });
-  }
-  return found;
+/** Steps clockwise of the candidate at that index; holders farther away count as the first beyond the near ones. */
+function rankOf({ constants }: SelectionView, index: number): number {
+  return Math.min(index, constants.ringCandidates);
 }
 
-/** The first few eligible clockwise, and those that hold the deepest remembered block. */
-function collectCandidates(view: SelectionView): Ranked[] {
-  const { ringCandidates } = view.constants;
-  const found = firstClockwise(view, Math.min(ringCandidates, view.eligible.length));
-  let deepest = 0;
-  for (const member of view.eligible) deepest = Math.max(deepest, view.depths[member.slot]!);
-  if (deepest === 0) return found;
-  for (const member of view.eligible) {
-    if (view.depths[member.slot] !== deepest || found.some((f) => f.member === member)) continue;
-    found.push({ member, rank: ringCandidates });
-  }
-  return found;
-}
-
-function weigh(
+function costOf(
   view: SelectionView,
-  bound: WorkBound,
-  uncachedCost: number,
-  member: Member,
+  { member, uncachedTokens: uncached, holdsOwn }: Selection,
   rank: number,
-): ExplainedCandidate {
-  const { constants } = view;
-  const depth = view.depths[member.slot]!;
-  const uncached = uncachedTokens(view, member);
-  const holdsOwn = depth > Math.max(1, view.sharedBlocks);
-  const { contextTokens } = member.load;
-  const perStep = Math.max(
-    constants.rankCost * Math.min(view.meanWork, uncached),
-    view.unseenTokens / view.eligible.length,
-  );
+  uncachedCost: number,
+): number {
+  const { constants, eligible, meanWork, unseenTokens } = view;
+  const perStep = Math.max(constants.rankCost * Math.min(meanWork, uncached), unseenTokens / eligible.length);
   const strangeness = holdsOwn ? 0 : rank * perStep;
   const [queued, slowness] = paceOf(view, member);
-  const cost =
-    slowness * (queued + uncachedCost * uncached) + constants.contextCost * contextTokens + strangeness;
+  return (
+    slowness * (queued + uncachedCost * uncached) +
+    constants.contextCost * member.load.contextTokens +
+    strangeness
+  );
+}
+
+function explain(view: SelectionView, survey: Survey, member: Member, index: number): ExplainedCandidate {
+  const own = selectionOf(view, member, '');
+  const rank = rankOf(view, index);
   return {
     endpoint: member.state.id,
     rank,
-    depth,
-    uncachedTokens: uncached,
-    holdsOwn,
-    work: bound.workOf(member),
-    bound: bound.limitOf(member, uncached, holdsOwn),
-    admitted: bound.admits(member, uncached, holdsOwn),
-    cost,
+    depth: own.depth,
+    uncachedTokens: own.uncachedTokens,
+    holdsOwn: own.holdsOwn,
+    work: survey.workOf(member),
+    bound: survey.limitOf(own),
+    admitted: survey.admits(own),
+    cost: costOf(view, own, rank, survey.uncachedCost),
   };
 }
 
@@ -207,20 +181,32 @@ function paceOf(view: SelectionView, member: Member): [queued: number, slowness:
   return [remainingTokens(member.load, pace, view.nowMs), view.meanPace / pace];
 }
 
-/** W[r] + u + tokens/4 <= c (sum W + u + tokens/4) w[r] + 2 mean, with w[r] the share of r in the weights. */
-export class WorkBound {
+/**
+ * One look at all the eligible: who holds the deepest remembered block, what an uncached token costs, and the bound
+ * W[r] + u + tokens/4 <= c (sum W + u + tokens/4) w[r] + 2 mean, with w[r] the share of r in the weights.
+ */
+class Survey {
+  /** In name order; empty when nobody holds anything of the prompt. */
+  readonly deepestHolders: Member[] = [];
   readonly #view: SelectionView;
-  #totalWork = 0;
-  #totalWeight = 0;
-  #totalQueued = 0;
+  readonly #totalWork: number;
+  readonly #totalWeight: number;
+  readonly #totalQueued: number;
 
   constructor(view: SelectionView) {
     this.#view = view;
+    let [work, weight, queued] = [0, 0, 0];
+    let deepest = 1;
     for (const member of view.eligible) {
-      this.#totalWork += this.workOf(member);
-      this.#totalWeight += member.weight;
-      this.#totalQueued += member.load.queuedTokens;
+      const depth = view.depths[member.slot]!;
+      if (depth > deepest) this.deepestHolders.length = 0;
+      if (depth >= deepest) this.deepestHolders.push(member);
+      deepest = Math.max(deepest, depth);
+      work += this.workOf(member);
+      weight += member.weight;
+      queued += member.load.queuedTokens;
     }
+    [this.#totalWork, this.#totalWeight, this.#totalQueued] = [work, weight, queued];
   }
 
   /**
@@ -238,16 +224,16 @@ export class WorkBound {
     return workOf(member.load, this.#view.constants.contextWeight);
   }
 
-  limitOf(member: Member, uncached: number, holdsOwn: boolean): number {
+  limitOf({ member, uncachedTokens, holdsOwn }: Selection): number {
     const { constants, tokens, meanWork } = this.#view;
     const factor = holdsOwn ? constants.warmLoadFactor : constants.loadFactor;
-    const total = this.#totalWork + uncached + constants.contextWeight * tokens;
+    const total = this.#totalWork + uncachedTokens + constants.contextWeight * tokens;
     return (factor * total * member.weight) / this.#totalWeight + constants.boundFloorRequests * meanWork;
   }
 
-  admits(member: Member, uncached: number, holdsOwn: boolean): boolean {
+  admits(own: Selection): boolean {
     const { constants, tokens } = this.#view;
-    const work = this.workOf(member) + uncached + constants.contextWeight * tokens;
-    return work <= this.limitOf(member, uncached, holdsOwn);
+    const work = this.workOf(own.member) + own.uncachedTokens + constants.contextWeight * tokens;
+    return work <= this.limitOf(own);
   }
 }

@@ -87,9 +87,10 @@ const powerOfTwo: Strategy = {
 /** Always the first eligible clockwise of the key: sticky, whatever the load (the hard cap still holds). */
 const session: Strategy = {
   select(view) {
-    if (view.key === null) return leastOutstanding.select(view, false);
-    for (const member of clockwise(view)) return selectionOf(view, member, 'first eligible clockwise');
-    return leastOutstanding.select(view, false);
+    const [first] = view.start === null ? [] : clockwise(view, 1);
+    return first
+      ? selectionOf(view, first, 'first eligible clockwise')
+      : leastOutstanding.select(view, false);
   },
 };
 

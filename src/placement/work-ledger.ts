@@ -8,15 +8,17 @@ export interface EndpointLoad {
   contextTokens: number;
   /** Requests in flight. */
   requests: number;
-  /** Leases without a first token, in the order of placing: the first is what the engine is thought to work on. */
+  /** Leases without a first token, in the order of placing. */
   readonly waiting: Set<Lease>;
+  /** The first of them: what the engine is thought to work on. */
+  head: Lease | undefined;
   /** The same of answers that come in one piece: nobody sees their first token, so it is inferred. */
   readonly unseen: Set<Lease>;
   /** P of those. */
   unseenTokens: number;
   /** Prefilled for them since `headSinceMs`: belongs to the next sample of the pace. */
   unsampledTokens: number;
-  /** Since when the engine is thought to work on the first of them, ms. */
+  /** Since when the engine is thought to work on the head, ms. */
   headSinceMs: number;
 }
 
@@ -47,6 +49,7 @@ export function emptyLoad(): EndpointLoad {
     contextTokens: 0,
     requests: 0,
     waiting: new Set(),
+    head: undefined,
     unseen: new Set(),
     unseenTokens: 0,
     unsampledTokens: 0,
@@ -93,8 +96,8 @@ export class WorkLedger {
       load.unseenTokens += lease.uncachedTokens;
       return;
     }
-    if (load.waiting.size === 0) this.#restart(load, lease.placedAtMs);
     load.waiting.add(lease);
+    if (load.head === undefined) this.#restart(load, lease.placedAtMs);
   }
 
   /**
@@ -111,7 +114,7 @@ export class WorkLedger {
     for (const earlier of load.unseen)
       if (earlier.placedAtMs < lease.placedAtMs) this.#endUnseen(earlier);
       else break;
-    const isHead = headOf(load) === lease;
+    const isHead = load.head === lease;
     const elapsedMs = isHead ? Math.max(0, nowMs - load.headSinceMs) : null;
     const unseenTokens = isHead ? load.unsampledTokens : 0;
     this.#endWaiting(lease, nowMs);
@@ -139,8 +142,8 @@ export class WorkLedger {
 
   #endWaiting(lease: Lease, nowMs: number): void {
     const { load } = lease;
-    if (headOf(load) === lease) this.#restart(load, nowMs);
     load.waiting.delete(lease);
+    if (load.head === lease) this.#restart(load, nowMs);
     load.queuedTokens -= lease.uncachedTokens;
   }
 
@@ -149,16 +152,12 @@ export class WorkLedger {
     load.unseen.delete(lease);
     load.queuedTokens -= uncachedTokens;
     load.unseenTokens -= uncachedTokens;
-    if (load.waiting.size > 0) load.unsampledTokens += uncachedTokens;
+    if (load.head !== undefined) load.unsampledTokens += uncachedTokens;
   }
 
   #restart(load: EndpointLoad, nowMs: number): void {
+    [load.head] = load.waiting;
     load.headSinceMs = nowMs;
     load.unsampledTokens = 0;
   }
-}
-
-export function headOf(load: EndpointLoad): Lease | undefined {
-  for (const lease of load.waiting) return lease;
-  return undefined;
 }

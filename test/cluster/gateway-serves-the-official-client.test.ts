@@ -88,6 +88,10 @@ test('responses, whole and as a stream', async () => {
   engine.script = (call) => answerJson(call, response);
   expect((await client.responses.create({ model: 'alias', input: 'Hello' })).output_text).toBe('Hello.');
   expect(engine.calls.at(-1)?.body.toString()).toBe('{"model":"model","input":"Hello"}');
+  await client.responses.create({ model: 'alias', input: 'More', previous_response_id: 'resp_1' });
+  expect((await client.responses.retrieve('resp_1')).id).toBe('resp_1');
+  expect((await client.responses.cancel('resp_1')).id).toBe('resp_1');
+  expect(await harness.metric('response_follow_ups_total', { response: 'known' })).toBe(3);
   engine.script = ({ response: answer }) => {
     startEvents(answer);
     const event = (type: string, rest: object): string =>

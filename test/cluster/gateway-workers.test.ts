@@ -17,6 +17,7 @@ import { FakeAgent } from '../support/fake-agent.js';
 import { aDeviceStatus, anEngineStatus } from '../support/node-fixtures.js';
 import { eventually, mainFile } from '../support/running-up.js';
 import {
+  answerJson,
   answerStream,
   chunkEvent,
   ScriptedEngine,
@@ -170,6 +171,29 @@ it('the limits of a key are counted over both', async () => {
   }
   expect(granted).toBeGreaterThanOrEqual(4);
   expect(granted).toBeLessThan(8);
+}, 30_000);
+
+it('a response that one worker has seen is known to the other', async () => {
+  const { gateway, engine, metric, workers } = await start(64);
+  engine.script = (call) => answerJson(call, { id: 'resp_1' });
+  const [one = 0, other = 0] = workers();
+  const ask = async (stopped: number, path: string, body: string | null): Promise<number> => {
+    process.kill(stopped, 'SIGSTOP');
+    const headers = {
+      'content-type': 'application/json',
+      authorization: `Bearer ${bearer}`,
+      connection: 'close',
+    };
+    const method = body === null ? 'GET' : 'POST';
+    const { status } = await fetch(`http://${gateway}${path}`, { method, headers, body });
+    process.kill(stopped, 'SIGCONT');
+    return status;
+  };
+  expect(await ask(other, '/v1/responses', '{"model":"model","input":"x"}')).toBe(200);
+  await eventually('the other one has heard of it', async () => {
+    expect(await ask(one, '/v1/responses/resp_1', null)).toBe(200);
+    return (await metric('infernode_gateway_response_follow_ups_total\\{response="known"\\}')) > 0;
+  });
 }, 30_000);
 
 it('requests held at workers wake the engine that sleeps, once, and are served when it is ready', async () => {

@@ -9,6 +9,8 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 import { runVector, type Vector } from '../../src/cli/kv-command.js';
 import { runDeviceVectors } from '../../src/cli/kv-device-vectors.js';
+import { encodeRecords } from '../../src/native/kv-quantizer.js';
+import { nativePath } from '../../src/native/native-paths.js';
 import { mainFile } from '../support/running-up.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -28,6 +30,10 @@ function randomVector(fmt: string, dtype: 'bf16' | 'fp16', shape: [number, numbe
     values[i] = state >>> 16;
   }
   return { name: `${fmt} ${dtype}`, fmt, dtype, shape, in: Buffer.from(values.buffer).toString('hex') };
+}
+
+function hexOf(values: Uint16Array): string {
+  return Buffer.from(values.buffer, values.byteOffset, values.byteLength).toString('hex');
 }
 
 const formats = [...codes.flatMap((code) => groupings.map((grouping) => `${code}_${grouping}`)), 'raw'];
@@ -60,6 +66,35 @@ test('the command itself writes the same file by the scalar path and over the si
   expect(written[0]?.vectors).toHaveLength(vectors.length);
   expect(written[1]).toEqual(written[0]);
 }, 240_000);
+
+test('the error of each head, measured on the device, is the one that the scalar path measures', () => {
+  const finite = vectors.map(({ fmt, dtype, shape, in: hex }) => {
+    const bytes = Buffer.from(hex, 'hex');
+    const bits = Uint16Array.from(
+      { length: bytes.length / 2 },
+      (_, j) => (bytes.readUInt16LE(2 * j) & 0x83ff) | 0x3c00,
+    );
+    return { fmt, dtype, shape, bits };
+  });
+  const input = finite.map(
+    ({ fmt, dtype, shape, bits }) => `${[fmt, dtype, ...shape].join(' ')} ${hexOf(bits)}\n`,
+  );
+  const { stdout, status } = spawnSync(
+    `${release}/infernode-kv-vectors`,
+    [nativePath('libinfernode_cuda_sim.so'), '0'],
+    { encoding: 'utf8', input: input.join(''), timeout: 60_000 },
+  );
+  expect(status).toBe(0);
+  const [, ...answers] = stdout.trimEnd().split('\n');
+  finite.forEach(({ fmt, dtype, shape: [blockTokens, heads, dim], bits }, i) => {
+    const section = { format: fmt, dtype, layout: 'nhd', blockTokens, heads, dim, blocks: 1, blocksPerRecord: 1 } as const; // prettier-ignore
+    const { errors } = encodeRecords(section, bits, Int32Array.of(0), 'scalar');
+    const measured = Buffer.from(answers[i]?.split(' ')[4] ?? '', 'hex');
+    errors.forEach((error, head) => {
+      expect(measured.readFloatLE(4 * head), `${fmt} ${dtype}`).toBeCloseTo(error, 6);
+    });
+  });
+});
 
 test('a driver that is not there, and a vector that cannot be, are named', async () => {
   const some = vectors.slice(0, 1);

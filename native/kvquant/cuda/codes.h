@@ -47,51 +47,60 @@ KV_DEVICE void UnpackAs(bool fp16, Vector16 v, float* x) {
   else Unpack<false>(v, x);
 }
 
-// --- Extents: keys that compare as unsigned integers --------------------------------------------------------------------
+// --- Extents ------------------------------------------------------------------------------------------------------------
 
-/// Symmetric codes: the bits of |x|. A NaN is above everything.
+/// Limits of some values; symmetric codes have only magnitudes, in `high`. A NaN among the values makes `high` one.
+struct Extent {
+  float low, high;
+};
+
+template <bool kAsymmetric>
+KV_DEVICE Extent NothingYet() {
+  return {FromBits(0x7F800000u), FromBits(kAsymmetric ? 0xFF800000u : 0)};
+}
+
+template <bool kAsymmetric>
+KV_DEVICE void Widen(Extent& e, const Extent& other) {
+  e.high = MaxOf(e.high, other.high);
+  if constexpr (kAsymmetric) e.low = MinOf(e.low, other.low);
+}
+
+template <bool kAsymmetric>
+KV_DEVICE void Widen(Extent& e, float x) {
+  Widen<kAsymmetric>(e, Extent{x, kAsymmetric ? x : fabsf(x)});
+}
+
+/// Of two pairs, each what many pairs came to.
+template <bool kFp16, bool kAsymmetric>
+KV_DEVICE Extent ExtentOfPairs(uint32_t low, uint32_t high) {
+  Extent e{0, MaxOf(ElementOf<kFp16>(high, 0), ElementOf<kFp16>(high, 1))};
+  if constexpr (kAsymmetric) e.low = MinOf(ElementOf<kFp16>(low, 0), ElementOf<kFp16>(low, 1));
+  return e;
+}
+
+/// Of eight elements, most of it on the 16-bit values themselves.
+template <bool kFp16, bool kAsymmetric>
+KV_DEVICE Extent ExtentOfPacked(Vector16 v) {
+  constexpr uint32_t mask = kAsymmetric ? 0xFFFFFFFFu : 0x7FFF7FFFu;
+  const uint32_t high = MaxPair<kFp16>(MaxPair<kFp16>(v.x & mask, v.y & mask), MaxPair<kFp16>(v.z & mask, v.w & mask));
+  return ExtentOfPairs<kFp16, kAsymmetric>(kAsymmetric ? MinPair<kFp16>(MinPair<kFp16>(v.x, v.y), MinPair<kFp16>(v.z, v.w)) : 0, high);
+}
+
+// In shared memory extents are keys that compare as unsigned integers, for atomics.
 KV_DEVICE uint32_t MagnitudeKey(float x) { return Bits(x) & 0x7FFFFFFFu; }
-/// Asymmetric codes: ordered like the numbers; NaNs are at one end or the other.
 KV_DEVICE uint32_t OrderedKey(float x) {
   const uint32_t u = Bits(x);
   return u ^ (static_cast<uint32_t>(static_cast<int32_t>(u) >> 31) | 0x80000000u);
 }
 KV_DEVICE float FromOrderedKey(uint32_t key) { return FromBits(key & 0x80000000u ? key ^ 0x80000000u : ~key); }
 
+template <bool kAsymmetric>
+KV_DEVICE Extent ExtentOfKeys(uint32_t low, uint32_t high) {
+  if constexpr (kAsymmetric) return {FromOrderedKey(low), FromOrderedKey(high)};
+  else return {0, FromBits(high)};
+}
+
 KV_DEVICE uint32_t Larger(uint32_t a, uint32_t b) { return a > b ? a : b; }
-KV_DEVICE uint32_t Smaller(uint32_t a, uint32_t b) { return a < b ? a : b; }
-
-/// Nothing yet: `low` counts with asymmetric codes only.
-struct Extent {
-  uint32_t low = 0xFFFFFFFFu, high = 0;
-};
-
-template <bool kAsymmetric>
-KV_DEVICE void Widen(Extent& e, float x) {
-  const uint32_t key = kAsymmetric ? OrderedKey(x) : MagnitudeKey(x);
-  e.high = Larger(e.high, key);
-  if constexpr (kAsymmetric) e.low = Smaller(e.low, key);
-}
-
-template <bool kAsymmetric>
-KV_DEVICE void Widen(Extent& e, const Extent& other) {
-  e.high = Larger(e.high, other.high);
-  if constexpr (kAsymmetric) e.low = Smaller(e.low, other.low);
-}
-
-/// Of eight elements in two instructions a pair: on the 16-bit values themselves.
-template <bool kFp16, bool kAsymmetric>
-KV_DEVICE Extent ExtentOfPacked(Vector16 v) {
-  constexpr uint32_t mask = kAsymmetric ? 0xFFFFFFFFu : 0x7FFF7FFFu;
-  const uint32_t high = MaxPair<kFp16>(MaxPair<kFp16>(v.x & mask, v.y & mask), MaxPair<kFp16>(v.z & mask, v.w & mask));
-  Extent e;
-  Widen<kAsymmetric>(e, ElementOf<kFp16>(high, 0)), Widen<kAsymmetric>(e, ElementOf<kFp16>(high, 1));
-  if constexpr (kAsymmetric) {
-    const uint32_t low = MinPair<kFp16>(MinPair<kFp16>(v.x, v.y), MinPair<kFp16>(v.z, v.w));
-    Widen<true>(e, ElementOf<kFp16>(low, 0)), Widen<true>(e, ElementOf<kFp16>(low, 1));
-  }
-  return e;
-}
 
 // --- Scales --------------------------------------------------------------------------------------------------------------
 
@@ -106,29 +115,26 @@ template <bool kAsymmetric>
 KV_DEVICE Scale ScaleOf(const Extent& e, float top) {
   Scale scale;
   if constexpr (kAsymmetric) {
-    if (e.high < e.low) return scale;
-    const float low = FromOrderedKey(e.low), high = FromOrderedKey(e.high);
-    const uint32_t bits = Bits(low), cut = bits >> 16;
+    if (!(e.low <= e.high)) return scale;
+    const uint32_t bits = Bits(e.low), cut = bits >> 16;
     const uint32_t down = (bits & 0xFFFFu) != 0 && bits >> 31 ? cut + 1 : cut;
     const uint32_t min_bits = (bits & 0x7FFFFFFFu) < Bits(kTinyScale) ? 0 : down;
     scale.minimum = FromBits(min_bits << 16);
-    const float step = (high - scale.minimum) / 15.0f;
+    const float step = (e.high - scale.minimum) / 15.0f;
     const uint32_t step_bits = step < kTinyScale ? 0 : (Bits(step) + 0xFFFFu) >> 16;
     scale.factor = step_bits == 0 ? 0.0f : 1.0f / FromBits(step_bits << 16);
     scale.header = min_bits | step_bits << 16;
   } else {
-    const float absmax = FromBits(e.high);
-    if (absmax < kTinyScale) return scale;
-    scale.factor = top / absmax;
-    scale.header = Bits(absmax / top);
+    if (e.high < kTinyScale) return scale;
+    scale.factor = top / e.high;
+    scale.header = Bits(e.high / top);
   }
   return scale;
 }
 
 template <bool kAsymmetric>
 KV_DEVICE bool IsUsable(const Extent& e) {
-  if constexpr (!kAsymmetric) return e.high < kUnusableBits;
-  else return e.high < e.low || (IsUsable(FromOrderedKey(e.low)) && IsUsable(FromOrderedKey(e.high)));
+  return IsUsable(e.high) && (!kAsymmetric || IsUsable(e.low));
 }
 
 // --- Encoding -------------------------------------------------------------------------------------------------------------
@@ -178,29 +184,64 @@ KV_DEVICE uint64_t EightBytes(const float* x, const float* factor, uint32_t code
   }
 }
 
-/// Eight codes of one group, four bits each.
+/// Eight codes of one group, four bits each: even ones packed as bytes, odd ones too, and laid over each other.
 KV_DEVICE uint32_t EightNibbles(const float* x, float factor, float minimum, float anchor) {
-  uint32_t codes = 0;
+  uint32_t bits[8];
 #pragma unroll
-  for (int i = 0; i < 8; ++i) codes |= (IntegerBits(x[i], factor, minimum, anchor) & 15u) << 4 * i;
-  return codes;
+  for (int i = 0; i < 8; ++i) bits[i] = IntegerBits(x[i], factor, minimum, anchor);
+  return (PackBytes(bits[0], bits[2], bits[4], bits[6]) & 0x0F0F0F0Fu) | (PackBytes(bits[1], bits[3], bits[5], bits[7]) & 0x0F0F0F0Fu) << 4;
 }
 
 // --- Decoding -------------------------------------------------------------------------------------------------------------
 
-/// fp8 through fp16: E5M2 is its upper byte, E4M3 is 2^-8 of it, but for its NaN.
-KV_DEVICE float Fp8ToFloat(uint32_t code, bool e5m2) {
-  const float x = HalfToFloat(e5m2 ? code << 8 : (code & 0x80u) << 8 | (code & 0x7Fu) << 7) * (e5m2 ? 1.0f : 256.0f);
-  return !e5m2 && (code & 0x7Fu) == 0x7Fu ? FromBits(0x7FC00000u) : x;
+/// Four fp8 codes through fp16: E5M2 is its upper byte, E4M3 is 2^-8 of it, but for its NaN.
+KV_DEVICE void FourByteFloats(uint32_t codes, bool e5m2, float* x) {
+#pragma unroll
+  for (int i = 0; i < 4; i += 2) {
+    const uint32_t pair = UpperBytes(codes, i), halves = e5m2 ? pair : (pair & 0x80008000u) | (pair & 0x7F007F00u) >> 1;
+    x[i] = HalfToFloat(halves & 0xFFFFu) * (e5m2 ? 1.0f : 256.0f), x[i + 1] = HalfToFloat(halves >> 16) * (e5m2 ? 1.0f : 256.0f);
+  }
+  if (e5m2 || (((codes & 0x7F7F7F7Fu) + 0x01010101u) & 0x80808080u) == 0) return;
+#pragma unroll
+  for (int i = 0; i < 4; ++i) x[i] = (codes >> 8 * i & 0x7Fu) == 0x7Fu ? FromBits(0x7FC00000u) : x[i];
 }
 
-/// `bits`: the code in the low byte, or in the low nibble.
+/// What eight codes of a byte each (4 bits: in its low half) stand for, before scale and minimum.
 template <Coding kCoding>
-KV_DEVICE float DecodeBits(uint32_t bits, uint32_t header, uint32_t code) {
-  if constexpr (kCoding == kBytes) return static_cast<float>(static_cast<int8_t>(bits)) * FromBits(header);
-  else if constexpr (kCoding == kFloats) return Fp8ToFloat(bits, code == INFERNODE_KV_E5M2) * FromBits(header);
-  else if (code == INFERNODE_KV_INT4S) return static_cast<float>(static_cast<int32_t>(bits) - 8) * FromBits(header);
-  else return fmaf(static_cast<float>(static_cast<int32_t>(bits)), FromBits(header & 0xFFFF0000u), FromBits(header << 16));
+KV_DEVICE void ValuesOfBytes(uint64_t codes, uint32_t code, float* x) {
+  if constexpr (kCoding == kFloats) {
+    FourByteFloats(static_cast<uint32_t>(codes), code == INFERNODE_KV_E5M2, x);
+    FourByteFloats(static_cast<uint32_t>(codes >> 32), code == INFERNODE_KV_E5M2, x + 4);
+  } else {
+#pragma unroll
+    for (int i = 0; i < 8; ++i) {
+      const uint32_t byte = static_cast<uint32_t>(codes >> 8 * i) & 0xFFu;
+      // 2^23 + n is a float whose low bits are n.
+      x[i] = kCoding == kBytes ? static_cast<float>(static_cast<int8_t>(byte)) : FromBits(0x4B000000u | byte) - (code == INFERNODE_KV_INT4S ? 8388616.0f : 8388608.0f);
+    }
+  }
+}
+
+/// Eight codes of 4 bits as bytes.
+KV_DEVICE uint64_t SpreadNibbles(uint32_t codes) {
+  const uint32_t even = codes & 0x0F0F0F0Fu, odd = codes >> 4 & 0x0F0F0F0Fu;
+  return Interleave(even, odd, 0) | static_cast<uint64_t>(Interleave(even, odd, 2)) << 32;
+}
+
+/// A group's header, ready for use. Symmetric codes add a -0, which changes no product, not even a zero's sign.
+struct Meaning {
+  float scale, minimum;
+};
+KV_DEVICE Meaning MeaningOf(uint32_t header, uint32_t code) {
+  const bool pair = code == INFERNODE_KV_INT4A;
+  return {FromBits(pair ? header & 0xFFFF0000u : header), FromBits(pair ? header << 16 : 0x80000000u)};
+}
+KV_DEVICE float Decoded(float value, const Meaning& m) { return fmaf(value, m.scale, m.minimum); }
+
+/// Scale and minimum are below `limit`, a power of two or infinity: then no code of an integer format means a NaN.
+KV_DEVICE bool IsBelow(uint32_t header, uint32_t code, float limit) {
+  const bool scale = (header & 0x7F800000u) < Bits(limit);
+  return code == INFERNODE_KV_INT4A ? scale && (header << 16 & 0x7F800000u) < Bits(limit) : scale;
 }
 
 constexpr uint32_t QuietNan(bool fp16) { return fp16 ? 0x7E00u : 0x7FC0u; }
@@ -217,11 +258,12 @@ KV_DEVICE uint32_t RoundOneAs(bool fp16, float x) {
   return (fp16 ? WithQuietNans<true>(RoundPair<true>(x, 0.0f)) : WithQuietNans<false>(RoundPair<false>(x, 0.0f))) & 0xFFFFu;
 }
 
+/// `numbers`: none of them is a NaN. `signs` are those to change.
 template <bool kFp16>
-KV_DEVICE Vector16 Pack(const float* x) {
-  Vector16 v{RoundPair<kFp16>(x[0], x[1]), RoundPair<kFp16>(x[2], x[3]), RoundPair<kFp16>(x[4], x[5]), RoundPair<kFp16>(x[6], x[7])};
-  const auto has_nan = [](uint32_t pair) { return (pair & 0x7FFF7FFFu) + 0x00010001u; };
-  if ((has_nan(v.x) | has_nan(v.y) | has_nan(v.z) | has_nan(v.w)) & 0x80008000u)
+KV_DEVICE Vector16 Pack(const float* x, bool numbers, Vector16 signs = {0, 0, 0, 0}) {
+  Vector16 v{RoundPair<kFp16>(x[0], x[1]) ^ signs.x, RoundPair<kFp16>(x[2], x[3]) ^ signs.y, RoundPair<kFp16>(x[4], x[5]) ^ signs.z, RoundPair<kFp16>(x[6], x[7]) ^ signs.w};
+  const auto nan_of = [](uint32_t pair) { return (pair & 0x7FFF7FFFu) + 0x00010001u; };
+  if (!numbers && (nan_of(v.x) | nan_of(v.y) | nan_of(v.z) | nan_of(v.w)) & 0x80008000u)
     v = {WithQuietNans<kFp16>(v.x), WithQuietNans<kFp16>(v.y), WithQuietNans<kFp16>(v.z), WithQuietNans<kFp16>(v.w)};
   return v;
 }

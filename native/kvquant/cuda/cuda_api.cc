@@ -1,4 +1,6 @@
 // The C face of the CUDA path: host memory in and out, nothing thrown.
+#include <algorithm>
+
 #include "kvquant/cuda/api_edge.h"
 #include "kvquant/cuda/device_batch.h"
 #include "kvquant/formats.h"
@@ -46,7 +48,7 @@ infernode_kv_result Summarize(const std::vector<kv::KernelOutcome>& outcomes, in
 }
 
 infernode_kv_result Run(infernode_kv_cuda* cuda, bool encode, const infernode_kv_section* section, uint16_t* cache, size_t cache_elements, const int32_t* table,
-                        size_t records, uint8_t* bytes, size_t byte_count, infernode_kv_outcome* outcome) {
+                        size_t records, uint8_t* bytes, size_t byte_count, float* errors, infernode_kv_outcome* outcome) {
   infernode_kv_shape shape;
   const auto opened = kv::Opened(cuda, "cuda");
   infernode_kv_result result = kv::CheckPaged(section, cache, cache_elements, table, records, bytes, byte_count, &shape);
@@ -59,6 +61,10 @@ infernode_kv_result Run(infernode_kv_cuda* cuda, bool encode, const infernode_kv
   session.Upload(batch.cache(), cache, 2 * cache_elements);
   if (!encode) session.Upload(batch.records(), bytes, batch.records().bytes());
   batch.Launch(encode);
+  if (errors) {
+    const std::vector<float> measured = batch.Errors();
+    std::copy(measured.begin(), measured.end(), errors);
+  }
   if (encode) session.Download(bytes, batch.records(), batch.records().bytes());
   else session.Download(cache, batch.cache(), 2 * cache_elements);
   return Summarize(batch.Outcomes(), outcome);
@@ -84,11 +90,17 @@ const char* infernode_kv_cuda_device_name(const infernode_kv_cuda* cuda) {
 infernode_kv_result infernode_kv_cuda_encode_paged(infernode_kv_cuda* cuda, const infernode_kv_section* section, const uint16_t* cache, size_t cache_elements,
                                                    const int32_t* table, size_t records, uint8_t* out, size_t out_bytes, infernode_kv_outcome* outcome,
                                                    char* message, size_t message_size) {
-  return WithMessage(message, message_size, [&] { return Run(cuda, true, section, const_cast<uint16_t*>(cache), cache_elements, table, records, out, out_bytes, outcome); });
+  return WithMessage(message, message_size, [&] { return Run(cuda, true, section, const_cast<uint16_t*>(cache), cache_elements, table, records, out, out_bytes, nullptr, outcome); });
+}
+
+infernode_kv_result infernode_kv_cuda_encode_paged_errors(infernode_kv_cuda* cuda, const infernode_kv_section* section, const uint16_t* cache, size_t cache_elements,
+                                                          const int32_t* table, size_t records, uint8_t* out, size_t out_bytes, float* errors,
+                                                          infernode_kv_outcome* outcome, char* message, size_t message_size) {
+  return WithMessage(message, message_size, [&] { return Run(cuda, true, section, const_cast<uint16_t*>(cache), cache_elements, table, records, out, out_bytes, errors, outcome); });
 }
 
 infernode_kv_result infernode_kv_cuda_decode_paged(infernode_kv_cuda* cuda, const infernode_kv_section* section, const uint8_t* in, size_t in_bytes,
                                                    const int32_t* table, size_t records, uint16_t* cache, size_t cache_elements, infernode_kv_outcome* outcome,
                                                    char* message, size_t message_size) {
-  return WithMessage(message, message_size, [&] { return Run(cuda, false, section, cache, cache_elements, table, records, const_cast<uint8_t*>(in), in_bytes, outcome); });
+  return WithMessage(message, message_size, [&] { return Run(cuda, false, section, cache, cache_elements, table, records, const_cast<uint8_t*>(in), in_bytes, nullptr, outcome); });
 }

@@ -1,139 +1,170 @@
-// Decoding by vectors: no group has to be gathered, so threads take vectors in strides, their codes asked for ahead. A record's
-// checksum is summed on the way; the team that ends the record compares it, and its head with the section.
+// Decoding by vectors, the same ones for a thread as in encoding; their codes and headers are all asked for at once. A record's checksum is
+// summed on the way; the team that ends the record compares it, and its head with the section.
 #pragma once
 
 #include "kvquant/cuda/encode.h"
 
 namespace infernode::kv {
 
-/// Vectors whose codes a thread asks for ahead.
-constexpr uint32_t kAhead = 4;
+/// Vectors that are decoded, and turned back, at a time.
+constexpr uint32_t kAtOnce = 4;
 
-template <Coding kCoding>
-KV_DEVICE void DecodeEight(uint64_t codes, uint32_t header, uint32_t code, float* x) {
+/// What a thread has read: for each of its vectors eight codes in bytes (4 bits: in their low halves), and a header; `chan`: a header for each
+/// of its 8 channels. Of no meaning where a vector is not there.
+struct Read {
+  uint64_t codes[kHeld];
+  uint32_t headers[8];
+  uint32_t mask;  ///< bit k: vector k is there
+};
+
+/// Makes each value depend on all of them, by way of a zero that the compiler does not know: else it lets later loads wait until earlier ones
+/// have come and been used, four or five trips to memory instead of one.
+KV_DEVICE void AwaitAll(const TeamJob& job, Read& r) {
+  uint32_t all = 0;
 #pragma unroll
-  for (int i = 0; i < 8; ++i) {
-    const uint32_t bits = kCoding == kNibbles ? static_cast<uint32_t>(codes >> 4 * i) & 15u : static_cast<uint32_t>(codes >> 8 * i) & 0xFFu;
-    x[i] = DecodeBits<kCoding>(bits, header, code);
+  for (uint32_t k = 0; k < kHeld; ++k) all |= static_cast<uint32_t>(r.codes[k]) | r.headers[k];
+  const uint32_t zero = all & job.v.section.reserved;
+#pragma unroll
+  for (uint32_t k = 0; k < kHeld; ++k) r.codes[k] ^= zero | static_cast<uint64_t>(zero) << 32, r.headers[k] ^= zero;
+}
+
+/// Where codes and headers are read from, always: a load that depends on a branch waits for the one before it. A thread with
+/// nothing to read has the first section for both.
+struct Sources {
+  const uint64_t* words;
+  const uint32_t* headers;
+};
+KV_DEVICE Sources SourcesOf(const TeamJob& job, uint32_t mask) {
+  const uint64_t words = mask ? reinterpret_cast<uint64_t>(job.codes) : job.p.sections, headers = mask ? reinterpret_cast<uint64_t>(HeadersOf(job.v, job.t)) : job.p.sections;
+  return {reinterpret_cast<const uint64_t*>(words), reinterpret_cast<const uint32_t*>(headers)};
+}
+
+/// `head`, `tok` and `gN`: one header for 8 neighbours. Returns the codes' part of the checksum; the whole warp comes here.
+KV_DEVICE uint64_t ReadRows(const TeamJob& job, const Course& course, Read& r) {
+  const bool nibbles = IsNibbles(job.v.format.code);
+  const Sources from = SourcesOf(job, r.mask);
+  uint32_t word[kHeld], summed = r.mask;
+#pragma unroll
+  for (uint32_t k = 0; k < kHeld; ++k) {
+    const uint32_t at = r.mask >> k & 1u ? course.first + course.step * k : 0;
+    // Of 4 bits two vectors have a word, which PartNibbles deals out.
+    word[k] = !nibbles ? at : HasJoined(r.mask, k / 2 * 2) ? JoinedWord(course, k / 2 * 2) : 0;
+    r.headers[k] = Load4(from.headers + (at >> job.v.group_shift));
+    r.codes[k] = Load8(from.words + word[k]);
   }
-}
-
-template <bool kFp16, bool kRotated>
-KV_DEVICE void PutRow(float* x, bool fp16, uint64_t address, uint32_t column, uint32_t lanes, float scale) {
-  if constexpr (kRotated) {
-    HadamardInLanes(x, lanes, scale);
-    FlipSignsOf(x, column);
+  AwaitAll(job, r);
+  if (nibbles) {
+    summed = 0;
+#pragma unroll
+    for (uint32_t k = 0; k < kHeld; k += 2) summed |= HasJoined(r.mask, k) << k;
   }
-  if (!address) return;
-  if constexpr (kRotated) Store16(reinterpret_cast<void*>(address), fp16 ? Pack<true>(x) : Pack<false>(x));
-  else Store16(reinterpret_cast<void*>(address), Pack<kFp16>(x));
-}
-
-/// The part of the checksum of codes that are one word, or half of one (even and odd lanes hold neighbours).
-KV_DEVICE uint64_t TermOf(const TeamJob& job, bool nibbles, uint64_t codes, uint32_t at, bool there) {
-  const uint64_t word = nibbles ? codes | static_cast<uint64_t>(ShuffleXor(static_cast<uint32_t>(codes), 1)) << 32 : codes;
-  return there && !(nibbles && at % 2 != 0) ? ChecksumTerm(word, job.first_word + (nibbles ? at / 2 : at)) : 0;
-}
-
-/// `head`, `tok` and `gN`: one header for 8 neighbours.
-template <bool kFp16, bool kRotated>
-KV_DEVICE uint64_t DecodeRows(const TeamJob& job) {
-  const infernode_kv_format& f = job.v.format;
-  const bool nibbles = IsNibbles(f.code);
-  const uint32_t vectors = job.split.tokens * job.split.row_vectors, step = 32 * job.split.team_warps;
-  const Divisor group = DivisorOf(f.grouping == INFERNODE_KV_HEAD ? vectors : f.grouping == INFERNODE_KV_TOK ? job.split.row_vectors : f.run / 8);
-  const uint32_t* headers = HeadersOf(job.v, job.t);
-  const float scale = kRotated ? HadamardScale(job.p.dim) : 0;
   uint64_t sum = 0;
-#pragma unroll 1
-  for (uint32_t base = 0; base < vectors; base += step * kAhead) {
-    uint64_t codes[kAhead], address[kAhead];
-    uint32_t header[kAhead], column[kAhead];
 #pragma unroll
-    for (uint32_t k = 0; k < kAhead; ++k) {
-      const uint32_t at = base + step * k + job.t.thread;
-      address[k] = VectorAddress(job, at, &column[k]);
-      codes[k] = !address[k] ? 0 : nibbles ? Load4(job.codes + 4 * static_cast<uint64_t>(at)) : Load8(job.codes + 8 * static_cast<uint64_t>(at));
-      header[k] = address[k] ? Load4(headers + Over(at, group)) : 0;
-    }
+  for (uint32_t k = 0; k < kHeld; ++k) sum += TermAt(job, r.codes[k], word[k]) & (0 - static_cast<uint64_t>(summed >> k & 1u));
+  if (!nibbles) return sum;
 #pragma unroll
-    for (uint32_t k = 0; k < kAhead; ++k) sum += TermOf(job, nibbles, codes[k], base + step * k + job.t.thread, address[k] != 0);
-    float x[kAhead][8];
-    WithCoding(f.code, [&](auto coding) {
-#pragma unroll
-      for (uint32_t k = 0; k < kAhead; ++k) DecodeEight<coding.value>(codes[k], header[k], f.code, x[k]);
-      return uint64_t{0};
-    });
-#pragma unroll
-    for (uint32_t k = 0; k < kAhead; ++k) PutRow<kFp16, kRotated>(x[k], job.p.fp16, address[k], column[k], job.split.row_vectors, scale);
+  for (uint32_t k = 0; k < kHeld; k += 2) {
+    uint32_t first, second;
+    PartNibbles(r.codes[k], &first, &second);
+    r.codes[k] = SpreadNibbles(first), r.codes[k + 1] = SpreadNibbles(second);
   }
   return sum;
 }
 
-/// `chan`: a thread keeps to 8 channels and their headers.
-template <bool kFp16, bool kRotated>
-KV_DEVICE uint64_t DecodeChannels(const TeamJob& job) {
-  const uint32_t tokens_a_word = IsNibbles(job.v.format.code) ? 2 : 1;
-  const uint32_t vectors = job.split.row_vectors, row = job.t.thread / vectors, column = job.t.thread % vectors;
-  const uint32_t rows = (job.split.tokens + tokens_a_word - 1) / tokens_a_word;
-  const bool works = job.t.active && row < job.split.rows_at_once;
-  const float scale = kRotated ? HadamardScale(job.p.dim) : 0;
-  uint32_t headers[8];
+/// `chan`: a thread keeps to 8 channels; of 4 bits two tokens have a word.
+KV_DEVICE uint64_t ReadChannels(const TeamJob& job, const Course& course, Read& r) {
+  const bool nibbles = IsNibbles(job.v.format.code);
+  const Sources from = SourcesOf(job, r.mask);
+  const uint32_t column = r.mask ? course.start.column : 0, summed = nibbles ? r.mask & 0x55u : r.mask;
+  uint32_t word[kHeld];
 #pragma unroll
-  for (int i = 0; i < 8; ++i) headers[i] = works ? Load4(HeadersOf(job.v, job.t) + 8 * column + i) : 0;
-  uint64_t sum = 0;
-#pragma unroll 1
-  for (uint32_t base = row; base < rows + row; base += kAhead * job.split.rows_at_once) {
-    uint64_t codes[kAhead];
-#pragma unroll
-    for (uint32_t k = 0; k < kAhead; ++k) {
-      const uint32_t r = base + k * job.split.rows_at_once, at = r * vectors + column;
-      codes[k] = works && r < rows ? Load8(job.codes + 8 * static_cast<uint64_t>(at)) : 0;
-      if (works && r < rows) sum += ChecksumTerm(codes[k], job.first_word + at);
-    }
-#pragma unroll 1
-    for (uint32_t half = 0; half < tokens_a_word; ++half) {
-      uint64_t address[kAhead];
-#pragma unroll
-      for (uint32_t k = 0; k < kAhead; ++k) {
-        const uint32_t token = tokens_a_word * (base + k * job.split.rows_at_once) + half;
-        address[k] = works && token < job.split.tokens ? FastRowAddress(job.p, job.v, job.t, token) + 16 * column : 0;
-      }
-      float x[kAhead][8];
-      WithCoding(job.v.format.code, [&](auto coding) {
-#pragma unroll
-        for (uint32_t k = 0; k < kAhead; ++k) {
-#pragma unroll
-          for (int i = 0; i < 8; ++i) {
-            const uint32_t byte = static_cast<uint32_t>(codes[k] >> 8 * i) & 0xFFu;
-            x[k][i] = DecodeBits<coding.value>(coding.value == kNibbles ? byte >> 4 * half & 15u : byte, headers[i], job.v.format.code);
-          }
-        }
-        return uint64_t{0};
-      });
-#pragma unroll
-      for (uint32_t k = 0; k < kAhead; ++k) PutRow<kFp16, kRotated>(x[k], job.p.fp16, address[k], column, vectors, scale);
-    }
+  for (uint32_t k = 0; k < kHeld; ++k) {
+    const uint32_t row = nibbles ? ChannelToken(job, k / 2 * 2) / 2 : ChannelToken(job, k);
+    word[k] = (r.mask >> (nibbles ? k / 2 * 2 : k) & 1u ? row * job.split.row_vectors : 0) + column;
+    r.headers[k] = Load4(from.headers + (r.mask ? 8 * column + k : 0));
+    r.codes[k] = Load8(from.words + word[k]);
   }
+  AwaitAll(job, r);
+  uint64_t sum = 0;
+#pragma unroll
+  for (uint32_t k = 0; k < kHeld; ++k) sum += TermAt(job, r.codes[k], word[k]) & (0 - static_cast<uint64_t>(summed >> k & 1u));
+  if (!nibbles) return sum;
+#pragma unroll
+  for (uint32_t k = 0; k < kHeld; k += 2) r.codes[k + 1] = r.codes[k] >> 4 & 0x0F0F0F0F0F0F0F0Fu, r.codes[k] &= 0x0F0F0F0F0F0F0F0Fu;
+  return sum;
+}
+
+template <bool kFp16, bool kRotated>
+KV_DEVICE void MeasureVector(const TeamJob& job, Vector16 stored, Vector16 made, KernelDifference& difference) {
+  const bool fp16 = kRotated ? job.p.fp16 != 0 : kFp16;
+  float x[8], y[8];
+  UnpackAs(fp16, stored, x);
+  UnpackAs(fp16, made, y);
+  Compare(x, y, 8, difference);
+}
+
+/// Decodes vectors [k, k + kAtOnce) and stores or measures them. `numbers`: none of the values is a NaN. The whole warp comes here.
+template <bool kFp16, bool kRotated>
+KV_DEVICE void DecodeSome(const TeamJob& job, const Read& r, uint32_t k, const Meaning* meaning, bool numbers, const uint64_t* address, Vector16 signs) {
+  float x[kAtOnce][8];
+  WithCoding(job.v.format.code, [&](auto coding) {
+#pragma unroll
+    for (uint32_t j = 0; j < kAtOnce; ++j) ValuesOfBytes<coding.value>(r.codes[k + j], job.v.format.code, x[j]);
+    return uint64_t{0};
+  });
+  // Two loops, so that which it is costs one branch and not a choice for each value.
+  if (job.v.format.grouping == INFERNODE_KV_CHAN) {
+#pragma unroll
+    for (uint32_t i = 0; i < 8 * kAtOnce; ++i) x[i / 8][i % 8] = Decoded(x[i / 8][i % 8], meaning[i % 8]);
+  } else {
+#pragma unroll
+    for (uint32_t i = 0; i < 8 * kAtOnce; ++i) x[i / 8][i % 8] = Decoded(x[i / 8][i % 8], meaning[k + i / 8]);
+  }
+  if constexpr (kRotated) HadamardInLanes<kAtOnce>(x, job.split.row_vectors, HadamardScale(job.p.dim));
+  KernelDifference difference{0, 0};
+#pragma unroll
+  for (uint32_t j = 0; j < kAtOnce; ++j) {
+    if ((r.mask >> (k + j) & 1u) == 0) continue;
+    auto* place = reinterpret_cast<void*>(address[k + j]);
+    const Vector16 made = kRotated && job.p.fp16 ? Pack<true>(x[j], numbers, signs) : Pack<kFp16>(x[j], numbers, signs);
+    if (job.p.errors) MeasureVector<kFp16, kRotated>(job, Load16(place), made, difference);
+    else Store16(place, made);
+  }
+  if (job.p.errors) AddDifference(job.shared, difference);
+}
+
+/// What a thread asks for at a time: all of the tile, or, of rows, a part.
+template <bool kFp16, bool kRotated>
+KV_DEVICE uint64_t DecodePart(const TeamJob& job, const Course& course) {
+  Read r;
+  r.mask = VectorsThere(job, course);
+  const uint32_t code = job.v.format.code;
+  const uint64_t sum = job.v.format.grouping == INFERNODE_KV_CHAN ? ReadChannels(job, course, r) : ReadRows(job, course, r);
+  // A sum of infinities of both signs would be a NaN: so a row that is turned back has small headers only, to be sure of numbers.
+  bool numbers = !IsByteFloat(code);
+  Meaning meaning[8];
+#pragma unroll
+  for (int i = 0; i < 8; ++i) meaning[i] = MeaningOf(r.headers[i], code), numbers &= IsBelow(r.headers[i], code, kRotated ? 0x1p100f : FromBits(0x7F800000u));
+  if constexpr (kRotated) numbers = !AnyLane(!numbers);
+  // Not before the codes were asked for: registers are short, and what waits in them would make one load wait for another.
+  uint64_t address[kHeld];
+  FindVectors(job, course, address);
+  const Vector16 signs = kRotated ? SignsOf(course.start.column) : Vector16{0, 0, 0, 0};
+#pragma unroll
+  for (uint32_t k = 0; k < kHeld; k += kAtOnce) DecodeSome<kFp16, kRotated>(job, r, k, meaning, numbers, address, signs);
   return sum;
 }
 
 KV_DEVICE uint64_t CopyTileBack(const TeamJob& job) {
-  const uint32_t vectors = job.split.tokens * job.split.row_vectors;
+  const uint32_t vectors = job.t.active ? job.split.tokens * job.split.row_vectors : 0;
   uint64_t sum = 0;
-#pragma unroll 1
-  for (uint32_t at = job.t.thread; job.t.active && at < vectors; at += 32 * job.split.team_warps) {
-    uint32_t column;
+#pragma unroll 4
+  for (uint32_t at = job.t.thread; at < vectors; at += 32 * job.split.team_warps) {
     const Vector16 v = Load16(job.codes + 16 * static_cast<uint64_t>(at));
-    Store16(reinterpret_cast<void*>(VectorAddress(job, at, &column)), v);
-    sum += ChecksumTerm(v.x | static_cast<uint64_t>(v.y) << 32, job.first_word + 2 * at) + ChecksumTerm(v.z | static_cast<uint64_t>(v.w) << 32, job.first_word + 2 * at + 1);
+    if (!job.p.errors) Store16(reinterpret_cast<void*>(VectorAddress(job, at)), v);
+    sum += TermsOfTwo(job, v, at);
   }
   return sum;
-}
-
-template <bool kFp16, bool kRotated>
-KV_DEVICE uint64_t DecodeTile(const TeamJob& job) {
-  return job.v.format.grouping == INFERNODE_KV_CHAN ? DecodeChannels<kFp16, kRotated>(job) : DecodeRows<kFp16, kRotated>(job);
 }
 
 /// What ParseRecordHead and the comparison with the section would say; the payload's sum is looked at last.
@@ -147,40 +178,41 @@ KV_DEVICE infernode_kv_result JudgeRecord(const KernelParams& p, const SectionVi
   return head.checksum == FinishChecksum(sum, words) ? INFERNODE_KV_OK : INFERNODE_KV_BAD_CHECKSUM;
 }
 
-KV_DEVICE void VerifyRecord(const KernelParams& p, const SectionView& v, uint32_t section, uint32_t record) {
+KV_DEVICE void VerifyRecord(const KernelParams& p, const SectionView& v, const Item& item, uint32_t record, const Tally& tally) {
   const uint8_t* bytes = RecordOf(v, record);
   const uint64_t words = (v.layout.bytes - INFERNODE_KV_RECORD_HEAD) / 8;
-  const uint64_t rest = SumWords(bytes + INFERNODE_KV_RECORD_HEAD, v.fast ? FirstUnsummed(p, v) : 0, words);
+  const uint64_t sum = tally.sum + SumWords(bytes + INFERNODE_KV_RECORD_HEAD, v.fast ? FirstUnsummed(p, v) : 0, words);
   if (threadIdx.x % 32 != 0) return;
-  KernelRecordState* state = StateOf(p, section, record);
-  const uint64_t sum = Take(&state->sum) + rest;
-  state->heads_done = 0;
   const RecordHead head = *reinterpret_cast<const RecordHead*>(bytes);
   const infernode_kv_result result = JudgeRecord(p, v, head, sum, words);
-  *OutcomeOf(p, section, record) = {result == INFERNODE_KV_OK ? head.nonfinite : 0, static_cast<uint32_t>(result), 0};
+  *OutcomeOf(p, item.section, record) = {result == INFERNODE_KV_OK ? head.nonfinite : 0, static_cast<uint32_t>(result), 0};
 }
 
 template <bool kFp16, bool kRotates>
-KV_DEVICE void DecodeItem(const KernelParams& p, const Split& split, uint32_t item, Shared& shared) {
-  const uint32_t section = item / split.items_per_section, first = item % split.items_per_section * split.teams;
-  BeginItem(p, split, section, false, kRotates, shared);
+KV_DEVICE void DecodeItem(const KernelParams& p, const Split& split, const Seat& seat, const Item& item, Shared& shared) {
   const SectionView& v = shared.view;
-  const Tile t = TileOf(p, split, section, first, threadIdx.x / (32 * split.team_warps));
-  const TeamJob job{p, split, v, t, shared, CodesOf(v, t), FirstWord(v, t)};
-  if (v.fast) {
-    uint64_t sum = 0;
-    if (v.format.code == INFERNODE_KV_RAW) sum = CopyTileBack(job);
-    else sum = DecodeTile<kFp16, kRotates>(job);
-    AddToTeam(shared, t.team, sum, 0);
-  } else {
+  const Tile t = TileOf(p, split, item, seat);
+  const TeamJob job = JobOf(p, split, v, t, shared);
+  uint64_t sum = 0;
+  if (v.fast && v.format.code == INFERNODE_KV_RAW) sum = CopyTileBack(job);
+  else if (v.fast) sum = WithCourses(job, [&](const Course& course) { return DecodePart<kFp16, kRotates>(job, course); });
+  else {
 #pragma unroll 1
     for (uint32_t team = 0; team < split.teams; ++team) {
-      const Tile tile = TileOf(p, split, section, first, team);
-      if (tile.active) DecodeByRows(p, v, tile, shared);
+      const Tile tile = TileOf(p, split, item, SeatOf(split, team));
+      if (!tile.active) continue;
+      DecodeByRows(p, v, tile, shared);
+      if (p.errors && threadIdx.x == 0) WriteDifference(p, shared, item.section, tile, 0, kWarps);
     }
   }
+  LeaveTally(shared, item, sum, 0);
   SyncBlock();
-  if (EndsRecord(p, shared, t, StateOf(p, section, t.record))) VerifyRecord(p, v, section, t.record);
+  if (p.errors && v.fast) {
+    if (t.active && t.thread == 0) WriteDifference(p, shared, item.section, t, threadIdx.x / 32, split.team_warps);
+    SyncBlock();
+  }
+  Tally tally;
+  if (EndsRecord(p, split, shared, item, seat, t, &tally)) VerifyRecord(p, v, item, t.record, tally);
 }
 
 }  // namespace infernode::kv

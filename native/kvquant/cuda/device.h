@@ -21,21 +21,26 @@ KV_DEVICE uint64_t Load8(const void* p) { return __ldg(static_cast<const unsigne
 KV_DEVICE uint32_t Load4(const void* p) { return __ldg(static_cast<const unsigned int*>(p)); }
 /// What other blocks have written, past the first-level cache.
 KV_DEVICE uint64_t LoadWritten8(const void* p) { return __ldcg(static_cast<const unsigned long long*>(p)); }
-KV_DEVICE void Store16(void* p, Vector16 v) { *static_cast<uint4*>(p) = v; }
+/// To global memory; a plain store through an address that was a number does not know that.
+KV_DEVICE void Store16(void* p, Vector16 v) { __stcg(static_cast<uint4*>(p), v); }
+KV_DEVICE void Store8(void* p, uint64_t v) { __stcg(static_cast<unsigned long long*>(p), static_cast<unsigned long long>(v)); }
 
 KV_DEVICE uint32_t MultiplyHigh(uint32_t a, uint32_t b) { return __umulhi(a, b); }
 
 KV_DEVICE uint32_t ShuffleXor(uint32_t v, uint32_t mask) { return __shfl_xor_sync(0xFFFFFFFFu, v, mask); }
 KV_DEVICE float ShuffleXor(float v, uint32_t mask) { return __shfl_xor_sync(0xFFFFFFFFu, v, mask); }
+KV_DEVICE double ShuffleXor(double v, uint32_t mask) { return __shfl_xor_sync(0xFFFFFFFFu, v, mask); }
 KV_DEVICE uint64_t ShuffleXor(uint64_t v, uint32_t mask) { return __shfl_xor_sync(0xFFFFFFFFu, static_cast<unsigned long long>(v), mask); }
 KV_DEVICE uint32_t FromLane0(uint32_t v) { return __shfl_sync(0xFFFFFFFFu, v, 0); }
 KV_DEVICE bool AnyLane(bool v) { return __any_sync(0xFFFFFFFFu, v); }
 KV_DEVICE void SyncWarp() { __syncwarp(); }
 KV_DEVICE void SyncBlock() { __syncthreads(); }
+/// SyncBlock, and whether any thread of the block came with true.
+KV_DEVICE bool AnyOfBlock(bool v) { return __syncthreads_or(v); }
 KV_DEVICE void Fence() { __threadfence(); }
 
 KV_DEVICE void Add(uint64_t* p, uint64_t v) { atomicAdd(reinterpret_cast<unsigned long long*>(p), static_cast<unsigned long long>(v)); }
-KV_DEVICE uint32_t Ticket(uint32_t* p) { return atomicAdd(p, 1u); }
+KV_DEVICE uint32_t TakeTickets(uint32_t* p, uint32_t n) { return atomicAdd(p, n); }
 KV_DEVICE uint64_t Take(uint64_t* p) { return atomicExch(reinterpret_cast<unsigned long long*>(p), 0ull); }
 KV_DEVICE void Maximize(uint32_t* p, uint32_t v) { atomicMax(p, v); }
 KV_DEVICE void Minimize(uint32_t* p, uint32_t v) { atomicMin(p, v); }
@@ -43,6 +48,23 @@ KV_DEVICE void Minimize(uint32_t* p, uint32_t v) { atomicMin(p, v); }
 /// The lowest bytes of four words.
 KV_DEVICE uint32_t PackBytes(uint32_t a, uint32_t b, uint32_t c, uint32_t d) {
   return __byte_perm(__byte_perm(a, b, 0x0040), __byte_perm(c, d, 0x0040), 0x5410);
+}
+
+/// Bytes i and i + 1 of `a`, each before that of `b`.
+KV_DEVICE uint32_t Interleave(uint32_t a, uint32_t b, int i) { return __byte_perm(a, b, i == 0 ? 0x5140 : 0x7362); }
+/// Bytes i and i + 1 as the upper bytes of two halves.
+KV_DEVICE uint32_t UpperBytes(uint32_t v, int i) { return __byte_perm(v, 0, i == 0 ? 0x1404 : 0x3424); }
+
+/// A NaN on either side gives one; +0 is above -0.
+KV_DEVICE float MaxOf(float a, float b) {
+  float v;
+  asm("max.NaN.f32 %0, %1, %2;" : "=f"(v) : "f"(a), "f"(b));
+  return v;
+}
+KV_DEVICE float MinOf(float a, float b) {
+  float v;
+  asm("min.NaN.f32 %0, %1, %2;" : "=f"(v) : "f"(a), "f"(b));
+  return v;
 }
 
 KV_DEVICE float HalfToFloat(uint32_t low16) {

@@ -1,5 +1,7 @@
 #include "kvquant/cuda/device_batch.h"
 
+#include "kvquant/codec.h"
+
 namespace infernode::kv {
 namespace {
 
@@ -30,11 +32,24 @@ DeviceBatch::DeviceBatch(const DeviceSession& session, const infernode_kv_sectio
   session.Wait();
   const infernode_kv_shape& page = section.page;
   params_ = {sections_.get(), table_.get(), states_.get(), outcomes_.get(), 1, records, section.pages, section.pages_per_record, page.tokens, page.heads, page.dim, page.dtype == INFERNODE_KV_FP16,
-             section.page_stride, page.token_stride, page.head_stride};
+             section.page_stride, page.token_stride, page.head_stride, 0};
 }
 
 void DeviceBatch::Launch(bool encode, uint32_t blocks) const {
   session_.Launch(encode, section_.page.dtype == INFERNODE_KV_FP16, section_.format.rotate != 0, params_, blocks);
+}
+
+std::vector<float> DeviceBatch::Errors() const {
+  std::vector<KernelDifference> differences(size_t{params_.records} * params_.heads);
+  const cuda::DeviceMemory memory = session_.Allocate(sizeof(KernelDifference) * differences.size());
+  KernelParams params = params_;
+  params.errors = memory.get();
+  session_.Launch(false, section_.page.dtype == INFERNODE_KV_FP16, section_.format.rotate != 0, params);
+  session_.Download(differences.data(), memory, memory.bytes());
+  session_.Wait();
+  std::vector<float> errors;
+  for (const KernelDifference& d : differences) errors.push_back(RelativeError(d.energy, d.error));
+  return errors;
 }
 
 std::vector<KernelOutcome> DeviceBatch::Outcomes() const {

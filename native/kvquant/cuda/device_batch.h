@@ -16,6 +16,9 @@ class DeviceBatch {
   const cuda::DeviceMemory& cache() const { return cache_; }
   const cuda::DeviceMemory& records() const { return records_; }
   void Launch(bool encode, uint32_t blocks = 0) const;
+  /// After an encoding launch: the relative error of each head of each record, as infernode_kv_encode_paged gives it. A launch of its own, which
+  /// reads the records and the pages. Waits.
+  std::vector<float> Errors() const;
   /// Waits, and reads what became of the records.
   std::vector<KernelOutcome> Outcomes() const;
 

@@ -8,77 +8,91 @@ namespace infernode::kv {
 
 // --- Storing -----------------------------------------------------------------------------------------------------------------
 
-/// The codes of the thread's vectors, each of one group, and their part of the checksum. The whole warp comes here: the vectors of
-/// even and odd lanes are neighbours, which share a word of 4-bit codes.
+/// The codes of the thread's vectors, each of one group, and their part of the checksum. The whole warp comes here.
 template <Coding kCoding, class HeldVectors>
 KV_DEVICE uint64_t PutVectors(const TeamJob& job, const HeldVectors& held, const Course& course, const Scale* s) {
+  auto* words = reinterpret_cast<uint64_t*>(job.codes);
+  const float anchor = AnchorOf(job.v.format.code);
   uint64_t sum = 0;
 #pragma unroll
-  for (uint32_t k = 0; k < kHeld; ++k) {
-    const uint32_t at = course.first + course.step * k;
+  for (uint32_t k = 0; k < kHeld; k += kCoding == kNibbles ? 2 : 1) {
     float x[8];
     held.Get(k, x);
+    uint32_t at;
+    uint64_t word;
     if constexpr (kCoding == kNibbles) {
-      const uint32_t word = EightNibbles(x, s[k].factor, s[k].minimum, AnchorOf(job.v.format.code)), other = ShuffleXor(word, 1);
-      if (!held.There(k)) continue;
-      reinterpret_cast<uint32_t*>(job.codes)[at] = word;
-      if (at % 2 == 0) sum += ChecksumTerm(word | static_cast<uint64_t>(other) << 32, job.first_word + at / 2);
+      const uint32_t first = EightNibbles(x, s[k].factor, s[k].minimum, anchor);
+      held.Get(k + 1, x);
+      word = JoinNibbles(first, EightNibbles(x, s[k + 1].factor, s[k + 1].minimum, anchor));
+      at = JoinedWord(course, k);
+      if (!HasJoined(held.mask, k)) continue;
     } else {
       const float f = s[k].factor, factors[8] = {f, f, f, f, f, f, f, f};
-      const uint64_t word = EightBytes<kCoding>(x, factors, job.v.format.code);
+      word = EightBytes<kCoding>(x, factors, job.v.format.code);
+      at = course.first + course.step * k;
       if (!held.There(k)) continue;
-      reinterpret_cast<uint64_t*>(job.codes)[at] = word;
-      sum += ChecksumTerm(word, job.first_word + at);
     }
+    Store8(words + at, word);
+    sum += TermAt(job, word, at);
   }
   return sum;
 }
 
-/// The codes of the thread's 8 channels: bytes of two tokens' codes (4 bits), or a row of codes for each token.
+/// The codes of the thread's 8 channels: a byte of each holds two tokens' codes (4 bits), or one.
 template <Coding kCoding, class HeldVectors>
-KV_DEVICE uint64_t PutChannels(const TeamJob& job, const HeldVectors& held, uint32_t column, const Scale* s) {
+KV_DEVICE uint64_t PutChannels(const TeamJob& job, const HeldVectors& held, const Course& course, const Scale* s) {
   auto* words = reinterpret_cast<uint64_t*>(job.codes);
   const float factors[8] = {s[0].factor, s[1].factor, s[2].factor, s[3].factor, s[4].factor, s[5].factor, s[6].factor, s[7].factor};
+  const float anchor = AnchorOf(job.v.format.code);
   uint64_t sum = 0;
-  uint32_t bytes[8] = {};
 #pragma unroll
-  for (uint32_t k = 0; k < kHeld; ++k) {
+  for (uint32_t k = 0; k < kHeld; k += kCoding == kNibbles ? 2 : 1) {
     float x[8];
     held.Get(k, x);
-    uint32_t at = ChannelToken(job, k) * job.split.row_vectors + column;
+    uint32_t row = ChannelToken(job, k);
     uint64_t word;
     if constexpr (kCoding == kNibbles) {
+      row /= 2;
+      float y[8];
+      held.Get(k + 1, y);
+      uint32_t bytes[8];
 #pragma unroll
       for (int i = 0; i < 8; ++i) {
-        const uint32_t code = IntegerBits(x[i], factors[i], s[i].minimum, AnchorOf(job.v.format.code)) & 15u;
-        if (k % 2 == 0) bytes[i] = code;
-        else if (held.There(k)) bytes[i] |= code << 4;
+        const uint32_t low = IntegerBits(x[i], factors[i], s[i].minimum, anchor) & 15u, high = IntegerBits(y[i], factors[i], s[i].minimum, anchor) << 4;
+        bytes[i] = low | (held.There(k + 1) ? high : 0);
       }
-      if (k % 2 == 0) continue;
-      at = ChannelToken(job, k) / 2 * job.split.row_vectors + column;
       word = PackBytes(bytes[0], bytes[1], bytes[2], bytes[3]) | static_cast<uint64_t>(PackBytes(bytes[4], bytes[5], bytes[6], bytes[7])) << 32;
-      if (!held.There(k - 1)) continue;
     } else {
       word = EightBytes<kCoding>(x, factors, job.v.format.code);
-      if (!held.There(k)) continue;
     }
-    words[at] = word;
-    sum += ChecksumTerm(word, job.first_word + at);
+    if (!held.There(k)) continue;
+    const uint32_t at = row * job.split.row_vectors + course.start.column;
+    Store8(words + at, word);
+    sum += TermAt(job, word, at);
   }
   return sum;
 }
 
 // --- Raw ---------------------------------------------------------------------------------------------------------------------
 
+/// Where vector `at` lies in the cache. One by one, where a course would be one kernel more to compile.
+KV_DEVICE uint64_t VectorAddress(const TeamJob& job, uint32_t at) {
+  const uint32_t token = Over(at, job.v.row);
+  return RowAddress(job.p, job.v, job.t, token) + 16 * (at - token * job.split.row_vectors);
+}
+
+KV_DEVICE uint64_t TermsOfTwo(const TeamJob& job, Vector16 v, uint32_t at) {
+  return TermAt(job, v.x | static_cast<uint64_t>(v.y) << 32, 2 * at) + TermAt(job, v.z | static_cast<uint64_t>(v.w) << 32, 2 * at + 1);
+}
+
 KV_DEVICE uint64_t CopyTile(const TeamJob& job, uint64_t* nonfinite) {
-  const uint32_t vectors = job.split.tokens * job.split.row_vectors;
+  const uint32_t vectors = job.t.active ? job.split.tokens * job.split.row_vectors : 0;
   uint64_t sum = 0;
-#pragma unroll 1
-  for (uint32_t at = job.t.thread; job.t.active && at < vectors; at += 32 * job.split.team_warps) {
-    uint32_t column;
-    const Vector16 v = Load16(reinterpret_cast<const void*>(VectorAddress(job, at, &column)));
+#pragma unroll 4
+  for (uint32_t at = job.t.thread; at < vectors; at += 32 * job.split.team_warps) {
+    const Vector16 v = Load16(reinterpret_cast<const void*>(VectorAddress(job, at)));
     Store16(job.codes + 16 * static_cast<uint64_t>(at), v);
-    sum += ChecksumTerm(v.x | static_cast<uint64_t>(v.y) << 32, job.first_word + 2 * at) + ChecksumTerm(v.z | static_cast<uint64_t>(v.w) << 32, job.first_word + 2 * at + 1);
+    sum += TermsOfTwo(job, v, at);
     float x[8];
     UnpackAs(job.p.fp16, v, x);
 #pragma unroll
@@ -100,47 +114,36 @@ KV_DEVICE uint64_t WithCoding(uint32_t code, const Visit& visit) {
 }
 
 template <bool kAsymmetric, class HeldVectors>
-KV_DEVICE bool ScaleVectors(const TeamJob& job, const HeldVectors& held, const Course& course, uint32_t column, Scale* s) {
+KV_DEVICE bool ScaleVectors(const TeamJob& job, const HeldVectors& held, const Course& course, Scale* s) {
   if (job.v.format.grouping == INFERNODE_KV_HEAD) return ScaleHead<kAsymmetric>(job, held, s);
-  if (job.v.format.grouping == INFERNODE_KV_CHAN) return ScaleChannels<kAsymmetric>(job, held, column, s);
-  return ScaleRows<kAsymmetric>(job, held, course, s);
+  if (job.v.format.grouping != INFERNODE_KV_CHAN) return ScaleRows<kAsymmetric>(job, held, course, s);
+  Extent e[8];
+  held.template ExtentsOfColumns<kAsymmetric>(e);
+  return ScaleChannels<kAsymmetric>(job, e, course, s);
 }
 
 /// What fits into the team at a time: all of the tile, or, of rows, a part.
 template <bool kFp16, bool kRotated>
 KV_DEVICE uint64_t EncodePart(const TeamJob& job, const Course& course, bool* usable) {
-  const bool channels = job.v.format.grouping == INFERNODE_KV_CHAN;
-  const bool works = job.t.active && !(channels && job.t.thread / job.split.row_vectors >= job.split.rows_at_once);
   uint64_t address[kHeld];
-  uint32_t first_column = 0;
-#pragma unroll
-  for (uint32_t k = 0; k < kHeld; ++k) {
-    const uint32_t at = course.first + course.step * k, token = channels ? ChannelToken(job, k) : Over(at, job.v.row);
-    const uint32_t column = channels ? job.t.thread % job.split.row_vectors : at - token * job.split.row_vectors;
-    address[k] = works && token < job.split.tokens ? FastRowAddress(job.p, job.v, job.t, token) + 16 * column : 0;
-    if (k == 0) first_column = column;
-  }
+  const uint32_t mask = FindVectors(job, course, address);
   Held<kFp16, kRotated> held;
-  held.Fill(address, job.p.fp16, first_column, job.split.row_vectors, kRotated ? HadamardScale(job.p.dim) : 0);
+  held.Fill(address, mask, job.p.fp16, course.start.column, job.split.row_vectors, kRotated ? HadamardScale(job.p.dim) : 0);
   Scale s[kHeld];
-  *usable &= IsAsymmetric(job.v.format.code) ? ScaleVectors<true>(job, held, course, first_column, s) : ScaleVectors<false>(job, held, course, first_column, s);
-  if (channels) return WithCoding(job.v.format.code, [&](auto coding) { return PutChannels<coding.value>(job, held, first_column, s); });
+  *usable &= IsAsymmetric(job.v.format.code) ? ScaleVectors<true>(job, held, course, s) : ScaleVectors<false>(job, held, course, s);
+  if (job.v.format.grouping == INFERNODE_KV_CHAN) return WithCoding(job.v.format.code, [&](auto coding) { return PutChannels<coding.value>(job, held, course, s); });
   return WithCoding(job.v.format.code, [&](auto coding) { return PutVectors<coding.value>(job, held, course, s); });
 }
 
-template <bool kFp16, bool kRotated>
-KV_DEVICE uint64_t EncodeTile(const TeamJob& job) {
-  const bool spanning = GroupsSpanRows(job.v);
-  // Of rows a warp takes 256 vectors that lie together; else the vectors are dealt among all threads of the team, once.
-  const uint32_t vectors = job.split.tokens * job.split.row_vectors, part = 32 * kHeld, parts = spanning ? 1 : (vectors + part - 1) / part;
-  bool usable = true;
+/// Calls `visit` with each of the thread's courses; the same number for all threads of a warp.
+template <class Visit>
+KV_DEVICE uint64_t WithCourses(const TeamJob& job, const Visit& visit) {
+  const bool channels = job.v.format.grouping == INFERNODE_KV_CHAN, spanning = GroupsSpanRows(job.v);
+  const uint32_t part = 32 * kHeld, parts = spanning ? 1 : (job.split.tokens * job.split.row_vectors + part - 1) / part;
   uint64_t sum = 0;
 #pragma unroll 1
-  for (uint32_t i = spanning ? 0 : job.t.thread / 32; i < parts; i += job.split.team_warps) {
-    const Course course = spanning ? Course{job.t.thread, 32 * job.split.team_warps} : Course{i * part + job.t.thread % 32, 32};
-    sum += EncodePart<kFp16, kRotated>(job, course, &usable);
-  }
-  if (job.t.active && !usable) job.shared.redo[job.t.team] = 1;
+  for (uint32_t i = spanning ? 0 : job.t.thread / 32; i < parts; i += job.split.team_warps)
+    sum += visit(channels ? ChannelCourse(job) : RowCourse(job, spanning ? job.t.thread : i * part + threadIdx.x % 32));
   return sum;
 }
 
@@ -161,50 +164,54 @@ KV_DEVICE uint64_t HeadChecksum(const RecordHead& head) {
 }
 
 /// The padding, the sum of what no team has summed, and the head; by one warp.
-KV_DEVICE void FinishRecord(const KernelParams& p, const SectionView& v, uint32_t section, uint32_t record) {
+KV_DEVICE void FinishRecord(const KernelParams& p, const SectionView& v, const Item& item, uint32_t record, const Tally& tally) {
   uint8_t *bytes = RecordOf(v, record), *payload = bytes + INFERNODE_KV_RECORD_HEAD;
   ZeroTail(payload, p.heads * v.layout.codes_per_head);
   ZeroTail(bytes + v.layout.header_offset, 4 * p.heads * v.layout.groups_per_head);
-  Fence();
   SyncWarp();
   const uint64_t words = (v.layout.bytes - INFERNODE_KV_RECORD_HEAD) / 8;
-  const uint64_t rest = SumWords(payload, FirstUnsummed(p, v), words);
+  const uint64_t sum = tally.sum + SumWords(payload, FirstUnsummed(p, v), words);
   if (threadIdx.x % 32 != 0) return;
-  KernelRecordState* state = StateOf(p, section, record);
-  const uint64_t sum = Take(&state->sum) + rest, nonfinite = Take(&state->nonfinite);
-  state->heads_done = 0;
   RecordHead head{kRecordMagic, kRecordVersion, INFERNODE_KV_RECORD_HEAD, static_cast<uint8_t>(v.format.code), static_cast<uint8_t>(v.format.grouping), static_cast<uint8_t>(p.fp16),
-                  static_cast<uint8_t>(v.format.rotate), v.format.run, v.shape.tokens, v.shape.heads, v.shape.dim, v.format.static_scale, nonfinite, 8 * words, FinishChecksum(sum, words), 0};
+                  static_cast<uint8_t>(v.format.rotate), v.format.run, v.shape.tokens, v.shape.heads, v.shape.dim, v.format.static_scale, tally.nonfinite, 8 * words, FinishChecksum(sum, words), 0};
   head.head_checksum = HeadChecksum(head);
   *reinterpret_cast<RecordHead*>(bytes) = head;
-  *OutcomeOf(p, section, record) = {nonfinite, INFERNODE_KV_OK, 0};
+  *OutcomeOf(p, item.section, record) = {tally.nonfinite, INFERNODE_KV_OK, 0};
+}
+
+/// A team's tile by rows, in place of what its warps have left. The whole block comes here.
+KV_DEVICE void Redo(const KernelParams& p, const Split& split, const Item& item, uint32_t team, Shared& shared) {
+  const uint32_t warp = threadIdx.x / 32;
+  if (warp / split.team_warps == team) ReplaceTally(shared, item, 0, 0);
+  const Tally made = EncodeByRows(p, shared.view, TileOf(p, split, item, SeatOf(split, team)), shared);
+  if (threadIdx.x % 32 != 0) return;
+  Add(&shared.sum[item.slot][team * split.team_warps], made.sum);
+  Add(&shared.nonfinite[item.slot][team * split.team_warps], made.nonfinite);
 }
 
 template <bool kFp16, bool kRotates>
-KV_DEVICE void EncodeItem(const KernelParams& p, const Split& split, uint32_t item, Shared& shared) {
-  const uint32_t section = item / split.items_per_section, first = item % split.items_per_section * split.teams;
-  BeginItem(p, split, section, true, kRotates, shared);
+KV_DEVICE void EncodeItem(const KernelParams& p, const Split& split, const Seat& seat, const Item& item, Shared& shared) {
   const SectionView& v = shared.view;
-  const Tile t = TileOf(p, split, section, first, threadIdx.x / (32 * split.team_warps));
-  const TeamJob job{p, split, v, t, shared, CodesOf(v, t), FirstWord(v, t)};
-  if (v.fast) {
-    uint64_t sum = 0, nonfinite = 0;
-    if (v.format.code == INFERNODE_KV_RAW) sum = CopyTile(job, &nonfinite);
-    else sum = EncodeTile<kFp16, kRotates>(job);
-    AddToTeam(shared, t.team, sum, nonfinite);
-  }
-  SyncBlock();
+  const Tile t = TileOf(p, split, item, seat);
+  const TeamJob job = JobOf(p, split, v, t, shared);
+  uint64_t sum = 0, nonfinite = 0;
+  bool usable = v.fast;
+  if (v.fast && v.format.code == INFERNODE_KV_RAW) sum = CopyTile(job, &nonfinite);
+  else if (v.fast) sum = WithCourses(job, [&](const Course& course) { return EncodePart<kFp16, kRotates>(job, course, &usable); });
+  LeaveTally(shared, item, sum, nonfinite);
+  const bool redo = AnyLane(t.active && !usable);
+  if (threadIdx.x % 32 == 0) shared.redo[item.slot][threadIdx.x / 32] = redo;
+  if (AnyOfBlock(redo)) {
+    uint32_t teams = 0;
 #pragma unroll 1
-  for (uint32_t team = 0; team < split.teams; ++team) {
-    if (!shared.redo[team]) continue;
-    const Tile again = TileOf(p, split, section, first, team);
-    if (!again.active) continue;
-    if (threadIdx.x == 0) shared.sum[team] = 0;
-    EncodeByRows(p, v, again, shared);
+    for (uint32_t w = 0; w < kWarps; ++w) teams |= shared.redo[item.slot][w] << w / split.team_warps;
+#pragma unroll 1
+    for (uint32_t team = 0; team < split.teams; ++team)
+      if (teams >> team & 1u) Redo(p, split, item, team, shared);
+    SyncBlock();
   }
-  Fence();
-  SyncBlock();
-  if (EndsRecord(p, shared, t, StateOf(p, section, t.record))) FinishRecord(p, v, section, t.record);
+  Tally tally;
+  if (EndsRecord(p, split, shared, item, seat, t, &tally)) FinishRecord(p, v, item, t.record, tally);
 }
 
 }  // namespace infernode::kv

@@ -3,7 +3,7 @@
 //
 // A kernel takes one KernelParams by value, its only parameter (`kernelParams[0]` points to one). Addresses in it are device
 // addresses; what they point to is described here. Launch with kKernelThreads threads a block, no dynamic shared memory, and
-// any number of blocks from 1 on: blocks take work in strides, so fewer of them leave more of the GPU to others and change no bit.
+// any number of blocks from 1 on: they share the work in ranges, so fewer of them leave more of the GPU to others and change no bit.
 #pragma once
 
 #include <cstddef>
@@ -31,7 +31,7 @@ struct KernelSection {
   uint64_t record_bytes;                ///< infernode_kv_section_record_bytes of this section
   uint32_t code, grouping, run, rotate; ///< infernode_kv_format, checked
   float static_scale;
-  uint32_t reserved;   ///< 0
+  uint32_t reserved;   ///< 0; the decoder relies on it
 };
 static_assert(sizeof(KernelSection) == 48, "shared with device code");
 
@@ -58,6 +58,12 @@ inline constexpr int32_t kNoPage = -1;
 /// Largest dim.
 inline constexpr uint32_t kKernelMaxDim = 2048;
 
+/// Of one head of one record: the sums of x^2 and of (x - y)^2 over its values x and what they decode to, y. `raw`: zeros.
+struct KernelDifference {
+  double energy, error;
+};
+static_assert(sizeof(KernelDifference) == 16, "shared with device code");
+
 struct KernelParams {
   uint64_t sections;   ///< const KernelSection[section_count]
   uint64_t table;      ///< const int32_t[records][pages_per_record], the same for every section
@@ -68,8 +74,9 @@ struct KernelParams {
   uint32_t page_tokens, heads, dim;
   uint32_t fp16;       ///< 1: elements are fp16; 0: bf16
   int64_t page_stride, token_stride, head_stride;  ///< in elements, as in infernode_kv_section
+  uint64_t errors = 0; ///< decoding: KernelDifference[section_count][records][heads], then pages are compared and not written; or 0
 };
-static_assert(sizeof(KernelParams) == 88, "shared with device code");
+static_assert(sizeof(KernelParams) == 96, "shared with device code");
 
 /// Does what the kernel `name` does, on the host, by the scalar reference: the addresses in `params` are host addresses.
 /// `params` points to `bytes` = sizeof(KernelParams) bytes. False when there is no such kernel, dim is above kKernelMaxDim, or a section

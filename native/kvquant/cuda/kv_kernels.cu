@@ -7,11 +7,20 @@ template <bool kFp16, bool kEncode, bool kRotates>
 KV_DEVICE void RunItems(const KernelParams& p) {
   __shared__ Shared shared;
   const Split split = SplitOf(p);
-  const uint32_t items = p.section_count * split.items_per_section;
+  const uint64_t items = static_cast<uint64_t>(p.section_count) * split.items_per_section, share = items / gridDim.x, rest = items % gridDim.x;
+  const uint64_t first = blockIdx.x * share + (blockIdx.x < rest ? blockIdx.x : rest), end = first + share + (blockIdx.x < rest);
+  const Seat seat = SeatOf(split, threadIdx.x / (32 * split.team_warps));
+  uint32_t section = static_cast<uint32_t>(first / split.items_per_section), at = static_cast<uint32_t>(first % split.items_per_section);
+  uint32_t before = 0, record = at / split.head_parts * split.records_at_once, part = at % split.head_parts;
 #pragma unroll 1
-  for (uint32_t item = blockIdx.x; item < items; item += gridDim.x) {
-    if constexpr (kEncode) EncodeItem<kFp16, kRotates>(p, split, item, shared);
-    else DecodeItem<kFp16, kRotates>(p, split, item, shared);
+  for (uint64_t n = first; n < end; ++n) {
+    if (n == first || record + part == 0) BeginSection(p, split, section, kEncode, kRotates, shared);
+    const Item item{section, record, part, before, part + 1 == split.head_parts || n + 1 == end, static_cast<uint32_t>(n) & 1u};
+    if constexpr (kEncode) EncodeItem<kFp16, kRotates>(p, split, seat, item, shared);
+    else DecodeItem<kFp16, kRotates>(p, split, seat, item, shared);
+    before = item.last ? 0 : before + 1;
+    if (++part == split.head_parts) part = 0, record += split.records_at_once;
+    if (record >= p.records) record = 0, ++section;
   }
 }
 

@@ -1,7 +1,7 @@
 // Signs and Walsh-Hadamard of rows, in the butterfly order of scalar.cc, so with its bits.
 #pragma once
 
-#include "kvquant/cuda/work.h"
+#include "kvquant/cuda/measure.h"
 
 namespace infernode::kv {
 
@@ -28,35 +28,41 @@ KV_DEVICE float HadamardScale(uint32_t dim) {
   return dim == 2 ? scale * 0.70710678118654752f : scale;
 }
 
-/// Eight neighbours of a row that lies in `lanes` (a power of two) neighbouring lanes; the whole warp comes here.
-KV_DEVICE void HadamardInLanes(float* x, uint32_t lanes, float scale) {
+/// Rows of which each lane has eight neighbours, in `lanes` (a power of two) neighbouring lanes; the whole warp comes here.
+template <int kRows>
+KV_DEVICE void HadamardInLanes(float (*x)[8], uint32_t lanes, float scale) {
 #pragma unroll
-  for (int h = 1; h < 8; h *= 2) {
+  for (int k = 0; k < kRows; ++k) {
 #pragma unroll
-    for (int i = 0; i < 8; ++i) {
-      if (i & h) continue;
-      const float a = x[i], b = x[i + h];
-      x[i] = a + b, x[i + h] = a - b;
+    for (int h = 1; h < 8; h *= 2) {
+#pragma unroll
+      for (int i = 0; i < 8; ++i) {
+        if (i & h) continue;
+        const float a = x[k][i], b = x[k][i + h];
+        x[k][i] = a + b, x[k][i + h] = a - b;
+      }
     }
   }
 #pragma unroll 1
   for (uint32_t m = 1; m < lanes; m *= 2) {
-    const bool upper = threadIdx.x & m;
+    // Times 1 or -1 is exact, so this is the one addition of the butterfly.
+    const float sign = threadIdx.x & m ? -1.0f : 1.0f;
 #pragma unroll
-    for (int i = 0; i < 8; ++i) {
-      const float other = ShuffleXor(x[i], m);
-      x[i] = upper ? other - x[i] : x[i] + other;
-    }
+    for (int k = 0; k < kRows; ++k)
+#pragma unroll
+      for (int i = 0; i < 8; ++i) x[k][i] = fmaf(x[k][i], sign, ShuffleXor(x[k][i], m));
   }
 #pragma unroll
-  for (int i = 0; i < 8; ++i) x[i] *= scale;
+  for (int k = 0; k < kRows; ++k)
+#pragma unroll
+    for (int i = 0; i < 8; ++i) x[k][i] *= scale;
 }
 
-/// Flips the signs of channels 8 x column to 8 x column + 7.
-KV_DEVICE void FlipSignsOf(float* x, uint32_t column) {
+/// The signs of channels 8 x column to 8 x column + 7, as they lie in a vector of 16-bit values.
+KV_DEVICE Vector16 SignsOf(uint32_t column) {
   const uint32_t bits = kSigns.words[column / 4] >> column % 4 * 8;
-#pragma unroll
-  for (int i = 0; i < 8; ++i) x[i] = FromBits(Bits(x[i]) ^ (bits >> i & 1u) << 31);
+  const auto pair = [bits](int i) { return (bits >> i & 1u) << 15 | (bits >> (i + 1) & 1u) << 31; };
+  return {pair(0), pair(2), pair(4), pair(6)};
 }
 
 /// A row in shared memory; the whole block comes here.

@@ -60,8 +60,8 @@ KV_DEVICE uint32_t MeasureRow(const SectionView& v, uint32_t token, Shared& shar
   return nonfinite;
 }
 
-KV_DEVICE Scale ScaleOfAny(const SectionView& v, const Extent& e) {
-  Scale scale = IsAsymmetric(v.format.code) ? ScaleOf<true>(e, 0) : ScaleOf<false>(e, TopOf(v.format.code));
+KV_DEVICE Scale ScaleOfAny(const SectionView& v, uint32_t low, uint32_t high) {
+  Scale scale = IsAsymmetric(v.format.code) ? ScaleOf<true>(ExtentOfKeys<true>(low, high), 0) : ScaleOf<false>(ExtentOfKeys<false>(low, high), TopOf(v.format.code));
   if (v.format.static_scale > 0) scale.header = Bits(v.format.static_scale);
   return scale;
 }
@@ -70,7 +70,7 @@ KV_DEVICE Scale ScaleOfAny(const SectionView& v, const Extent& e) {
 KV_DEVICE void MakeScales(const SectionView& v, uint32_t* headers, uint32_t first, Shared& shared) {
 #pragma unroll 1
   for (uint32_t i = threadIdx.x; i < SlotsOf(v); i += kKernelThreads) {
-    const Scale scale = ScaleOfAny(v, {shared.low[i], shared.high[i]});
+    const Scale scale = ScaleOfAny(v, shared.low[i], shared.high[i]);
     shared.low[i] = Bits(scale.minimum), shared.high[i] = Bits(scale.factor);
     headers[first + i] = scale.header;
   }
@@ -129,12 +129,12 @@ KV_DEVICE uint32_t CopyRowOut(const KernelParams& p, const SectionView& v, const
   return nonfinite;
 }
 
-/// The whole block comes here; `t` is the tile that is made, whoever's it was. Adds to its team's sum and count.
-KV_DEVICE void EncodeByRows(const KernelParams& p, const SectionView& v, const Tile& t, Shared& shared) {
+/// The whole block comes here; `t` is the tile that is made, whoever's it was. The first lane of each warp gets the warp's part.
+KV_DEVICE Tally EncodeByRows(const KernelParams& p, const SectionView& v, const Tile& t, Shared& shared) {
   uint8_t* codes = CodesOf(v, t);
   uint32_t* headers = HeadersOf(v, t);
   const bool raw = v.format.code == INFERNODE_KV_RAW, spanning = !raw && GroupsSpanRows(v);
-  uint32_t nonfinite = 0;
+  uint64_t nonfinite = 0;
   SyncBlock();
   if (spanning) {
     ClearSlots(v, shared);
@@ -164,15 +164,40 @@ KV_DEVICE void EncodeByRows(const KernelParams& p, const SectionView& v, const T
   if (v.whole_words)
 #pragma unroll 1
     for (uint64_t i = threadIdx.x; i < v.layout.codes_per_head / 8; i += kKernelThreads) sum += ChecksumTerm(LoadWritten8(codes + 8 * i), FirstWord(v, t) + i);
-  AddToTeam(shared, t.team, sum, nonfinite);
+  return {SumOfWarp(sum), SumOfWarp(nonfinite)};
 }
 
+template <Coding kCoding>
+KV_DEVICE float DecodeOne(uint32_t bits, uint32_t header, uint32_t code) {
+  float x[8];
+  ValuesOfBytes<kCoding>(bits, code, x);
+  return Decoded(x[0], MeaningOf(header, code));
+}
+
+/// `bits`: the code in the low byte, or in the low nibble.
 KV_DEVICE float DecodeAny(uint32_t code, uint32_t bits, uint32_t header) {
   const Coding coding = CodingOf(code);
-  return coding == kBytes ? DecodeBits<kBytes>(bits, header, code) : coding == kNibbles ? DecodeBits<kNibbles>(bits, header, code) : DecodeBits<kFloats>(bits, header, code);
+  return coding == kBytes ? DecodeOne<kBytes>(bits, header, code) : coding == kNibbles ? DecodeOne<kNibbles>(bits, header, code) : DecodeOne<kFloats>(bits, header, code);
 }
 
-/// The whole block comes here. Sums nothing: the team that ends the record does.
+/// Stores a row of shared memory, or measures it.
+KV_DEVICE void PutRow(const KernelParams& p, const SectionView& v, uint16_t* to, Shared& shared) {
+  KernelDifference difference{0, 0};
+#pragma unroll 1
+  for (uint32_t d = threadIdx.x; d < p.dim; d += kKernelThreads) {
+    const uint32_t made = RoundOneAs(p.fp16, v.format.rotate ? FromBits(Bits(shared.row[d]) ^ SignBit(d)) : shared.row[d]);
+    if (p.errors) {
+      const float x = ToFloatAs(p.fp16, to[d]), y = ToFloatAs(p.fp16, made);
+      Compare(&x, &y, 1, difference);
+    } else {
+      to[d] = static_cast<uint16_t>(made);
+    }
+  }
+  if (p.errors) AddDifference(shared, difference);
+  SyncBlock();
+}
+
+/// The whole block comes here, and leaves together. Sums nothing: the team that ends the record does.
 KV_DEVICE void DecodeByRows(const KernelParams& p, const SectionView& v, const Tile& t, Shared& shared) {
   const uint8_t* codes = CodesOf(v, t);
   const uint32_t* headers = HeadersOf(v, t);
@@ -184,7 +209,7 @@ KV_DEVICE void DecodeByRows(const KernelParams& p, const SectionView& v, const T
     if (v.format.code == INFERNODE_KV_RAW) {
       const auto* from = reinterpret_cast<const uint16_t*>(codes) + static_cast<uint64_t>(token) * p.dim;
 #pragma unroll 1
-      for (uint32_t d = threadIdx.x; d < p.dim; d += kKernelThreads) to[d] = from[d];
+      for (uint32_t d = threadIdx.x; !p.errors && d < p.dim; d += kKernelThreads) to[d] = from[d];
       continue;
     }
     const uint32_t first = GroupsSpanRows(v) ? 0 : token * SlotsOf(v);
@@ -196,10 +221,7 @@ KV_DEVICE void DecodeByRows(const KernelParams& p, const SectionView& v, const T
     }
     SyncBlock();
     if (v.format.rotate) HadamardInBlock(shared.row, p.dim);
-#pragma unroll 1
-    for (uint32_t d = threadIdx.x; d < p.dim; d += kKernelThreads)
-      to[d] = static_cast<uint16_t>(RoundOneAs(p.fp16, v.format.rotate ? FromBits(Bits(shared.row[d]) ^ SignBit(d)) : shared.row[d]));
-    SyncBlock();
+    PutRow(p, v, to, shared);
   }
 }
 

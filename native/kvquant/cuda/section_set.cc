@@ -35,7 +35,7 @@ SectionSet::SectionSet(std::vector<infernode_kv_section> sections, uint32_t capa
     Refuse(INFERNODE_KV_BAD_SHAPE, "capacity: expected 1 to " + std::to_string(kMaxRecords) + ", got " + std::to_string(capacity_));
   for (size_t i = 0; i < size(); ++i) record_bytes_.push_back(CheckedRecordBytes(sections_[i], first(), "sections[" + std::to_string(i) + "]: "));
   for (const size_t bytes : record_bytes_) all_record_bytes_ += bytes;
-  // Kernels count the heads of all records of all sections in 32 bits, and step beyond by as many as there are blocks.
+  // Kernels count heads of records in 32 bits.
   if (uint64_t{size()} * capacity_ > (uint64_t{1} << 31) / first().page.heads)
     Refuse(INFERNODE_KV_BAD_SHAPE, "capacity: expected at most 2^31 heads of records in all sections");
 }

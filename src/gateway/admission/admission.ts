@@ -27,6 +27,8 @@ export interface AdmissionRequest {
   tokens: number;
   chain: readonly number[];
   sessionKey: string | undefined;
+  /** The endpoint that keeps what the request refers to: it waits for that one, as long as that one may take requests. */
+  only?: string | undefined;
   /** `medium` where nothing is said. */
   priority?: Priority | undefined;
   /** When nobody is interested any more, by the monotonic clock. */
@@ -69,7 +71,7 @@ interface AdmissionOptions {
 
 /** How often waiting requests try again without any news. */
 const pumpEveryMs = 250;
-/** Requests that may be passed over in one pump because only they cannot be placed (they have tried endpoints). */
+/** Requests that may be passed over in one pump because only they cannot be placed (they have tried endpoints, or want one). */
 const maxPassedOver = 16;
 
 /** Level-1 sleep ends within seconds; a start from disk of a large model takes about two minutes. */
@@ -103,9 +105,11 @@ export class Admission {
 
   /** A lease, or a wait for one. Throws `queue-full`, `no-eligible-endpoint`, `deadline-exceeded` or `shutting-down`. */
   admit(request: AdmissionRequest): Lease | AdmissionWait {
+    let wakes: boolean;
     // Who comes later does not overtake those who wait, unless the order of the queue says so.
-    let wakes = [...(this.#queues.get(request.placement) ?? [])].some((entry) => entry.held);
-    if (this.waiting(request.placement) === 0) {
+    if (this.waiting(request.placement) > 0)
+      wakes = [...this.#queueOf(request.placement)].some((entry) => entry.held);
+    else {
       const decision = this.#decide(request);
       if ('release' in decision) return decision;
       wakes = decision.outcome === 'none-eligible' && request.exclude.size === 0;
@@ -151,12 +155,13 @@ export class Admission {
   #decide(request: AdmissionRequest): Lease | PlacementDecision {
     const { clock, metrics, routing, instance } = this.#options;
     const id = `${instance}-${(this.#leases += 1)}`;
-    const { placement, tokens, chain, sessionKey, requestId, exclude, streams = true } = request;
+    const { placement, tokens, chain, sessionKey, requestId, exclude, only, streams = true } = request;
     const asked = {
       id,
       tokens,
       chain,
       exclude,
+      only,
       streams,
       servedName: request.model,
       ...(sessionKey === undefined ? {} : { sessionKey }),
@@ -166,6 +171,9 @@ export class Admission {
     // The dry run is the same choice; nothing can come between the two.
     const explanation = this.#options.explains ? placement.explain(asked, nowMs) : null;
     const decision = placement.decide(asked, nowMs);
+    // Its endpoint is gone or takes nothing: any other says the truth, that it has no such response.
+    if (only !== undefined && decision.outcome === 'none-eligible')
+      return this.#decide({ ...request, only: undefined });
     metrics.placements.inc({ outcome: decision.outcome });
     if (decision.endpoint === null) return decision;
     this.#live += 1;
@@ -299,7 +307,8 @@ export class Admission {
         entry.resolve(lease);
         return true;
       }
-      if (entry.request.exclude.size === 0 || (passedOver += 1) > maxPassedOver) return false;
+      const { exclude, only } = entry.request;
+      if ((exclude.size === 0 && only === undefined) || (passedOver += 1) > maxPassedOver) return false;
     }
     return false;
   }

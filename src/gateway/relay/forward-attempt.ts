@@ -6,6 +6,7 @@
 import type { ServerResponse } from 'node:http';
 import { messageOf } from '../../domain/error-codes.js';
 import type { Clock, Timer } from '../../runtime/clock.js';
+import type { LiveMember } from '../../runtime/live-set.js';
 import { refusingStatuses, saysEngineDead, type AttemptEnd } from './attempt-end.js';
 import { classifyLoss } from './classify-loss.js';
 import type { Connection } from './endpoint-connections.js';
@@ -39,6 +40,8 @@ export interface AttemptOptions {
   onFirstToken: (streamed: boolean) => void;
   /** More tokens, `gapMs` after the ones before. */
   onMoreTokens: (gapMs: number) => void;
+  /** Bytes of the body on their way to the client, lent for the call; only where somebody wants to see them. */
+  onBody?: ((chunk: Buffer) => void) | undefined;
   onPause: () => void;
   /** Events that were too large to be read in passing. */
   onUnread: (events: number) => void;
@@ -47,8 +50,9 @@ export interface AttemptOptions {
 /** Bodies of error answers are held up to this size; a longer one is relayed as it is. */
 const maxHeldBytes = 64 * 1024;
 
-export class ForwardAttempt implements ExchangeHandler {
+export class ForwardAttempt implements ExchangeHandler, LiveMember {
   readonly ended: Promise<AttemptEnd>;
+  place = -1;
   readonly #options: AttemptOptions;
   readonly #startedMs: number;
   #resolve!: (end: AttemptEnd) => void;
@@ -212,6 +216,7 @@ export class ForwardAttempt implements ExchangeHandler {
 
   #write(chunk: Buffer): boolean {
     const relay = this.#relay ?? this.#commit();
+    this.#options.onBody?.(chunk);
     const writable = relay.write(chunk);
     if (relay.observer === null) this.#tail?.push(chunk);
     else this.#countTokens(relay.observer.summary.events);

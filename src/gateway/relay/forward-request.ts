@@ -4,6 +4,7 @@ import { explainHeaders } from './explain-headers.js';
 import { ForwardAttempt } from './forward-attempt.js';
 import type { Lease } from '../admission/lease.js';
 import { upstreamHeaders } from './relay-headers.js';
+import { ResponseIdReader } from './response-id.js';
 import { rerouteRequest, type RequestEnd } from '../reroute-request.js';
 import type { ServeContext } from '../serve-context.js';
 
@@ -87,6 +88,7 @@ function forward(
       if (streamed) metrics.ttft.observe(model, (clock.monotonicMs() - client.startedMs) / 1000);
     },
     onMoreTokens: (gapMs) => metrics.interToken.observe(model, gapMs / 1000),
+    onBody: client.routeName === 'responses' ? readsResponseId(model, lease, context) : undefined,
     onPause: () => metrics.pauses.inc(),
     onUnread: (events) => metrics.unreadEvents.inc(events),
   });
@@ -95,6 +97,17 @@ function forward(
   client.attempt = attempt;
   context.track(attempt);
   return attempt;
+}
+
+/** Whoever refers to the response later has to go where it is. */
+function readsResponseId(
+  model: string,
+  { endpointId, endpoint }: Lease,
+  { responses }: ServeContext,
+): (chunk: Buffer) => void {
+  const incarnation = endpoint?.incarnation ?? '';
+  const reader = new ResponseIdReader((id) => responses.seen(id, { model, endpointId, incarnation }));
+  return (chunk) => reader.push(chunk);
 }
 
 /** A key per start that the agent hands to coordinators; the client's own never goes to an engine. */

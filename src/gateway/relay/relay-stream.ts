@@ -20,10 +20,10 @@ export class RelayStream {
   readonly observer: SseObserver | null;
   readonly #response: ServerResponse;
   readonly #onWritable: () => void;
-  #held: Buffer[] = [];
-  #heldBytes = 0;
+  /** The beginning of an event, its bytes as characters. */
+  #held = '';
   #waiting = false;
-  /** Later chunks go straight to the socket, framed here: at one event per write Node's own framing is half the cost. */
+  /** Later events go straight to the socket, framed here: at one event per write Node's own framing is half the cost. */
   #socket: Socket | null = null;
   /** Set once bytes went out in the middle of an event. */
   #midEvent = false;
@@ -40,13 +40,14 @@ export class RelayStream {
 
   /** The bytes are lent for the call. False when the client is behind: the upstream must pause until `onWritable`. */
   write(chunk: Buffer): boolean {
-    if (this.observer === null) return this.#send(chunk);
-    const incomplete = this.observer.push(chunk);
-    if (incomplete === 0 && this.#heldBytes === 0) {
+    if (this.observer === null) return this.#send(Buffer.from(chunk));
+    const text = chunk.toString('latin1');
+    const incomplete = this.observer.push(text);
+    if (incomplete === 0 && this.#held === '') {
       this.#midEvent = false;
-      return this.#send(chunk);
+      return this.#send(text);
     }
-    return this.#holdTail(chunk, incomplete);
+    return this.#holdTail(text, incomplete);
   }
 
   /** Whether the stream came to its own end, as far as this dialect lets one tell. */
@@ -66,46 +67,46 @@ export class RelayStream {
    * connection, which is the only thing a client of a plain body cannot mistake for the end.
    */
   interrupt(code: ErrorCode, message: string): void {
-    this.#held = [];
+    this.#held = '';
     if (this.#response.destroyed) return;
     if (this.observer === null) this.#response.destroy();
     else this.#response.end(`${this.#midEvent ? '\n\n' : ''}${errorEvent(code, message)}`);
   }
 
-  #holdTail(chunk: Buffer, incomplete: number): boolean {
-    const whole = chunk.length - incomplete;
+  #holdTail(text: string, incomplete: number): boolean {
+    const whole = text.length - incomplete;
     let writable = true;
     if (whole > 0) {
-      this.#flush();
-      writable = this.#send(chunk.subarray(0, whole));
+      writable = this.#send(this.#held + text.slice(0, whole));
+      this.#held = '';
       this.#midEvent = false;
     }
-    if (incomplete > 0) {
-      this.#held.push(Buffer.from(chunk.subarray(whole)));
-      this.#heldBytes += incomplete;
-      if (this.#midEvent || this.#heldBytes > maxHeldBytes) {
-        this.#midEvent = true;
-        writable = this.#flush() && writable;
-      }
+    this.#held += text.slice(whole);
+    if (this.#midEvent || this.#held.length > maxHeldBytes) {
+      this.#midEvent = true;
+      writable = this.#flush() && writable;
     }
     return writable;
   }
 
   #flush(): boolean {
-    let writable = true;
-    for (const chunk of this.#held) writable = this.#send(chunk);
-    this.#held = [];
-    this.#heldBytes = 0;
-    return writable;
+    const held = this.#held;
+    this.#held = '';
+    return held === '' || this.#send(held);
   }
 
-  #send(chunk: Buffer): boolean {
+  /** Events go out as latin1 text, which is their bytes: it has been made to be read, and spares a buffer for each. */
+  #send(bytes: Buffer | string): boolean {
     const response = this.#response;
     if (response.destroyed) return true;
     const socket = this.#socket;
-    const writable = socket === null ? response.write(Buffer.from(chunk)) : socket.write(framed(chunk));
-    // The head has gone out with the first chunk; a response that waits behind another has no socket yet.
-    if (socket === null && response.chunkedEncoding) this.#socket = response.socket;
+    const writable =
+      socket === null
+        ? response.write(bytes, 'latin1')
+        : socket.write(`${bytes.length.toString(16)}\r\n${bytes as string}\r\n`, 'latin1');
+    // The head has gone out with the first event; a response that waits behind another has no socket yet.
+    if (socket === null && typeof bytes === 'string' && response.chunkedEncoding)
+      this.#socket = response.socket;
     if (writable) return true;
     if (!this.#waiting) {
       this.#waiting = true;
@@ -116,17 +117,4 @@ export class RelayStream {
     }
     return false;
   }
-}
-
-/** One chunk of a chunked body (RFC 9112, 7.1). */
-function framed(chunk: Buffer): Buffer {
-  const size = chunk.length.toString(16);
-  const bytes = Buffer.allocUnsafe(size.length + chunk.length + 4);
-  let at = bytes.write(size, 0, 'latin1');
-  bytes[at++] = 0x0d;
-  bytes[at++] = 0x0a;
-  at += chunk.copy(bytes, at);
-  bytes[at] = 0x0d;
-  bytes[at + 1] = 0x0a;
-  return bytes;
 }

@@ -48,32 +48,32 @@ export class SseObserver {
   };
   /** Events that were too large to be read. */
   skipped = 0;
-  #carry: Buffer | null = null;
+  #carry = '';
   #skipping = false;
 
   /**
-   * Takes the next bytes; returns how many of them, at the end, belong to an event that is not complete yet. 0 means that
-   * the stream stands between two events.
+   * Takes the next bytes as characters (latin1); returns how many of them, at the end, belong to an event that is not
+   * complete yet. 0 means that the stream stands between two events.
    */
-  push(chunk: Buffer): number {
-    const carried = this.#carry?.length ?? 0;
-    const all = this.#carry === null ? chunk : Buffer.concat([this.#carry, chunk]);
+  push(chunk: string): number {
+    const carried = this.#carry.length;
+    const all = carried === 0 ? chunk : this.#carry + chunk;
     const end = lastBoundary(all, Math.max(0, carried - 3));
-    if (end > 0) this.#read(all.toString('latin1', 0, end));
+    if (end > 0) this.#read(end === all.length ? all : all.slice(0, end));
     const tail = all.length - end;
-    this.#keep(tail === 0 ? null : Buffer.from(all.subarray(end)));
+    this.#keep(tail === 0 ? '' : all.slice(end));
     return Math.min(tail, chunk.length);
   }
 
-  #keep(rest: Buffer | null): void {
-    if (rest === null || rest.length <= maxEventBytes) {
+  #keep(rest: string): void {
+    if (rest.length <= maxEventBytes) {
       this.#carry = rest;
       return;
     }
     // Only the last bytes stay, to recognise the boundary that ends the event.
     if (!this.#skipping) this.skipped += 1;
     this.#skipping = true;
-    this.#carry = rest.subarray(rest.length - 4);
+    this.#carry = rest.slice(-4);
   }
 
   #read(text: string): void {
@@ -197,15 +197,14 @@ function countData(text: string): number {
   return events;
 }
 
-const boundaries = ['\n\n', '\r\n\r\n', '\r\r'].map((text) => Buffer.from(text));
+const boundaries = ['\n\n', '\r\n\r\n', '\r\r'];
 
 /** Index after the last blank line at or after `from`; 0 when there is none. */
-function lastBoundary(bytes: Buffer, from: number): number {
-  const n = bytes.length;
-  if (n >= 2 && bytes[n - 1] === 0x0a && bytes[n - 2] === 0x0a) return n;
+function lastBoundary(text: string, from: number): number {
+  if (text.endsWith('\n\n')) return text.length;
   let end = 0;
   for (const separator of boundaries) {
-    const at = bytes.lastIndexOf(separator);
+    const at = text.lastIndexOf(separator);
     if (at >= from && at + separator.length > end) end = at + separator.length;
   }
   return end;

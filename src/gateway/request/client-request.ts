@@ -11,6 +11,8 @@ import type { RouteName } from './request-route.js';
 /** One request of one client, from its headers to its end. */
 export class ClientRequest implements RoutableRequest {
   readonly id: string;
+  /** What the request is called among coordinators and agents: ours, for a client's own id may repeat. */
+  readonly workId: string;
   /** The path as the client wrote it, query included. */
   readonly target: string;
   readonly path: string;
@@ -33,7 +35,9 @@ export class ClientRequest implements RoutableRequest {
     readonly response: ServerResponse,
     readonly startedMs: number,
   ) {
-    this.id = requestId(request.headers['x-request-id']);
+    const given = clientsId(request.headers['x-request-id']);
+    this.workId = randomUUID();
+    this.id = given ?? this.workId;
     this.target = request.url ?? '/';
     const query = this.target.indexOf('?');
     this.path = query < 0 ? this.target : this.target.slice(0, query);
@@ -45,7 +49,7 @@ export class ClientRequest implements RoutableRequest {
   }
 }
 
-/** The client's own id where it is one line of visible characters, else a new one. */
-function requestId(given: string | string[] | undefined): string {
-  return typeof given === 'string' && /^[\x21-\x7e]{1,128}$/.test(given) ? given : randomUUID();
+/** One line of visible characters, or none. */
+function clientsId(given: string | string[] | undefined): string | null {
+  return typeof given === 'string' && /^[\x21-\x7e]{1,128}$/.test(given) ? given : null;
 }

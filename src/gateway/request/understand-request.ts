@@ -2,16 +2,17 @@
  * From a body to what can be forwarded: its model, how its prompt is placed, the most tokens it may generate. The body stays
  * as it came but for the bytes of an alias, and of the limit that a degradation step caps.
  */
-import { randomUUID } from 'node:crypto';
 import type { ClientRequest } from './client-request.js';
+import type { AdmissionRequest } from '../admission/admission.js';
 import type { Degraded } from '../admission/degradation.js';
 import { fewEnginesStep } from '../admission/few-engines.js';
+import type { ResponsePlace } from '../admission/response-places.js';
 import type { Forwardable } from '../relay/forward-request.js';
 import type { ErrorAnswer } from './openai-error.js';
 import { parseRequest, type ParsedRequest } from './parse-request.js';
 import type { PromptChain } from './prefix-chain.js';
 import { renderPrompt, type PromptKind } from './render-prompt.js';
-import { requestedModel } from './request-model.js';
+import { requestedModel, type RequestedModel } from './request-model.js';
 import type { RequestRoute } from './request-route.js';
 import type { RequestTerms } from './request-terms.js';
 import { splice, type ByteRange } from './scan-json.js';
@@ -22,6 +23,9 @@ export interface Understood extends Forwardable {
   promptTokens: number;
   maxTokens: number;
 }
+
+/** A response by its id, and what belongs to it: `/cancel`, `/input_items`. */
+const storedResponse = /^\/v1\/responses\/([^/]+)/;
 
 /** What is reserved for an answer whose length the client does not limit; the truth is settled at its end. */
 const assumedAnswerTokens = 512;
@@ -45,13 +49,15 @@ function understandOpaque(
   context: ServeContext,
 ): Understood | ErrorAnswer {
   const { headers, method = 'GET' } = client.request;
-  const wanted = requestedModel(headers, body, context.routing);
+  const id = storedResponse.exec(client.path)?.[1];
+  const place = id === undefined ? null : context.responses.find(id);
+  const wanted = place === null ? requestedModel(headers, body, context.routing) : ofPlace(place);
   if ('code' in wanted) return wanted;
   const promptTokens = Math.ceil(body.length / 4);
   const entered = enter(
     client,
     wanted.model,
-    { chain: [], tokens: promptTokens, streams: false },
+    { chain: [], tokens: promptTokens, streams: false, only: place?.endpointId },
     terms,
     context,
   );
@@ -69,6 +75,11 @@ function understandOpaque(
   };
 }
 
+/** A request for a stored response need not name its model: its engine is known. */
+function ofPlace({ model }: ResponsePlace): RequestedModel {
+  return { model, bytes: null, quoted: false };
+}
+
 function understandPrompt(
   client: ClientRequest,
   kind: PromptKind,
@@ -76,17 +87,19 @@ function understandPrompt(
   terms: RequestTerms,
   context: ServeContext,
 ): Understood | ErrorAnswer {
-  const { routing, hasher } = context;
+  const { routing, hasher, responses } = context;
   const parsed = parseRequest(body);
   if ('code' in parsed) return parsed;
   const resolved = routing.resolve(parsed.model);
   const prompt = resolved && hasher.chainOf(renderPrompt(kind, resolved.model, parsed.json));
   // Embeddings have no tokens to generate: their answer is the end of the prefill.
   const streams = kind === 'embeddings' || parsed.json['stream'] === true;
+  const previous = kind === 'responses' ? parsed.json['previous_response_id'] : null;
+  const only = typeof previous === 'string' ? responses.find(previous)?.endpointId : undefined;
   const entered = enter(
     client,
     parsed.model,
-    { ...(prompt ?? { chain: [], tokens: 0 }), streams },
+    { ...(prompt ?? { chain: [], tokens: 0 }), streams, only },
     terms,
     context,
   );
@@ -106,7 +119,7 @@ function understandPrompt(
 function enter(
   client: ClientRequest,
   requested: string,
-  { chain, tokens, streams }: PromptChain & { streams: boolean },
+  { chain, tokens, streams, only }: PromptChain & Pick<AdmissionRequest, 'streams' | 'only'>,
   { priority, deadlineMs, sessionKey }: RequestTerms,
   { routing, admission, degradation, fewEngines, hasher }: ServeContext,
 ): Degraded | ErrorAnswer {
@@ -119,15 +132,14 @@ function enter(
     };
   client.model = resolved.model;
   const session = sessionKey === undefined ? undefined : hasher.sessionKeyOf(sessionKey);
-  // Not the client's own id, which may repeat.
-  const requestId = randomUUID();
   client.admission = {
     ...resolved,
     chain,
     tokens,
     streams,
+    only,
     sessionKey: session,
-    requestId,
+    requestId: client.workId,
     priority,
     deadlineMs,
   };

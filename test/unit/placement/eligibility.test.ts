@@ -36,6 +36,8 @@ const cases: Case[] = [
   { refusal: null, what: 'one on a silent node', state: { nodeSilent: true } },
   { refusal: 'model-not-served', what: 'one without the adapter', question: { servedName: 'adapter' } },
   { refusal: null, what: 'one with the adapter', question: { servedName: 'm' } },
+  { refusal: 'elsewhere', what: 'one that does not keep the response', question: { only: 'n/other' } },
+  { refusal: null, what: 'the one that keeps the response', question: { only: 'n/e' } },
   { refusal: 'excluded', what: 'one already tried', question: { exclude: new Set(['n/e']) } },
   { refusal: 'breaker-open', what: 'one that failed five times', failures: 5 },
   { refusal: null, what: 'one that failed four times', failures: 4 },
