@@ -1,4 +1,5 @@
-# The fallback where CMake is absent: a plain node-gyp build of the same sources (native/sources.txt).
+# The fallback where CMake is absent: a plain node-gyp build of the same sources (native/sources.txt) into everything that runs. Absent are the
+# programs that only tests run.
 {
   "target_defaults": {
     "include_dirs": ["native", "<!(node -p \"require('node-addon-api').include_dir\")"],
@@ -10,7 +11,15 @@
   },
   "targets": [
     {
+      # The KV library's objects, compiled once for whoever links them.
+      "target_name": "kv_objects",
+      "type": "static_library",
+      "cflags": ["-Wno-maybe-uninitialized", "-Wno-uninitialized"],
+      "sources": ["<!@(sed -n 's|^kv |native/|p' native/sources.txt)"]
+    },
+    {
       "target_name": "infernode",
+      "dependencies": ["kv_objects"],
       "defines": ["NAPI_VERSION=8", "NAPI_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],
       "sources": ["<!@(sed -n 's|^addon |native/|p' native/sources.txt)"]
     },
@@ -30,39 +39,45 @@
       "sources": ["<!@(sed -n 's|^probe |native/|p' native/sources.txt)"]
     },
     {
+      # gyp links a shared library with the whole of its archives, so what nothing refers to is exported too.
       "target_name": "infernode_kv",
       "type": "shared_library",
       "product_prefix": "lib",
       "product_dir": "<(PRODUCT_DIR)",
-      "sources": ["<!@(sed -n 's|^kv |native/|p' native/sources.txt)"]
+      "dependencies": ["kv_objects"],
+      "sources": []
     },
     {
       "target_name": "infernode-kv-bench",
       "type": "executable",
-      "sources": ["<!@(sed -n 's/^kv\\(_bench\\)\\? /native\\//p' native/sources.txt)"]
+      "dependencies": ["kv_objects"],
+      "sources": ["<!@(sed -n 's|^kv_bench |native/|p' native/sources.txt)"]
     },
     {
       "target_name": "infernode-kv-gpu-check",
       "type": "executable",
-      "sources": ["<!@(sed -n 's/^kv\\(_gpu_check\\)\\? /native\\//p' native/sources.txt)"]
-    },
-    {
-      "target_name": "infernode_cuda_sim",
-      "product_prefix": "lib",
-      "type": "shared_library",
-      "product_dir": "<(PRODUCT_DIR)",
-      "ldflags": ["-Wl,-Bsymbolic"],
-      "sources": ["<!@(sed -n 's/^kv /native\\//p;s/^cuda_sim /native\\//p' native/sources.txt)"]
+      "dependencies": ["kv_objects"],
+      "sources": ["<!@(sed -n 's|^kv_gpu_check |native/|p' native/sources.txt)"]
     },
     {
       "target_name": "infernode-kv-vectors",
       "type": "executable",
-      "sources": ["<!@(sed -n 's/^kv\\(_vectors\\)\\? /native\\//p' native/sources.txt)"]
+      "dependencies": ["kv_objects"],
+      "sources": ["<!@(sed -n 's|^kv_vectors |native/|p' native/sources.txt)"]
+    },
+    {
+      "target_name": "infernode_cuda_sim",
+      "type": "shared_library",
+      "product_prefix": "lib",
+      "product_dir": "<(PRODUCT_DIR)",
+      "dependencies": ["kv_objects"],
+      "ldflags": ["-Wl,-Bsymbolic"],
+      "sources": ["<!@(sed -n 's|^cuda_sim |native/|p' native/sources.txt)"]
     },
     {
       "target_name": "infernode_nvml_sim",
-      "product_prefix": "lib",
       "type": "shared_library",
+      "product_prefix": "lib",
       "product_dir": "<(PRODUCT_DIR)",
       "sources": ["<!@(sed -n 's|^nvml_sim |native/|p' native/sources.txt)"]
     }

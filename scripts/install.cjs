@@ -156,7 +156,11 @@ function build() {
     if (way.build() && loads(release)) {
       mkdirSync(path.dirname(stampFile), { recursive: true });
       writeFileSync(stampFile, sourceStamp());
-      return say('native part built');
+      return say(
+        way.name === 'node-gyp'
+          ? 'native part built, all but the programs that only tests run: those need CMake'
+          : 'native part built',
+      );
     }
     // No second way behind a failed first one: node-gyp begins by wiping the build directory, and the error above is the news.
     say(`the ${way.name} build failed; the lines above say why`);

@@ -44,14 +44,17 @@ constexpr Result kSuccess = 0, kInvalidValue = 1, kOutOfMemory = 2, kNotInitiali
                  kInvalidImage = 200, kInvalidContext = 201, kNoBinaryForGpu = 209, kEccUncorrectable = 214, kInvalidPtx = 218, kUnsupportedPtxVersion = 222,
                  kInvalidHandle = 400, kIllegalState = 401, kNotFound = 500, kNotReady = 600, kIllegalAddress = 700, kLaunchOutOfResources = 701,
                  kLaunchTimeout = 702, kLaunchFailed = 719, kNotSupported = 801, kSystemDriverMismatch = 803, kStreamCaptureUnsupported = 900,
-                 kStreamCaptureInvalidated = 901, kStreamCaptureUnmatched = 903, kStreamCaptureUnjoined = 904, kStreamCaptureWrongThread = 908,
+                 kStreamCaptureInvalidated = 901, kStreamCaptureUnmatched = 903, kStreamCaptureUnjoined = 904, kStreamCaptureImplicit = 906, kStreamCaptureWrongThread = 908,
                  kCapturedEvent = 907, kGraphExecUpdateFailure = 910, kUnknown = 999;
 
 // Device attributes.
-constexpr int kAttributeMultiprocessorCount = 16, kAttributeComputeCapabilityMajor = 75, kAttributeComputeCapabilityMinor = 76,
+constexpr int kAttributeMultiprocessorCount = 16, kAttributeMemoryClockKhz = 36, kAttributeMemoryBusBits = 37, kAttributeComputeCapabilityMajor = 75, kAttributeComputeCapabilityMinor = 76,
               kAttributeMaxSharedMemoryPerBlockOptin = 97;
 // Function attributes.
 constexpr int kFunctionMaxDynamicSharedBytes = 8;
+// Pointer attributes, and what the first of them says.
+constexpr int kPointerMemoryType = 2;
+constexpr unsigned kMemoryHost = 1, kMemoryDevice = 2;
 // Flags.
 constexpr unsigned kStreamNonBlocking = 1, kEventDefault = 0, kEventDisableTiming = 2, kHostAllocPortable = 1;
 // Capture modes and states.

@@ -15,10 +15,12 @@ namespace c = infernode::cuda;
 static_assert(sizeof(c::DevicePtr) == sizeof(CUdeviceptr) && sizeof(c::Uuid) == sizeof(CUuuid) && sizeof(c::Device) == sizeof(CUdevice));
 static_assert(sizeof(c::GraphExecUpdateResult) == sizeof(CUgraphExecUpdateResultInfo));
 static_assert(offsetof(c::GraphExecUpdateResult, error_node) == offsetof(CUgraphExecUpdateResultInfo, errorNode));
+static_assert(c::kAttributeMemoryClockKhz == CU_DEVICE_ATTRIBUTE_MEMORY_CLOCK_RATE && c::kAttributeMemoryBusBits == CU_DEVICE_ATTRIBUTE_GLOBAL_MEMORY_BUS_WIDTH);
 static_assert(c::kAttributeMultiprocessorCount == CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT &&
               c::kAttributeComputeCapabilityMajor == CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR &&
               c::kAttributeComputeCapabilityMinor == CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR &&
               c::kAttributeMaxSharedMemoryPerBlockOptin == CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN);
+static_assert(c::kPointerMemoryType == CU_POINTER_ATTRIBUTE_MEMORY_TYPE && c::kMemoryHost == CU_MEMORYTYPE_HOST && c::kMemoryDevice == CU_MEMORYTYPE_DEVICE);
 static_assert(c::kFunctionMaxDynamicSharedBytes == CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES);
 static_assert(c::kStreamNonBlocking == CU_STREAM_NON_BLOCKING && c::kEventDisableTiming == CU_EVENT_DISABLE_TIMING && c::kEventDefault == CU_EVENT_DEFAULT &&
               c::kHostAllocPortable == CU_MEMHOSTALLOC_PORTABLE);
@@ -57,6 +59,8 @@ SAME(cuDeviceGetUuid_v2, PFN_cuDeviceGetUuid_v11040);
 SAME(cuDeviceGetPCIBusId, PFN_cuDeviceGetPCIBusId_v4010);
 SAME(cuDevicePrimaryCtxRetain, PFN_cuDevicePrimaryCtxRetain_v7000);
 SAME(cuDevicePrimaryCtxRelease_v2, PFN_cuDevicePrimaryCtxRelease_v11000);
+SAME(cuCtxGetCurrent, PFN_cuCtxGetCurrent_v4000);
+SAME(cuCtxGetDevice, PFN_cuCtxGetDevice_v2000);
 SAME(cuCtxPushCurrent_v2, PFN_cuCtxPushCurrent_v4000);
 SAME(cuCtxPopCurrent_v2, PFN_cuCtxPopCurrent_v4000);
 SAME(cuCtxSynchronize, PFN_cuCtxSynchronize_v2000);
@@ -65,6 +69,7 @@ SAME(cuMemAlloc_v2, PFN_cuMemAlloc_v3020);
 SAME(cuMemFree_v2, PFN_cuMemFree_v3020);
 SAME(cuMemHostAlloc, PFN_cuMemHostAlloc_v2020);
 SAME(cuMemFreeHost, PFN_cuMemFreeHost_v2000);
+SAME(cuPointerGetAttribute, PFN_cuPointerGetAttribute_v4000);
 SAME(cuMemcpyHtoDAsync_v2, PFN_cuMemcpyHtoDAsync_v3020);
 SAME(cuMemcpyDtoHAsync_v2, PFN_cuMemcpyDtoHAsync_v3020);
 SAME(cuMemcpyDtoDAsync_v2, PFN_cuMemcpyDtoDAsync_v3020);
@@ -77,12 +82,14 @@ SAME(cuOccupancyMaxActiveBlocksPerMultiprocessor, PFN_cuOccupancyMaxActiveBlocks
 SAME(cuLaunchKernel, PFN_cuLaunchKernel_v4000);
 SAME(cuStreamCreate, PFN_cuStreamCreate_v2000);
 SAME(cuStreamDestroy_v2, PFN_cuStreamDestroy_v4000);
+SAME(cuStreamGetCtx, PFN_cuStreamGetCtx_v9020);
 SAME(cuStreamSynchronize, PFN_cuStreamSynchronize_v2000);
 SAME(cuStreamQuery, PFN_cuStreamQuery_v2000);
 SAME(cuStreamWaitEvent, PFN_cuStreamWaitEvent_v3020);
 SAME(cuStreamBeginCapture_v2, PFN_cuStreamBeginCapture_v10010);
 SAME(cuStreamEndCapture, PFN_cuStreamEndCapture_v10000);
 SAME(cuStreamIsCapturing, PFN_cuStreamIsCapturing_v10000);
+SAME(cuThreadExchangeStreamCaptureMode, PFN_cuThreadExchangeStreamCaptureMode_v10010);
 SAME(cuEventCreate, PFN_cuEventCreate_v2000);
 SAME(cuEventDestroy_v2, PFN_cuEventDestroy_v4000);
 SAME(cuEventRecord, PFN_cuEventRecord_v2000);

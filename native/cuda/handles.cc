@@ -9,10 +9,27 @@ std::shared_ptr<Context> Context::Retain(std::shared_ptr<Driver> driver, int dev
   CUcontext handle = nullptr;
   INFERNODE_CUDA(*driver, cuDeviceGet, &device, device_index);
   INFERNODE_CUDA(*driver, cuDevicePrimaryCtxRetain, &handle, device);
-  return std::shared_ptr<Context>(new Context(std::move(driver), device, handle));
+  return std::shared_ptr<Context>(new Context(std::move(driver), device, handle, true));
 }
 
-Context::~Context() { cu().cuDevicePrimaryCtxRelease_v2(device_); }
+std::shared_ptr<Context> Context::Borrow(std::shared_ptr<Driver> driver) {
+  Device device = 0;
+  CUcontext handle = nullptr;
+  INFERNODE_CUDA(*driver, cuCtxGetCurrent, &handle);
+  if (!handle) return nullptr;
+  INFERNODE_CUDA(*driver, cuCtxGetDevice, &device);
+  return std::shared_ptr<Context>(new Context(std::move(driver), device, handle, false));
+}
+
+Context::~Context() {
+  if (retained_) cu().cuDevicePrimaryCtxRelease_v2(device_);
+}
+
+bool Context::Runs(CUstream stream) const {
+  CUcontext context = nullptr;
+  INFERNODE_CUDA(*driver_, cuStreamGetCtx, stream, &context);
+  return context == handle_;
+}
 
 int Context::Attribute(int attribute) const {
   int value = 0;
@@ -47,6 +64,13 @@ size_t Context::FreeBytes() const {
   size_t free = 0, total = 0;
   INFERNODE_CUDA(*driver_, cuMemGetInfo_v2, &free, &total);
   return free;
+}
+
+double Context::PeakGBps() const {
+  int khz = 0, bits = 0;
+  const auto ask = cu().cuDeviceGetAttribute;
+  if (ask(&khz, kAttributeMemoryClockKhz, device_) != kSuccess || ask(&bits, kAttributeMemoryBusBits, device_) != kSuccess) return 0;
+  return 2.0 * khz * bits / 8 / 1e6;
 }
 
 size_t Context::TotalBytes() const {

@@ -18,6 +18,9 @@ class Context {
  public:
   /// Throws CudaError.
   static std::shared_ptr<Context> Retain(std::shared_ptr<Driver> driver, int device_index);
+  /// The calling thread's current context, whichever it is. It stays its owner's, who keeps it for as long as this lives. Null when the
+  /// thread has none.
+  static std::shared_ptr<Context> Borrow(std::shared_ptr<Driver> driver);
   ~Context();
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
@@ -32,16 +35,23 @@ class Context {
   std::string Uuid() const { return UuidOf(*driver_, device_); }
   size_t FreeBytes() const;
   size_t TotalBytes() const;
+  /// What clock and bus of the memory allow, two transfers a cycle; 0 where the driver does not say.
+  double PeakGBps() const;
+
+  /// Does the stream, NULL included, run in this context, which is current?
+  bool Runs(CUstream stream) const;
 
   /// Makes it the calling thread's; `Current` is the way to use it.
   Result Push() const { return cu().cuCtxPushCurrent_v2(handle_); }
 
  private:
-  Context(std::shared_ptr<Driver> driver, Device device, CUcontext handle) : driver_(std::move(driver)), device_(device), handle_(handle) {}
+  Context(std::shared_ptr<Driver> driver, Device device, CUcontext handle, bool retained)
+      : driver_(std::move(driver)), device_(device), handle_(handle), retained_(retained) {}
 
   std::shared_ptr<Driver> driver_;
   Device device_;
   CUcontext handle_;
+  bool retained_;
 };
 using ContextRef = std::shared_ptr<Context>;
 
@@ -58,6 +68,20 @@ class Current {
 
  private:
   const Context& context_;
+};
+
+/// For a scope, calls that a capture of another thread forbids in global mode (allocations, questions about events) go through and leave
+/// that capture alone. PyTorch captures in that mode.
+class BesideCaptures {
+ public:
+  explicit BesideCaptures(const Context& context) : exchange_(context.cu().cuThreadExchangeStreamCaptureMode) { exchange_(&mode_); }
+  ~BesideCaptures() { exchange_(&mode_); }
+  BesideCaptures(const BesideCaptures&) = delete;
+  BesideCaptures& operator=(const BesideCaptures&) = delete;
+
+ private:
+  Result (*exchange_)(int*);
+  int mode_ = kCaptureRelaxed;
 };
 
 /// A handle that is made by one call and given back by another; movable, never copied.

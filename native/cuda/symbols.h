@@ -18,6 +18,8 @@
   X(cuDeviceGetPCIBusId,             kOptional, (char*, int, Device))                                    \
   X(cuDevicePrimaryCtxRetain,        kRequired, (CUcontext*, Device))                                    \
   X(cuDevicePrimaryCtxRelease_v2,    kRequired, (Device))                                                \
+  X(cuCtxGetCurrent,                 kRequired, (CUcontext*))                                            \
+  X(cuCtxGetDevice,                  kRequired, (Device*))                                               \
   X(cuCtxPushCurrent_v2,             kRequired, (CUcontext))                                             \
   X(cuCtxPopCurrent_v2,              kRequired, (CUcontext*))                                            \
   X(cuCtxSynchronize,                kRequired, ())                                                      \
@@ -26,6 +28,7 @@
   X(cuMemFree_v2,                    kRequired, (DevicePtr))                                             \
   X(cuMemHostAlloc,                  kRequired, (void**, size_t, unsigned))                              \
   X(cuMemFreeHost,                   kRequired, (void*))                                                 \
+  X(cuPointerGetAttribute,           kRequired, (void*, int, DevicePtr))                                 \
   X(cuMemcpyHtoDAsync_v2,            kRequired, (DevicePtr, const void*, size_t, CUstream))              \
   X(cuMemcpyDtoHAsync_v2,            kRequired, (void*, DevicePtr, size_t, CUstream))                    \
   X(cuMemcpyDtoDAsync_v2,            kRequired, (DevicePtr, DevicePtr, size_t, CUstream))                \
@@ -38,12 +41,14 @@
   X(cuLaunchKernel,                  kRequired, (CUfunction, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, CUstream, void**, void**)) \
   X(cuStreamCreate,                  kRequired, (CUstream*, unsigned))                                   \
   X(cuStreamDestroy_v2,              kRequired, (CUstream))                                              \
+  X(cuStreamGetCtx,                  kRequired, (CUstream, CUcontext*))                                  \
   X(cuStreamSynchronize,             kRequired, (CUstream))                                              \
   X(cuStreamQuery,                   kRequired, (CUstream))                                              \
   X(cuStreamWaitEvent,               kRequired, (CUstream, CUevent, unsigned))                           \
   X(cuStreamBeginCapture_v2,         kRequired, (CUstream, int))                                         \
   X(cuStreamEndCapture,              kRequired, (CUstream, CUgraph*))                                    \
   X(cuStreamIsCapturing,             kRequired, (CUstream, int*))                                        \
+  X(cuThreadExchangeStreamCaptureMode, kRequired, (int*))                                                \
   X(cuEventCreate,                   kRequired, (CUevent*, unsigned))                                    \
   X(cuEventDestroy_v2,               kRequired, (CUevent))                                               \
   X(cuEventRecord,                   kRequired, (CUevent, CUstream))                                     \

@@ -110,6 +110,17 @@ INFERNODE_CUDA_SIM_API cuDevicePrimaryCtxRelease_v2(Device device) {
   });
 }
 
+INFERNODE_CUDA_SIM_API cuCtxGetCurrent(CUcontext* context) {
+  return CallWithoutContext("cuCtxGetCurrent", -1, [&](const Scenario&) {
+    *context = CurrentStack().empty() ? nullptr : CurrentStack().back();
+    return kSuccess;
+  });
+}
+
+INFERNODE_CUDA_SIM_API cuCtxGetDevice(Device* device) {
+  return Call("cuCtxGetDevice", [&](Simulator&, ContextHandle& context, Lock&) { return *device = context.device, kSuccess; });
+}
+
 INFERNODE_CUDA_SIM_API cuCtxPushCurrent_v2(CUcontext context) {
   if (!context) return kInvalidContext;
   CurrentStack().push_back(context);

@@ -89,6 +89,7 @@ INFERNODE_CUDA_SIM_API cuOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, 
 INFERNODE_CUDA_SIM_API cuLaunchKernel(CUfunction function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned, CUstream stream,
                                       void** values, void**) {
   return Call("cuLaunchKernel", [&](Simulator& simulator, ContextHandle& context, Lock&) {
+    stream = StreamOf(simulator, context, stream);
     if (!simulator.live.count(function) || !simulator.live.count(stream)) return kInvalidHandle;
     const uint64_t threads = uint64_t{bx} * by * bz;
     if (gx == 0 || gy == 0 || gz == 0 || threads == 0) return kInvalidValue;
@@ -135,13 +136,14 @@ INFERNODE_CUDA_SIM_API cuGraphExecUpdate_v2(CUgraphExec exec, CUgraph graph, Gra
 }
 
 INFERNODE_CUDA_SIM_API cuGraphUpload(CUgraphExec exec, CUstream stream) {
-  return Call("cuGraphUpload", [&](Simulator& simulator, ContextHandle&, Lock&) {
-    return simulator.live.count(exec) ? Issue(simulator, stream, {"upload", [] { return kSuccess; }}) : kInvalidHandle;
+  return Call("cuGraphUpload", [&](Simulator& simulator, ContextHandle& context, Lock&) {
+    return simulator.live.count(exec) ? Issue(simulator, StreamOf(simulator, context, stream), {"upload", [] { return kSuccess; }}) : kInvalidHandle;
   });
 }
 
 INFERNODE_CUDA_SIM_API cuGraphLaunch(CUgraphExec exec, CUstream stream) {
-  return Call("cuGraphLaunch", [&](Simulator& simulator, ContextHandle&, Lock&) {
+  return Call("cuGraphLaunch", [&](Simulator& simulator, ContextHandle& context, Lock&) {
+    stream = StreamOf(simulator, context, stream);
     if (!simulator.live.count(exec)) return kInvalidHandle;
     if (simulator.live.count(stream) && stream->capture) return stream->capture->invalidated = true, kStreamCaptureUnsupported;
     return Issue(simulator, stream, {"graph", [operations = exec->operations] {

@@ -2,6 +2,7 @@
 // memory has gone by the time a stream gets to it is an illegal address.
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 
 #include "cuda_sim/api.h"
 
@@ -112,8 +113,22 @@ INFERNODE_CUDA_SIM_API cuMemFreeHost(void* memory) {
   });
 }
 
+INFERNODE_CUDA_SIM_API cuPointerGetAttribute(void* value, int attribute, DevicePtr address) {
+  return Call("cuPointerGetAttribute", [&](Simulator& simulator, ContextHandle&, Lock&) {
+    if (attribute != kPointerMemoryType) return kNotSupported;
+    const auto next = simulator.allocations.upper_bound(address);
+    if (next == simulator.allocations.begin()) return kInvalidValue;
+    const auto& [start, allocation] = *std::prev(next);
+    if (address - start >= allocation.bytes) return kInvalidValue;
+    const unsigned type = allocation.device < 0 ? kMemoryHost : kMemoryDevice;
+    std::memcpy(value, &type, sizeof type);
+    return kSuccess;
+  });
+}
+
 INFERNODE_CUDA_SIM_API cuMemcpyHtoDAsync_v2(DevicePtr to, const void* from, size_t bytes, CUstream stream) {
   return Call("cuMemcpyHtoDAsync_v2", [&](Simulator& simulator, ContextHandle& context, Lock&) {
+    stream = StreamOf(simulator, context, stream);
     if (!OnDevice(simulator, context, to, bytes)) return kInvalidValue;
     const Range source = HostRange(simulator, from, bytes);
     if (source.device == -1 || (simulator.live.count(stream) && stream->capture))
@@ -128,6 +143,7 @@ INFERNODE_CUDA_SIM_API cuMemcpyHtoDAsync_v2(DevicePtr to, const void* from, size
 
 INFERNODE_CUDA_SIM_API cuMemcpyDtoHAsync_v2(void* to, DevicePtr from, size_t bytes, CUstream stream) {
   return Call("cuMemcpyDtoHAsync_v2", [&](Simulator& simulator, ContextHandle& context, Lock& lock) {
+    stream = StreamOf(simulator, context, stream);
     if (!OnDevice(simulator, context, from, bytes)) return kInvalidValue;
     const Range target = HostRange(simulator, to, bytes);
     const Result result = Issue(simulator, stream, CopyOf("device-to-host", target, {static_cast<uintptr_t>(from), bytes, context.device}));
@@ -140,7 +156,7 @@ INFERNODE_CUDA_SIM_API cuMemcpyDtoHAsync_v2(void* to, DevicePtr from, size_t byt
 INFERNODE_CUDA_SIM_API cuMemcpyDtoDAsync_v2(DevicePtr to, DevicePtr from, size_t bytes, CUstream stream) {
   return Call("cuMemcpyDtoDAsync_v2", [&](Simulator& simulator, ContextHandle& context, Lock&) {
     if (!OnDevice(simulator, context, to, bytes) || !OnDevice(simulator, context, from, bytes)) return kInvalidValue;
-    return Issue(simulator, stream,
+    return Issue(simulator, StreamOf(simulator, context, stream),
                  CopyOf("device-to-device", {static_cast<uintptr_t>(to), bytes, context.device}, {static_cast<uintptr_t>(from), bytes, context.device}));
   });
 }
@@ -148,7 +164,7 @@ INFERNODE_CUDA_SIM_API cuMemcpyDtoDAsync_v2(DevicePtr to, DevicePtr from, size_t
 INFERNODE_CUDA_SIM_API cuMemsetD8Async(DevicePtr to, unsigned char value, size_t bytes, CUstream stream) {
   return Call("cuMemsetD8Async", [&](Simulator& simulator, ContextHandle& context, Lock&) {
     if (!OnDevice(simulator, context, to, bytes)) return kInvalidValue;
-    return Issue(simulator, stream, {"memset", [=, device = context.device] {
+    return Issue(simulator, StreamOf(simulator, context, stream), {"memset", [=, device = context.device] {
                                        Simulator& s = Simulator::Get();
                                        const std::lock_guard<std::mutex> lock(s.mutex);
                                        if (!s.Covers(to, bytes, device)) return kIllegalAddress;

@@ -15,10 +15,11 @@ void EndCaptureOf(Simulator& simulator, const std::shared_ptr<CaptureRecord>& ca
 
 }  // namespace
 
-INFERNODE_CUDA_SIM_API cuStreamCreate(CUstream* stream, unsigned) {
+INFERNODE_CUDA_SIM_API cuStreamCreate(CUstream* stream, unsigned flags) {
   return Call("cuStreamCreate", [&](Simulator& simulator, ContextHandle& context, Lock&) {
     *stream = new StreamHandle;
     (*stream)->context = &context;
+    (*stream)->blocking = (flags & kStreamNonBlocking) == 0;
     context.streams.insert(*stream);
     simulator.live.insert(*stream);
     StartWorker(*stream);
@@ -44,17 +45,27 @@ INFERNODE_CUDA_SIM_API cuStreamDestroy_v2(CUstream stream) {
   return kSuccess;
 }
 
+INFERNODE_CUDA_SIM_API cuStreamGetCtx(CUstream stream, CUcontext* context) {
+  return Call("cuStreamGetCtx", [&](Simulator& simulator, ContextHandle& current, Lock&) {
+    stream = StreamOf(simulator, current, stream);
+    return simulator.live.count(stream) ? *context = stream->context, kSuccess : kInvalidHandle;
+  });
+}
+
 INFERNODE_CUDA_SIM_API cuStreamSynchronize(CUstream stream) {
   return Call("cuStreamSynchronize", [&](Simulator& simulator, ContextHandle& context, Lock& lock) {
+    stream = StreamOf(simulator, context, stream);
     if (!simulator.live.count(stream)) return kInvalidHandle;
     if (stream->capture) return SpoilCapture(*stream->capture, kStreamCaptureUnsupported);
+    if (ForbiddenByCapture(simulator)) return kStreamCaptureUnsupported;
     Drain(simulator, stream, lock);
     return context.sticky;
   });
 }
 
 INFERNODE_CUDA_SIM_API cuStreamQuery(CUstream stream) {
-  return Call("cuStreamQuery", [&](Simulator& simulator, ContextHandle&, Lock&) {
+  return Call("cuStreamQuery", [&](Simulator& simulator, ContextHandle& context, Lock&) {
+    stream = StreamOf(simulator, context, stream);
     if (!simulator.live.count(stream)) return kInvalidHandle;
     if (stream->capture) return SpoilCapture(*stream->capture, kStreamCaptureUnsupported);
     return stream->queue.empty() && !stream->busy ? kSuccess : kNotReady;
@@ -94,11 +105,21 @@ INFERNODE_CUDA_SIM_API cuStreamEndCapture(CUstream stream, CUgraph* graph) {
 }
 
 INFERNODE_CUDA_SIM_API cuStreamIsCapturing(CUstream stream, int* status) {
-  return Call("cuStreamIsCapturing", [&](Simulator& simulator, ContextHandle&, Lock&) {
+  return Call("cuStreamIsCapturing", [&](Simulator& simulator, ContextHandle& context, Lock&) {
+    // The legacy stream is part of every capture of a stream that waits for it.
+    for (const auto& capture : simulator.captures)
+      if (!stream && capture->origin->blocking && capture->origin->context == &context) return kStreamCaptureImplicit;
+    stream = StreamOf(simulator, context, stream);
     if (!simulator.live.count(stream)) return kInvalidHandle;
     *status = !stream->capture ? kCaptureStatusNone : stream->capture->invalidated ? kCaptureStatusInvalidated : kCaptureStatusActive;
     return kSuccess;
   });
+}
+
+INFERNODE_CUDA_SIM_API cuThreadExchangeStreamCaptureMode(int* mode) {
+  if (*mode < kCaptureGlobal || *mode > kCaptureRelaxed) return kInvalidValue;
+  std::swap(*mode, ThreadCaptureMode());
+  return kSuccess;
 }
 
 INFERNODE_CUDA_SIM_API cuEventCreate(CUevent* event, unsigned flags) {
@@ -119,7 +140,8 @@ INFERNODE_CUDA_SIM_API cuEventDestroy_v2(CUevent event) {
 }
 
 INFERNODE_CUDA_SIM_API cuEventRecord(CUevent event, CUstream stream) {
-  return Call("cuEventRecord", [&](Simulator& simulator, ContextHandle&, Lock&) {
+  return Call("cuEventRecord", [&](Simulator& simulator, ContextHandle& context, Lock&) {
+    stream = StreamOf(simulator, context, stream);
     if (!simulator.live.count(event) || !simulator.live.count(stream)) return kInvalidHandle;
     const auto moment = std::make_shared<Moment>();
     moment->captured = stream->capture != nullptr;
@@ -139,7 +161,8 @@ INFERNODE_CUDA_SIM_API cuEventRecord(CUevent event, CUstream stream) {
 }
 
 INFERNODE_CUDA_SIM_API cuStreamWaitEvent(CUstream stream, CUevent event, unsigned) {
-  return Call("cuStreamWaitEvent", [&](Simulator& simulator, ContextHandle&, Lock&) {
+  return Call("cuStreamWaitEvent", [&](Simulator& simulator, ContextHandle& context, Lock&) {
+    stream = StreamOf(simulator, context, stream);
     if (!simulator.live.count(event) || !simulator.live.count(stream)) return kInvalidHandle;
     const std::shared_ptr<Moment> moment = event->moment;
     if (!moment) return kSuccess;
@@ -165,6 +188,7 @@ INFERNODE_CUDA_SIM_API cuEventQuery(CUevent event) {
   return Call("cuEventQuery", [&](Simulator& simulator, ContextHandle&, Lock&) {
     if (!simulator.live.count(event)) return kInvalidHandle;
     if (event->capture) return SpoilCapture(*event->capture, kCapturedEvent);
+    if (ForbiddenByCapture(simulator)) return kStreamCaptureUnsupported;
     return !event->moment || event->moment->done ? kSuccess : kNotReady;
   });
 }
@@ -173,6 +197,7 @@ INFERNODE_CUDA_SIM_API cuEventSynchronize(CUevent event) {
   return Call("cuEventSynchronize", [&](Simulator& simulator, ContextHandle& context, Lock& lock) {
     if (!simulator.live.count(event)) return kInvalidHandle;
     if (event->capture) return SpoilCapture(*event->capture, kCapturedEvent);
+    if (ForbiddenByCapture(simulator)) return kStreamCaptureUnsupported;
     const std::shared_ptr<Moment> moment = event->moment;
     if (moment) simulator.changed.wait(lock, [&] { return moment->done; });
     return context.sticky;

@@ -35,12 +35,31 @@ Result Begin(const char* name, std::unique_lock<std::mutex>* lock, ContextHandle
   return (*context)->sticky != kSuccess ? (*context)->sticky : injected;
 }
 
+int& ThreadCaptureMode() {
+  thread_local int mode = kCaptureGlobal;
+  return mode;
+}
+
 bool ForbiddenByCapture(Simulator& simulator) {
+  if (ThreadCaptureMode() == kCaptureRelaxed) return false;
   bool forbidden = false;
-  for (const auto& capture : simulator.captures)
-    if (capture->mode == kCaptureGlobal || (capture->mode == kCaptureThreadLocal && capture->thread == std::this_thread::get_id()))
-      capture->invalidated = forbidden = true;
+  for (const auto& capture : simulator.captures) {
+    const bool own = capture->mode != kCaptureRelaxed && capture->thread == std::this_thread::get_id();
+    if (own || (capture->mode == kCaptureGlobal && ThreadCaptureMode() == kCaptureGlobal)) capture->invalidated = forbidden = true;
+  }
   return forbidden;
+}
+
+StreamHandle* StreamOf(Simulator& simulator, ContextHandle& context, StreamHandle* stream) {
+  if (stream) return stream;
+  if (!context.legacy) {
+    context.legacy = new StreamHandle;
+    context.legacy->context = &context;
+    context.streams.insert(context.legacy);
+    simulator.live.insert(context.legacy);
+    StartWorker(context.legacy);
+  }
+  return context.legacy;
 }
 
 Result Issue(Simulator& simulator, StreamHandle* stream, Operation operation) {

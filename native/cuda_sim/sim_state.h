@@ -69,12 +69,14 @@ struct ContextHandle {
   size_t used_bytes = 0;
   Result sticky = kSuccess;
   std::set<StreamHandle*> streams;
+  StreamHandle* legacy = nullptr;  ///< what the stream NULL means; made when it is first used
 };
 
 struct StreamHandle {
   ContextHandle* context = nullptr;
   std::deque<cuda_sim::Operation> queue;
   bool busy = false, ending = false;
+  bool blocking = true;  ///< waits for the legacy stream, and it for this one: not modelled but for captures
   std::shared_ptr<cuda_sim::CaptureRecord> capture;
   std::thread worker;
 };
@@ -128,8 +130,15 @@ cuda::Result Call(const char* name, Body body) {
   return result == cuda::kSuccess ? body(Simulator::Get(), *context, lock) : result;
 }
 
-/// Calls that a capture forbids to its thread, or in global mode to all: fails them and spoils the capture. The lock is held.
+/// What cuThreadExchangeStreamCaptureMode sets for the calling thread.
+int& ThreadCaptureMode();
+
+/// Calls that a capture forbids to its thread, or in global mode to all that have not declared otherwise: fails them and spoils the capture.
+/// The lock is held.
 bool ForbiddenByCapture(Simulator& simulator);
+
+/// The stream itself, or the legacy stream of the context for NULL. The lock is held.
+cuda::StreamHandle* StreamOf(Simulator& simulator, cuda::ContextHandle& context, cuda::StreamHandle* stream);
 
 /// Puts an operation into the stream, or into the capture that the stream is part of. The lock is held.
 cuda::Result Issue(Simulator& simulator, cuda::StreamHandle* stream, Operation operation);

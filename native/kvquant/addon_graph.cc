@@ -81,8 +81,8 @@ Napi::Value RunOnCore(Napi::Env env, const std::shared_ptr<GraphCore>& core, Wor
         } catch (const cuda::CudaError& error) {
           throw CodedError(cuda::ResultName(error.code), error.call, error.what());
         } catch (const kv::DriverUnavailable& error) {
-          throw CodedError("INFERNODE_DRIVER_UNAVAILABLE", "", std::string(cuda::DriverStateName(error.state)) + ": " + error.what());
-        } catch (const kv::GraphArgumentError& error) {
+          throw CodedError("INFERNODE_DRIVER_UNAVAILABLE", "", error.what());
+        } catch (const kv::ArgumentError& error) {
           throw CodedError(infernode_kv_result_name(error.result), "", error.what());
         }
       },

@@ -34,7 +34,7 @@ bool StridesSeparate(const infernode_kv_shape& s) {
 }
 
 infernode_kv_result CheckFormat(const infernode_kv_format& f) {
-  if (f.code < INFERNODE_KV_INT8 || f.code > INFERNODE_KV_RAW || f.grouping < INFERNODE_KV_HEAD || f.grouping > INFERNODE_KV_CHAN) return INFERNODE_KV_BAD_FORMAT;
+  if (f.code > INFERNODE_KV_RAW || f.grouping > INFERNODE_KV_CHAN) return INFERNODE_KV_BAD_FORMAT;
   if (f.rotate > 1 || f.run > INFERNODE_KV_MAX_ELEMENTS || (f.grouping == INFERNODE_KV_RUN) != (f.run != 0)) return INFERNODE_KV_BAD_FORMAT;
   if (IsRaw(f) && (f.grouping != INFERNODE_KV_HEAD || f.rotate)) return INFERNODE_KV_BAD_FORMAT;
   const bool scaled = f.static_scale != 0;
@@ -147,6 +147,13 @@ const char* infernode_kv_result_name(infernode_kv_result result) {
     X(INFERNODE_KV_BAD_RECORD)
     X(INFERNODE_KV_BAD_CHECKSUM)
     X(INFERNODE_KV_DEVICE_ERROR)
+    X(INFERNODE_KV_NO_CONTEXT)
+    X(INFERNODE_KV_BAD_STREAM)
+    X(INFERNODE_KV_CAPTURING)
+    X(INFERNODE_KV_BAD_POINTER)
+    X(INFERNODE_KV_BUSY)
+    X(INFERNODE_KV_NO_RUN)
+    X(INFERNODE_KV_CLOSED)
 #undef X
   }
   return "unknown result";
@@ -162,10 +169,17 @@ const char* infernode_kv_message(infernode_kv_result result) {
     case INFERNODE_KV_BAD_SCALE: return "expected a static scale above 0, with an fp8 format";
     case INFERNODE_KV_NO_PATH: return "this build or processor does not have that path";
     case INFERNODE_KV_NO_MEMORY: return "no memory for scratch, or no more threads";
-    case INFERNODE_KV_BAD_TABLE: return "expected block table entries from 0 to below the number of blocks of the cache";
+    case INFERNODE_KV_BAD_TABLE: return "expected block table entries from 0 to below the number of blocks of the cache, and none decoded into twice";
     case INFERNODE_KV_BAD_RECORD: return "expected a record of this format and shape";
     case INFERNODE_KV_BAD_CHECKSUM: return "the record's checksum does not match its bytes";
     case INFERNODE_KV_DEVICE_ERROR: return "the GPU or its driver failed";
+    case INFERNODE_KV_NO_CONTEXT: return "expected a CUDA context that is current to the calling thread";
+    case INFERNODE_KV_BAD_STREAM: return "expected a stream of the session's context";
+    case INFERNODE_KV_CAPTURING: return "expected a stream that is not being captured";
+    case INFERNODE_KV_BAD_POINTER: return "expected an aligned address of the memory that is asked for";
+    case INFERNODE_KV_BUSY: return "expected no run to be under way";
+    case INFERNODE_KV_NO_RUN: return "expected a run whose outcome has not been read";
+    case INFERNODE_KV_CLOSED: return "expected an open handle";
   }
   return "unknown result";
 }

@@ -1,6 +1,7 @@
 // Checks that every entry point makes before it touches data.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "kvquant/infernode_kv.h"
@@ -16,6 +17,10 @@ infernode_kv_result CheckSection(const infernode_kv_section* section, infernode_
 /// What every call on a paged cache checks: section, table, and that all of it lies within the buffers. `bytes` are the records'.
 infernode_kv_result CheckPaged(const infernode_kv_section* section, const void* cache, size_t cache_elements, const int32_t* table, size_t records,
                                const void* bytes, size_t byte_count, infernode_kv_shape* record);
+
+/// A page that is decoded into twice would be a race of threads, and its content an accident. `again`: the first entry that names a page once
+/// more, if not null. The entries have been checked.
+infernode_kv_result CheckNamedOnce(const int32_t* table, size_t entries, uint32_t pages, size_t* again);
 
 /// Elements from the first to past the last of a block.
 inline int64_t ExtentOf(const infernode_kv_shape& s) { return (s.tokens - 1) * s.token_stride + (s.heads - 1) * s.head_stride + s.dim; }

@@ -1,11 +1,13 @@
-// The two halves of kv_gpu_check.cc: bits (gpu_parity.cc) and times (gpu_figures.cc), and the sections that both work on.
+// The parts of kv_gpu_check.cc: bits (gpu_parity.cc) and times (gpu_figures.cc, gpu_chains.cc), each made in a process of its own (gpu_processes.cc) and put
+// together in one report (gpu_report.cc).
 #pragma once
 
 #include <ctime>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "kvquant/cuda/device_batch.h"
+#include "kvquant/cuda/device_session.h"
 
 namespace infernode::kv {
 
@@ -14,8 +16,51 @@ struct GpuCheckOptions {
   int device = 0, rounds = 2, repeats = 15;
   size_t mib = 1024;
   uint64_t seed = static_cast<uint64_t>(std::time(nullptr));
-  bool parity_only = false, exercise = false;
+  bool exercise = false;
+  /// Of all parts together; each has a limit of its own too, which `part_seconds` can lower.
+  int seconds = 480, part_seconds = 3600;
+  /// The one part that this process is for; empty in the process that reports.
+  std::string part;
 };
+
+struct Part {
+  std::string name;
+  int limit_s;
+  bool measures;  ///< times, which a simulator has none of
+};
+
+enum class PartState { kDone, kFailed, kTimedOut, kDied, kSkipped };
+/// `done`, `failed`, `timed-out`, `died`, `skipped`.
+const char* PartStateName(PartState state);
+
+struct PartResult {
+  Part part;
+  PartState state = PartState::kSkipped;
+  double seconds = 0;
+  std::string reason;
+  /// What it told, in order: a name and a literal as JSON has it. Whatever becomes of the part, what it told stands.
+  std::vector<std::pair<std::string, std::string>> values;
+  bool no_gpu = false;
+
+  /// Null when it did not tell.
+  const std::string* Value(const std::string& name) const;
+  double Number(const std::string& name) const;
+};
+
+/// Runs the part in a process of its own, which is killed after `limit_s`.
+PartResult RunPart(const Part& part, int limit_s, int argument_count, char** arguments);
+
+/// Writes the two files anew. False when they cannot be written.
+bool WriteReport(const GpuCheckOptions& options, const std::vector<PartResult>& results);
+/// The Markdown on standard output.
+void PrintReport(const GpuCheckOptions& options, const std::vector<PartResult>& results);
+bool IsSimulated(const std::vector<PartResult>& results);
+
+// In the process of a part:
+
+/// One value of a report, on standard output as soon as it is known.
+void Tell(const char* name, double value, int decimals);
+void Tell(const char* name, const std::string& text);
 
 /// Pseudo-random numbers of one seed; a failure is found again by it.
 class GpuCheckRandom {
@@ -32,36 +77,20 @@ infernode_kv_section SectionOf(const std::string& format, infernode_kv_dtype dty
 /// Every page once, in any order.
 std::vector<int32_t> ShuffledTable(GpuCheckRandom& random, uint32_t pages);
 
-struct Parity {
-  int cases = 0;
-  std::vector<std::string> failures;
-};
+/// bf16 around 1, of both signs.
+std::vector<uint16_t> RandomValues(GpuCheckRandom& random, size_t count);
+double Median(std::vector<double> values);
 
-/// Every code and grouping, both types, fresh values against the scalar reference. A case that throws is a failure of its own.
-Parity CheckAllParity(const DeviceSession& session, GpuCheckRandom& random, int rounds);
+/// Every code and grouping, both types, fresh values, poisoned output, against the scalar reference. Tells `cases` and `failures` as they come,
+/// and gives the failures; a case that throws is one.
+size_t CheckAllParity(const DeviceSession& session, GpuCheckRandom& random, int rounds);
 
-struct Row {
-  std::string format;
-  double budget, bits, encode, decode, encode_few;  // shares of the copy
-};
-
-/// Microseconds from a block table on the host to records on the host, 80 layers x K and V, and the part of it that the calling thread
-/// spends before it waits.
-struct Chain {
-  uint32_t records;
-  double per_layer, per_layer_cpu, batched, graph;
-};
-
+/// 80 layers x K and V.
 constexpr uint32_t kChainSections = 160;
 
-struct Figures {
-  double copy_gb_per_s = 0, launch_us = 0;
-  std::vector<Row> rows;
-  std::vector<Chain> chains;
-  /// Parts that could not be measured, and why; the others stand.
-  std::vector<std::string> missing;
-};
-
-Figures MeasureAll(const DeviceSession& session, GpuCheckRandom& random, const GpuCheckOptions& options);
+/// Each throws where the bits are wrong: a time of wrong work is none.
+void MeasureFormat(const DeviceSession& session, GpuCheckRandom& random, const GpuCheckOptions& options, const std::string& format);
+void MeasureLaunch(const DeviceSession& session);
+void MeasureChain(std::shared_ptr<DeviceSession> session, GpuCheckRandom& random, const GpuCheckOptions& options, bool encode, uint32_t records);
 
 }  // namespace infernode::kv

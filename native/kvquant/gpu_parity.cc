@@ -1,9 +1,9 @@
 // Parity of the KV kernels on a device with the scalar reference, bit for bit.
 #include <algorithm>
 #include <cmath>
-#include <cstring>
+#include <cstdio>
 
-#include "kvquant/formats.h"
+#include "kvquant/cuda/device_batch.h"
 #include "kvquant/gpu_check.h"
 
 namespace infernode::kv {
@@ -31,6 +31,13 @@ std::vector<int32_t> ShuffledTable(GpuCheckRandom& random, uint32_t pages) {
 namespace {
 
 constexpr int kMostThrown = 3;
+
+struct Parity {
+  int cases = 0;
+  size_t failures = 0;
+
+  void Fail(const std::string& what) { ++failures, std::fprintf(stderr, "%s\n", what.c_str()); }
+};
 
 /// Fresh values, one in 50 cases' elements anything at all; poisoned output on both sides.
 void CheckParity(const DeviceSession& session, const infernode_kv_section& s, const std::string& name, bool hostile, GpuCheckRandom& random, Parity& parity) {
@@ -63,37 +70,54 @@ void CheckParity(const DeviceSession& session, const infernode_kv_section& s, co
   bool ok = true;
   for (const auto& one : encoded) nonfinite += one.nonfinite, ok &= one.result == INFERNODE_KV_OK;
   for (const auto& one : read) ok &= one.result == INFERNODE_KV_OK;
-  if (made != reference) parity.failures.push_back(name + ": records differ");
-  else if (decoded != expected) parity.failures.push_back(name + ": decoded values differ");
+  if (made != reference) parity.Fail(name + ": records differ");
+  else if (decoded != expected) parity.Fail(name + ": decoded values differ");
   // Here squares are summed in f64, by the processor's vectors in f32: to five digits, and not where values are hostile.
-  else if (!hostile && !std::equal(errors.begin(), errors.end(), expected_errors.begin(), [](float a, float b) { return std::fabs(a - b) <= 1e-4f * b; })) parity.failures.push_back(name + ": measured errors differ");
-  else if (!ok || nonfinite != outcome.nonfinite) parity.failures.push_back(name + ": outcomes differ");
+  else if (!hostile && !std::equal(errors.begin(), errors.end(), expected_errors.begin(), [](float a, float b) { return std::fabs(a - b) <= 1e-4f * b; })) parity.Fail(name + ": measured errors differ");
+  else if (!ok || nonfinite != outcome.nonfinite) parity.Fail(name + ": outcomes differ");
+}
+
+/// One shape of many; 1 when it threw.
+int CheckOne(const DeviceSession& session, const std::string& format, infernode_kv_dtype dtype, bool usual, GpuCheckRandom& random, Parity& parity) {
+  static const uint32_t dims[] = {128, 64, 256, 96, 5};
+  const bool rotates = format.find("_r") != std::string::npos, nhd = random() % 2, hostile = random() % 2;
+  const uint32_t dim = usual ? 128 : dims[random() % (rotates ? 3 : 5)], per_record = random() % 2 ? 8 : 1, heads = 1 + random() % 4;
+  const std::string name = format + (dtype ? " fp16" : " bf16") + (nhd ? " nhd " : " hnd ") + std::to_string(per_record) + "x16x" + std::to_string(heads) + "x" + std::to_string(dim);
+  try {
+    CheckParity(session, SectionOf(format, dtype, nhd, dim, heads, 2 * per_record, per_record), name, hostile, random, parity);
+    return 0;
+  } catch (const std::exception& error) {
+    parity.Fail(name + ": " + error.what());
+    return 1;
+  }
 }
 
 }  // namespace
 
-Parity CheckAllParity(const DeviceSession& session, GpuCheckRandom& random, int rounds) {
+void Tell(const char* name, double value, int decimals) {
+  std::printf("%s %.*f\n", name, decimals, value);
+  std::fflush(stdout);
+}
+
+void Tell(const char* name, const std::string& text) {
+  std::printf("%s \"%s\"\n", name, text.c_str());
+  std::fflush(stdout);
+}
+
+size_t CheckAllParity(const DeviceSession& session, GpuCheckRandom& random, int rounds) {
   Parity parity;
   int thrown = 0;
   for (int round = 0; round < rounds; ++round)
     for (const char* code : {"int8", "int4s", "int4a", "e4m3", "e5m2"})
       for (const char* grouping : {"head", "tok", "g32", "g64", "g24", "chan", "head_r", "tok_r", "g64_r", "chan_r"})
         for (const infernode_kv_dtype dtype : {INFERNODE_KV_BF16, INFERNODE_KV_FP16}) {
-          static const uint32_t dims[] = {128, 64, 256, 96, 5};
-          const std::string format = std::string(code) + "_" + grouping;
-          const bool rotates = std::strstr(grouping, "_r") != nullptr, nhd = random() % 2;
-          const uint32_t dim = round == 0 ? 128 : dims[random() % (rotates ? 3 : 5)], per_record = random() % 2 ? 8 : 1, heads = 1 + random() % 4;
-          const std::string name = format + (dtype ? " fp16" : " bf16") + (nhd ? " nhd " : " hnd ") + std::to_string(per_record) + "x16x" + std::to_string(heads) + "x" + std::to_string(dim);
-          const bool hostile = random() % 2;
-          try {
-            CheckParity(session, SectionOf(format, dtype, nhd, dim, heads, 2 * per_record, per_record), name, hostile, random, parity);
-          } catch (const std::exception& error) {
-            parity.failures.push_back(name + ": " + error.what());
-            // What a device cannot do twice, it cannot do a thousand times: after a sticky error every call fails.
-            if (++thrown == kMostThrown) return parity;
-          }
+          thrown += CheckOne(session, std::string(code) + "_" + grouping, dtype, round == 0, random, parity);
+          Tell("cases", parity.cases, 0);
+          Tell("failures", static_cast<double>(parity.failures), 0);
+          // What a device cannot do twice, it cannot do a thousand times: after a sticky error every call fails.
+          if (thrown == kMostThrown) return parity.failures;
         }
-  return parity;
+  return parity.failures;
 }
 
 }  // namespace infernode::kv

@@ -8,6 +8,9 @@
  * Functions are safe to call from several threads. None throws or keeps a pointer. Each thread keeps its scratch between
  * calls, so only the first call, or a larger block than any before, allocates. Any result other than INFERNODE_KV_OK leaves
  * the output unspecified. All multi-byte fields are little-endian.
+ *
+ * Handles (pools, sessions, workspaces, runners) are no addresses: one that was closed is INFERNODE_KV_CLOSED for good, closing it again is
+ * nothing, and closing it while another thread's call works with it takes effect after that call.
  */
 #ifndef INFERNODE_KV_H
 #define INFERNODE_KV_H
@@ -21,7 +24,14 @@ extern "C" {
 
 #define INFERNODE_KV_API __attribute__((visibility("default")))
 
-typedef enum {
+/* Any value that a C program may hand over is one of the type in C++ too, so that it can be refused. */
+#ifdef __cplusplus
+#define INFERNODE_KV_ENUM enum : unsigned int
+#else
+#define INFERNODE_KV_ENUM enum
+#endif
+
+typedef INFERNODE_KV_ENUM {
   INFERNODE_KV_OK = 0,
   INFERNODE_KV_BAD_FORMAT,   /* unknown format name or member */
   INFERNODE_KV_BAD_SHAPE,    /* zero, too large, or a dim that the rotation cannot take */
@@ -30,16 +40,23 @@ typedef enum {
   INFERNODE_KV_BAD_SCALE,    /* a static scale that is not a positive number, or not with fp8 */
   INFERNODE_KV_NO_PATH,      /* this processor or build lacks the path */
   INFERNODE_KV_NO_MEMORY,    /* scratch or threads could not be had */
-  INFERNODE_KV_BAD_TABLE,    /* a block table entry outside the cache */
+  INFERNODE_KV_BAD_TABLE,    /* a block table entry outside the cache, or a page that is decoded into twice */
   INFERNODE_KV_BAD_RECORD,   /* not a record, or not one of this section */
   INFERNODE_KV_BAD_CHECKSUM, /* a record whose bytes have changed */
-  INFERNODE_KV_DEVICE_ERROR  /* the GPU or its driver failed, or cannot be used */
+  INFERNODE_KV_DEVICE_ERROR, /* the GPU or its driver failed, or cannot be used */
+  INFERNODE_KV_NO_CONTEXT,   /* no CUDA context is current to the calling thread */
+  INFERNODE_KV_BAD_STREAM,   /* a stream of another context */
+  INFERNODE_KV_CAPTURING,    /* a stream that is being captured */
+  INFERNODE_KV_BAD_POINTER,  /* an address of another kind of memory than is asked for, or misaligned */
+  INFERNODE_KV_BUSY,         /* a run of the same workspace or runner is under way, or its outcome not read */
+  INFERNODE_KV_NO_RUN,       /* an outcome is asked for, and nothing has been run */
+  INFERNODE_KV_CLOSED        /* a handle that was closed, or never was one; NULL */
 } infernode_kv_result;
 
-typedef enum { INFERNODE_KV_BF16 = 0, INFERNODE_KV_FP16 = 1 } infernode_kv_dtype;
-typedef enum { INFERNODE_KV_INT8, INFERNODE_KV_INT4S, INFERNODE_KV_INT4A, INFERNODE_KV_E4M3, INFERNODE_KV_E5M2, INFERNODE_KV_RAW } infernode_kv_code;
-typedef enum { INFERNODE_KV_HEAD, INFERNODE_KV_TOK, INFERNODE_KV_RUN, INFERNODE_KV_CHAN } infernode_kv_grouping;
-typedef enum { INFERNODE_KV_SCALAR = 0, INFERNODE_KV_SIMD = 1 } infernode_kv_path;
+typedef INFERNODE_KV_ENUM { INFERNODE_KV_BF16 = 0, INFERNODE_KV_FP16 = 1 } infernode_kv_dtype;
+typedef INFERNODE_KV_ENUM { INFERNODE_KV_INT8, INFERNODE_KV_INT4S, INFERNODE_KV_INT4A, INFERNODE_KV_E4M3, INFERNODE_KV_E5M2, INFERNODE_KV_RAW } infernode_kv_code;
+typedef INFERNODE_KV_ENUM { INFERNODE_KV_HEAD, INFERNODE_KV_TOK, INFERNODE_KV_RUN, INFERNODE_KV_CHAN } infernode_kv_grouping;
+typedef INFERNODE_KV_ENUM { INFERNODE_KV_SCALAR = 0, INFERNODE_KV_SIMD = 1 } infernode_kv_path;
 
 typedef struct {
   infernode_kv_code code;
@@ -144,7 +161,7 @@ typedef struct infernode_kv_pool infernode_kv_pool;
 
 /* `threads` counts the caller: 1 starts none. */
 INFERNODE_KV_API infernode_kv_result infernode_kv_pool_create(uint32_t threads, infernode_kv_pool** pool);
-/* Waits for the calls under way. NULL is allowed. */
+/* NULL is allowed. */
 INFERNODE_KV_API void infernode_kv_pool_destroy(infernode_kv_pool* pool);
 
 typedef struct {
@@ -165,7 +182,7 @@ INFERNODE_KV_API infernode_kv_result infernode_kv_encode_paged(infernode_kv_pool
                                                                uint8_t* out, size_t out_bytes, float* errors,
                                                                infernode_kv_outcome* outcome);
 
-/* Decodes records into the pages that the table names; a page must not be named twice. Every record is checked against the
+/* Decodes records into the pages that the table names; one that is named twice is INFERNODE_KV_BAD_TABLE. Every record is checked against the
  * section and its checksum; pages of a refused record are unspecified, those of the others are written. */
 INFERNODE_KV_API infernode_kv_result infernode_kv_decode_paged(infernode_kv_pool* pool, infernode_kv_path path,
                                                                const infernode_kv_section* section, const uint8_t* in,
@@ -179,12 +196,23 @@ INFERNODE_KV_API infernode_kv_result infernode_kv_decode_paged(infernode_kv_pool
  */
 typedef struct infernode_kv_cuda infernode_kv_cuda;
 
+/* Why a call on a device failed; NULL is allowed wherever one is taken. */
+typedef struct {
+  char code[48];     /* the driver's enum name, a driver state such as `driver-too-old`, or the name of the result */
+  char call[48];     /* the driver call that failed; empty otherwise */
+  char message[512]; /* names the argument, where one was wrong */
+} infernode_kv_error;
+
 /* Opens `library` (NULL: libcuda.so.1), retains the primary context of device `device`, and loads the kernels, which the driver
  * compiles the first time. INFERNODE_KV_DEVICE_ERROR: `message` (may be NULL) says why in at most `message_size` bytes, such as
  * which driver the kernels need. */
 INFERNODE_KV_API infernode_kv_result infernode_kv_cuda_open(const char* library, int device, infernode_kv_cuda** cuda, char* message,
                                                             size_t message_size);
-/* NULL is allowed. */
+/* The same over the context that is current to the calling thread: an engine's worker has one. Nothing of it is retained: it must live
+ * until the close. INFERNODE_KV_NO_CONTEXT where there is none. */
+INFERNODE_KV_API infernode_kv_result infernode_kv_cuda_open_current(const char* library, infernode_kv_cuda** cuda, char* message,
+                                                                    size_t message_size);
+/* NULL is allowed. Workspaces and runners made of the session stay usable. */
 INFERNODE_KV_API void infernode_kv_cuda_close(infernode_kv_cuda* cuda);
 
 /* The device's name as its driver tells it, until the close. */

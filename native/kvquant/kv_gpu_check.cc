@@ -1,10 +1,15 @@
-// The KV kernels on a real GPU: parity with the scalar reference, bandwidth beside a device-to-device copy, launch overhead. Writes one JSON
-// and one Markdown file. scripts/gpu-check builds and runs it; over the libcuda simulator it shows that the check itself works, and times nothing.
+// The KV kernels on a real GPU: parity with the scalar reference, bandwidth beside a device-to-device copy, the cost of launches and of the whole
+// chain. Each part is a process with a time limit; after each the report (one JSON, one Markdown file) is written anew, so that a part that hangs
+// or dies costs its own results only. scripts/gpu-check builds and runs it; over the libcuda simulator it shows that the check itself
+// works, and times nothing.
 //
-//   infernode-kv-gpu-check [--library libcuda.so.1] [--device 0] [--seed N] [--rounds 2] [--mib 1024] [--repeats 15] [--parity-only 1] [--out DIRECTORY]
+//   infernode-kv-gpu-check [--library libcuda.so.1] [--device 0] [--seed N] [--rounds 2] [--mib 1024] [--repeats 15] [--seconds 480]
+//                          [--part-seconds N] [--part NAME] [--out DIRECTORY]
 //
-// `--exercise 1` has the measurements run once over the simulator too, small, and says only which of them could run.
+// `--exercise 1` has the measurements run once over the simulator too, small, and says only which of them could run. `--part parity` runs that
+// part alone, in this process, and prints what it finds. Exit status 0; 1: a part failed; 2: a wrong option; 3: no usable GPU.
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 
@@ -15,113 +20,105 @@ namespace {
 using namespace infernode;
 using namespace infernode::kv;
 
-struct Report {
-  std::string gpu, uuid, image, date;
-  int driver_cuda, capability;
-  bool simulated;
-};
+constexpr const char* kFormats[] = {"int8_head", "int8_tok", "int8_chan", "e4m3_head", "e4m3_tok", "int4a_g64", "int4a_chan", "int8_tok_r", "int4a_g64_r", "raw"};
 
-void WriteJson(FILE* f, const Report& r, const GpuCheckOptions& o, const Parity& parity, const Figures& figures) {
-  std::fprintf(f, "{\n  \"gpu\": \"%s\",\n  \"uuid\": \"%s\",\n  \"simulated\": %s,\n  \"driverCuda\": \"%d.%d\",\n  \"computeCapability\": \"%d.%d\",\n  \"image\": \"%s\",\n  \"date\": \"%s\",\n", r.gpu.c_str(), r.uuid.c_str(),
-               r.simulated ? "true" : "false", r.driver_cuda / 1000, r.driver_cuda % 1000 / 10, r.capability / 10, r.capability % 10, r.image.c_str(), r.date.c_str());
-  std::fprintf(f, "  \"parity\": {\"seed\": %llu, \"cases\": %d, \"failures\": %zu},\n", static_cast<unsigned long long>(o.seed), parity.cases, parity.failures.size());
-  if (figures.rows.empty() && figures.chains.empty() && figures.missing.empty()) {
-    std::fprintf(f, "  \"figures\": null\n}\n");
-    return;
-  }
-  std::fprintf(f, "  \"figures\": {\"mib\": %zu, \"repeats\": %d, \"copyGBps\": %.1f, \"launchUs\": %.2f, \"formats\": [", o.mib, o.repeats, figures.copy_gb_per_s, figures.launch_us);
-  for (const Row& row : figures.rows)
-    std::fprintf(f, "%s\n    {\"format\": \"%s\", \"bitsPerValue\": %.2f, \"budget\": %.2f, \"encode\": %.3f, \"decode\": %.3f, \"encodeFewBlocks\": %.3f}", &row == &figures.rows[0] ? "" : ",", row.format.c_str(), row.bits, row.budget, row.encode,
-                 row.decode, row.encode_few);
-  std::fprintf(f, "\n  ], \"chains\": [");
-  for (const Chain& c : figures.chains)
-    std::fprintf(f, "%s\n    {\"records\": %u, \"sections\": %u, \"perLayerUs\": %.1f, \"perLayerThreadUs\": %.1f, \"batchedUs\": %.1f, \"graphUs\": %.1f}", &c == &figures.chains[0] ? "" : ",", c.records, kChainSections, c.per_layer,
-                 c.per_layer_cpu, c.batched, c.graph);
-  std::fprintf(f, "\n  ], \"notMeasured\": %zu}\n}\n", figures.missing.size());
-}
-
-void WriteMarkdown(FILE* f, const Report& r, const GpuCheckOptions& o, const Parity& parity, const Figures& figures) {
-  std::fprintf(f, "# KV kernels on the GPU\n\n%s, compute capability %d.%d, driver for CUDA %d.%d, image %s; %s.\n\n", r.gpu.c_str(), r.capability / 10, r.capability % 10, r.driver_cuda / 1000, r.driver_cuda % 1000 / 10, r.image.c_str(), r.date.c_str());
-  if (r.simulated) std::fprintf(f, "**A simulator, not a GPU: this shows that the check runs. There are no times.**\n\n");
-  std::fprintf(f, "Parity with the scalar reference: %d cases, %zu failures (seed %llu).\n", parity.cases, parity.failures.size(), static_cast<unsigned long long>(o.seed));
-  for (const std::string& missing : figures.missing) std::fprintf(f, "\nNot measured: %s\n", missing.c_str());
-  if (!figures.chains.empty()) {
-    std::fprintf(f, "\nThe chain for 80 layers x K and V, from the block table to records on the host, microseconds, median of %d. The source documents had 500; a tenth of that is aimed at.\n\n", o.repeats);
-    std::fprintf(f, "| records | eager per layer | of it before waiting | one batched launch | as a graph | graph to per layer |\n|---|---|---|---|---|---|\n");
-    for (const Chain& c : figures.chains) std::fprintf(f, "| %u | %.1f | %.1f | %.1f | %.1f | 1 : %.1f |\n", c.records, c.per_layer, c.per_layer_cpu, c.batched, c.graph, c.per_layer / c.graph);
-  }
-  if (figures.rows.empty()) return;
-  std::fprintf(f, "\n%zu MiB of bf16, pages of 16 x 8 x 128 in a shuffled table, median of %d. Shares are bytes moved per second by those of a device-to-device copy (%.0f GB/s read and written), so the\nlimit is 1. Few blocks: one for every 8 multiprocessors. One launch costs its thread %.1f us.\n\n", o.mib, o.repeats, figures.copy_gb_per_s, figures.launch_us);
-  std::fprintf(f, "| format | bits/value | budget | encode | decode | gap of encode to the limit | encode, few blocks |\n|---|---|---|---|---|---|---|\n");
-  for (const Row& row : figures.rows) {
-    const bool missed = row.encode < row.budget || row.decode < row.budget;
-    std::fprintf(f, "| %s | %.2f | %.2f%s | %.2f | %.2f | %.2f | %.2f |\n", row.format.c_str(), row.bits, row.budget, missed ? " **missed**" : "", row.encode, row.decode, 1 - row.encode, row.encode_few);
-  }
+/// In the order of what a short time is best spent on.
+std::vector<Part> AllParts() {
+  std::vector<Part> parts{{"device", 90, false}, {"parity", 180, false}};
+  for (const char* format : kFormats) parts.push_back({std::string("format ") + format, 60, true});
+  for (const char* direction : {"encode", "decode"})
+    for (const char* records : {"1", "2", "4", "8"}) parts.push_back({std::string("chain ") + direction + " " + records, 45, true});
+  parts.push_back({"launch", 30, true});
+  return parts;
 }
 
 GpuCheckOptions ReadOptions(int count, char** arguments) {
   GpuCheckOptions o;
   for (int i = 1; i + 1 < count; i += 2) {
     const std::string name = arguments[i], value = arguments[i + 1];
+    const auto number = [&](long least, long most) { return std::clamp(std::strtol(value.c_str(), nullptr, 10), least, most); };
     if (name == "--library") o.library = value;
     else if (name == "--out") o.out = value;
-    else if (name == "--device") o.device = std::atoi(value.c_str());
+    else if (name == "--device") o.device = static_cast<int>(number(0, 1023));
     else if (name == "--seed") o.seed = std::strtoull(value.c_str(), nullptr, 10);
-    else if (name == "--rounds") o.rounds = std::clamp(std::atoi(value.c_str()), 1, 1000);
-    else if (name == "--mib") o.mib = std::clamp<size_t>(std::strtoul(value.c_str(), nullptr, 10), 1, 16384);
-    else if (name == "--repeats") o.repeats = std::clamp(std::atoi(value.c_str()), 1, 1001);
+    else if (name == "--rounds") o.rounds = static_cast<int>(number(1, 1000));
+    else if (name == "--mib") o.mib = static_cast<size_t>(number(1, 16384));
+    else if (name == "--repeats") o.repeats = static_cast<int>(number(1, 1001));
+    else if (name == "--seconds") o.seconds = static_cast<int>(number(1, 86400));
+    else if (name == "--part-seconds") o.part_seconds = static_cast<int>(number(1, 86400));
     else if (name == "--exercise") o.exercise = value == "1";
-    else if (name == "--parity-only") o.parity_only = value == "1";
+    else if (name == "--part") o.part = value;
     else std::fprintf(stderr, "unknown option %s\n", name.c_str()), std::exit(2);
   }
   return o;
 }
 
-std::string Today() {
-  char date[16];
-  const std::time_t now = std::time(nullptr);
-  std::strftime(date, sizeof date, "%Y-%m-%d", std::gmtime(&now));
-  return date;
+void TellDevice(const DeviceSession& session) {
+  const cuda::Context& context = *session.context();
+  const auto version = [](int major, int minor) { return std::to_string(major) + "." + std::to_string(minor); };
+  const int driver = context.driver().version(), capability = context.ComputeCapability();
+  Tell("gpu", context.Name());
+  Tell("uuid", context.Uuid());
+  Tell("driverCuda", version(driver / 1000, driver % 1000 / 10));
+  Tell("computeCapability", version(capability / 10, capability % 10));
+  Tell("multiprocessors", session.Multiprocessors(), 0);
+  Tell("peakGBps", context.PeakGBps(), 1);
+  // Of the kernel that has two.
+  Tell("image", session.Kernel(true, false, false).module.image);
 }
 
-template <class Write>
-bool WriteFile(const std::string& path, const Write& write) {
-  FILE* f = std::fopen(path.c_str(), "w");
-  if (!f) return std::perror(path.c_str()), false;
-  write(f);
-  return std::fclose(f) == 0;
-}
-
-int Run(const GpuCheckOptions& o) {
-  const auto session = DeviceSession::Open(o.library.c_str(), o.device);
-  const cuda::Context& context = *session->context();
-  const std::string gpu = context.Name();
-  // The simulated driver's devices say so in their name: nothing of it may pass for a measurement.
-  const Report report{gpu, context.Uuid(), session->Kernel(true, false, false).module.image, Today(), context.driver().version(), context.ComputeCapability(), gpu.find("simulated") != std::string::npos};
+/// The work of one process. Over a simulator a measurement is small, and what it tells goes nowhere.
+int RunOne(const GpuCheckOptions& options) {
+  GpuCheckOptions o = options;
+  const std::shared_ptr<DeviceSession> session = DeviceSession::Open(o.library.c_str(), o.device);
+  if (session->context()->Name().find("simulated") != std::string::npos) o.mib = 1, o.repeats = 1;
   GpuCheckRandom random(o.seed);
-  const Parity parity = CheckAllParity(*session, random, o.rounds);
-  for (const std::string& failure : parity.failures) std::fprintf(stderr, "%s (seed %llu)\n", failure.c_str(), static_cast<unsigned long long>(o.seed));
-  if (report.simulated && o.exercise) {
-    GpuCheckOptions small = o;
-    small.mib = 1, small.repeats = 1;
-    const Figures run = MeasureAll(*session, random, small);
-    std::printf("measurements that ran: %zu formats, %zu chains; not: %zu\n", run.rows.size(), run.chains.size(), run.missing.size());
-    if (!run.missing.empty()) return 1;
+  const std::string kind = o.part.substr(0, o.part.find(' ')), what = o.part.substr(std::min(o.part.size(), kind.size() + 1));
+  if (kind == "device") return TellDevice(*session), 0;
+  if (kind == "parity") return CheckAllParity(*session, random, o.rounds) == 0 ? 0 : 1;
+  if (kind == "format") return MeasureFormat(*session, random, o, what), 0;
+  if (kind == "launch") return MeasureLaunch(*session), 0;
+  if (kind == "chain") return MeasureChain(session, random, o, what[0] == 'e', static_cast<uint32_t>(std::clamp(std::atoi(what.c_str() + what.find(' ')), 1, 8))), 0;
+  return std::fprintf(stderr, "unknown part %s\n", o.part.c_str()), 2;
+}
+
+int RunAll(const GpuCheckOptions& o, int count, char** arguments) {
+  std::vector<Part> parts = AllParts();
+  // Every process works on the input of one seed, which the report names.
+  std::string option = "--seed", seed = std::to_string(o.seed);
+  std::vector<char*> words(arguments, arguments + count);
+  words.insert(words.end(), {option.data(), seed.data()});
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(o.seconds);
+  std::vector<PartResult> results;
+  bool failed = false;
+  for (const Part& part : parts) {
+    if (part.measures && IsSimulated(results) && !o.exercise) continue;
+    const int left = static_cast<int>(std::chrono::duration_cast<std::chrono::seconds>(end - std::chrono::steady_clock::now()).count());
+    PartResult result;
+    result.part = part, result.reason = "no time left";
+    if (left > 0) result = RunPart(part, std::min({part.limit_s, left, o.part_seconds}), static_cast<int>(words.size()), words.data());
+    if (part.name == "device" && result.no_gpu) return 3;
+    std::fprintf(stderr, "[%zu/%zu] %s: %s after %.1f s\n", results.size() + 1, parts.size(), part.name.c_str(), PartStateName(result.state), result.seconds);
+    results.push_back(result);
+    failed |= result.state != PartState::kDone;
+    if (!WriteReport(o, results)) return 1;
+    // Where the device does not even open, each other part would take its whole time to say so.
+    if (part.name == "device" && result.state != PartState::kDone) break;
   }
-  const Figures figures = report.simulated || o.parity_only ? Figures{} : MeasureAll(*session, random, o);
-  const std::string base = o.out + (report.simulated ? "/kv-gpu-simulated" : "/kv-gpu");
-  if (!o.parity_only && !(WriteFile(base + ".json", [&](FILE* f) { WriteJson(f, report, o, parity, figures); }) && WriteFile(base + ".md", [&](FILE* f) { WriteMarkdown(f, report, o, parity, figures); }))) return 1;
-  WriteMarkdown(stdout, report, o, parity, figures);
-  return parity.failures.empty() ? 0 : 1;
+  PrintReport(o, results);
+  return failed ? 1 : 0;
 }
 
 }  // namespace
 
 int main(int count, char** arguments) {
+  const GpuCheckOptions o = ReadOptions(count, arguments);
   try {
-    return Run(ReadOptions(count, arguments));
+    return o.part.empty() ? RunAll(o, count, arguments) : RunOne(o);
+  } catch (const DriverUnavailable& error) {
+    return std::fprintf(stderr, "infernode-kv-gpu-check: %s\n", error.what()), 3;
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "infernode-kv-gpu-check: %s\n", error.what());
-    return 3;
+    // A device that cannot be opened, or not run these kernels, is no usable GPU.
+    return std::fprintf(stderr, "infernode-kv-gpu-check: %s\n", error.what()), o.part == "device" ? 3 : 1;
   }
 }

@@ -258,6 +258,9 @@ void TestRefusals() {
          "records at any address");
   Expect(infernode_kv_decode_paged(nullptr, INFERNODE_KV_SIMD, &good, out.data + 3, 8000, table, 2, cache.data(), 512, nullptr) == INFERNODE_KV_OK, "records from any address");
   Expect(encode(good, 512, outside, 2, out.data, 8192) == INFERNODE_KV_BAD_TABLE, "an entry outside");
+  const int32_t twice[] = {1, 1};
+  Expect(infernode_kv_decode_paged(nullptr, INFERNODE_KV_SIMD, &good, out.data, 8192, twice, 2, cache.data(), 512, nullptr) == INFERNODE_KV_BAD_TABLE, "a page decoded into twice");
+  Expect(encode(good, 512, twice, 2, out.data, 8192) == INFERNODE_KV_OK, "a page encoded twice");
   Expect(encode(good, 512, negative, 2, out.data, 8192) == INFERNODE_KV_BAD_TABLE, "a negative entry");
   const auto with = [&](auto edit) {
     infernode_kv_section s = good;
@@ -271,10 +274,10 @@ void TestRefusals() {
              encode(good, 512, nullptr, 2, out.data, 8192) == INFERNODE_KV_SHORT_BUFFER && encode(good, 512, table, 2, nullptr, 8192) == INFERNODE_KV_SHORT_BUFFER,
          "pointers that are not there");
   Expect(infernode_kv_encode_paged(nullptr, static_cast<infernode_kv_path>(7), &good, cache.data(), 512, table, 2, out.data, 8192, nullptr, nullptr) == INFERNODE_KV_NO_PATH, "an unknown path");
-  infernode_kv_graph_error error{};
-  Expect(infernode_kv_graph_capture(nullptr, &error) == INFERNODE_KV_SHORT_BUFFER && std::strstr(error.message, "graph"), "a graph that is not there");
+  infernode_kv_error error{};
+  Expect(infernode_kv_graph_capture(nullptr, &error) == INFERNODE_KV_CLOSED && std::strstr(error.message, "graph"), "a graph that is not there");
   Expect(infernode_kv_graph_create(nullptr, 0, nullptr, nullptr, &error) == INFERNODE_KV_SHORT_BUFFER && std::strstr(error.message, "options"), "no options");
-  Expect(infernode_kv_graph_run(nullptr, table, 2, out.data, 8192, nullptr, &error) == INFERNODE_KV_SHORT_BUFFER, "a run without a graph");
+  Expect(infernode_kv_graph_run(nullptr, table, 2, out.data, 8192, nullptr, &error) == INFERNODE_KV_CLOSED, "a run without a graph");
   infernode_kv_graph_destroy(nullptr);
   Expect(with([](auto& s) { s.page_stride = 255; }) == INFERNODE_KV_BAD_STRIDE, "overlapping pages");
   Expect(with([](auto& s) { s.page_stride = INT64_MAX; }) == INFERNODE_KV_BAD_STRIDE, "an enormous page stride");
@@ -287,6 +290,9 @@ void TestRefusals() {
   infernode_kv_pool* pool = nullptr;
   Expect(infernode_kv_pool_create(0, &pool) != INFERNODE_KV_OK && infernode_kv_pool_create(257, &pool) != INFERNODE_KV_OK, "pools of 0 and 257");
   infernode_kv_pool_destroy(nullptr);
+  Expect(infernode_kv_pool_create(2, &pool) == INFERNODE_KV_OK, "a pool to close");
+  infernode_kv_pool_destroy(pool), infernode_kv_pool_destroy(pool);
+  Expect(infernode_kv_encode_paged(pool, INFERNODE_KV_SIMD, &good, cache.data(), 512, table, 2, out.data, 8192, nullptr, nullptr) == INFERNODE_KV_CLOSED, "a pool that was closed");
 }
 
 }  // namespace

@@ -5,10 +5,13 @@
 // past the caches, so that memory sees each byte once. For little output that would only evict it from where it is wanted.
 #include <atomic>
 #include <cstring>
+#include <memory>
+#include <new>
 
 #include "kvquant/checksum.h"
 #include "kvquant/codec.h"
 #include "kvquant/formats.h"
+#include "kvquant/handle_table.h"
 #include "kvquant/infernode_kv.h"
 #include "kvquant/pool.h"
 #include "kvquant/records.h"
@@ -191,8 +194,11 @@ void DecodeSome(void* context, size_t first, size_t end) {
   scratch->Trim();
 }
 
+/// `pool` NULL: the calling thread does it.
 infernode_kv_result Finish(infernode_kv_pool* pool, infernode_kv_pool::Work work, Job& job, infernode_kv_outcome* outcome) {
-  if (pool) pool->Run(work, &job, job.records, kChunk);
+  const std::shared_ptr<infernode_kv_pool> threads = pool ? FindHandle(pool) : nullptr;
+  if (pool && !threads) return INFERNODE_KV_CLOSED;
+  if (threads) threads->Run(work, &job, job.records, kChunk);
   else if (job.records > 0) work(&job, 0, job.records);
   if (outcome) *outcome = {job.nonfinite.load(), job.bad_record.load()};
   return static_cast<infernode_kv_result>(job.result.load());
@@ -216,6 +222,21 @@ infernode_kv_result infernode::kv::CheckPaged(const infernode_kv_section* sectio
   if (!cache || !table || !bytes || needed > cache_elements || records > byte_count / LayOut(section->format, *record).bytes) return INFERNODE_KV_SHORT_BUFFER;
   for (size_t i = 0; i < records * section->pages_per_record; ++i)
     if (table[i] < 0 || static_cast<uint32_t>(table[i]) >= section->pages) return INFERNODE_KV_BAD_TABLE;
+  return INFERNODE_KV_OK;
+}
+
+infernode_kv_result infernode::kv::CheckNamedOnce(const int32_t* table, size_t entries, uint32_t pages, size_t* again) {
+  const std::unique_ptr<uint64_t[]> named(new (std::nothrow) uint64_t[pages / 64 + 1]());
+  if (!named) return INFERNODE_KV_NO_MEMORY;
+  for (size_t i = 0; i < entries; ++i) {
+    uint64_t& word = named[static_cast<uint32_t>(table[i]) / 64];
+    const uint64_t bit = uint64_t{1} << (table[i] % 64);
+    if (word & bit) {
+      if (again) *again = i;
+      return INFERNODE_KV_BAD_TABLE;
+    }
+    word |= bit;
+  }
   return INFERNODE_KV_OK;
 }
 
@@ -244,7 +265,8 @@ infernode_kv_result infernode_kv_decode_paged(infernode_kv_pool* pool, infernode
                                               size_t cache_elements, infernode_kv_outcome* outcome) {
   infernode_kv_shape shape;
   RecordLayout layout;
-  const infernode_kv_result result = CheckCall(path, section, cache, cache_elements, table, records, in, in_bytes, &shape, &layout);
+  infernode_kv_result result = CheckCall(path, section, cache, cache_elements, table, records, in, in_bytes, &shape, &layout);
+  if (result == INFERNODE_KV_OK && records > 0) result = CheckNamedOnce(table, records * section->pages_per_record, section->pages, nullptr);
   if (result != INFERNODE_KV_OK) return result;
   const bool simd = path == INFERNODE_KV_SIMD && SimdCovers(section->format, shape);
   const size_t out_bytes = records * 2 * shape.tokens * shape.heads * shape.dim;

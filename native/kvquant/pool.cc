@@ -3,6 +3,7 @@
 #include <new>
 #include <system_error>
 
+#include "kvquant/handle_table.h"
 #include "kvquant/infernode_kv.h"
 
 infernode_kv_pool::infernode_kv_pool(unsigned threads) {
@@ -72,7 +73,7 @@ void infernode_kv_pool::Run(Work work, void* context, size_t items, size_t chunk
 infernode_kv_result infernode_kv_pool_create(uint32_t threads, infernode_kv_pool** pool) {
   if (!pool || threads == 0 || threads > INFERNODE_KV_MAX_THREADS) return INFERNODE_KV_BAD_SHAPE;
   try {
-    *pool = new infernode_kv_pool(threads);
+    *pool = infernode::kv::HandleTable<infernode_kv_pool>::Get().Add(std::make_shared<infernode_kv_pool>(threads));
     return INFERNODE_KV_OK;
   } catch (const std::bad_alloc&) {
     return INFERNODE_KV_NO_MEMORY;
@@ -81,4 +82,4 @@ infernode_kv_result infernode_kv_pool_create(uint32_t threads, infernode_kv_pool
   }
 }
 
-void infernode_kv_pool_destroy(infernode_kv_pool* pool) { delete pool; }
+void infernode_kv_pool_destroy(infernode_kv_pool* pool) { infernode::kv::HandleTable<infernode_kv_pool>::Get().Remove(pool); }

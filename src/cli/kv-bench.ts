@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { InfernodeError } from '../domain/error-codes.js';
-import { benchGpu } from './kv-gpu-bench.js';
+import { benchGpu, gpuNotAsked } from './kv-gpu-bench.js';
 import { runNative } from './run-native.js';
 
 const share = z.number().positive();
@@ -75,7 +75,10 @@ export function addKvBench(kv: Command): void {
     .option('--simd <path>', 'avx512, avx2 or portable instead of the widest')
     .option('--library <path>', 'CUDA driver for the GPU half', 'libcuda.so.1')
     .option('--no-gpu', 'the CPU alone')
-    .option('--json', 'print one JSON document')
+    .option(
+      '--json',
+      'print one JSON document; gpu.measured says whether a GPU was timed, gpu.reason why not',
+    )
     .option('--out <directory>', 'also write kv-cpu.json and kv-cpu.md there')
     .action(runBench);
 }
@@ -95,7 +98,7 @@ async function runBench(options: BenchOptions): Promise<void> {
   }
   const gpu = options.gpu ? await benchGpu(options.library) : null;
   if (options.json)
-    process.stdout.write(`${JSON.stringify({ ...report, gpu: gpu?.report ?? null }, null, 2)}\n`);
+    process.stdout.write(`${JSON.stringify({ ...report, gpu: gpu?.result ?? gpuNotAsked }, null, 2)}\n`);
   else process.stdout.write(gpu === null ? table : `${table}\n${gpu.table}`);
 }
 

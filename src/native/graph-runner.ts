@@ -6,6 +6,7 @@
  * touched off its thread.
  */
 import { InfernodeError, messageOf } from '../domain/error-codes.js';
+import { checkArray, checkGeometry, checkOneOf, checkWhole, refuse } from './kv-arguments.js';
 import type { KvSection } from './kv-quantizer.js';
 import { loadAddon, type Addon } from './load-addon.js';
 import { toNativeError } from './native-errors.js';
@@ -31,6 +32,9 @@ export interface GraphRunnerOptions {
 
 export const defaultCounts = [1, 2, 4, 8, 16, 32, 64] as const;
 
+/** Most records of a run. */
+const maxRecords = 65536;
+
 /** Runs that may wait for each other; one more is refused. */
 export const maxPendingRuns = 16;
 
@@ -52,11 +56,9 @@ export class GraphRunner {
   /** Opens the driver and allocates. Rejects with `argument-invalid`, `DriverUnavailableError` or `CudaError`. */
   static async open(options: GraphRunnerOptions): Promise<GraphRunner> {
     const { library, device, direction, sections, counts = defaultCounts, threadBlocks = 0 } = options;
+    checkList('counts', counts);
     const capacity = options.capacity ?? Math.max(256, ...counts);
-    check('device', device, 0, 1023);
-    check('threadBlocks', threadBlocks, 0, 65535);
-    check('capacity', capacity, 1, 65536);
-    counts.forEach((count, i) => check(`counts[${i}]`, count, 1, 65536));
+    checkOptions({ library, device, direction, sections, counts, capacity, threadBlocks });
     const native = typed(
       () =>
         new (loadAddon().KvGraphRunner)(library, device, {
@@ -81,6 +83,7 @@ export class GraphRunner {
    * `queue-full` or `CudaError`; after a sticky CUDA error every run does, and only a new process helps.
    */
   async run(table: Int32Array, records: Uint8Array): Promise<GraphRun> {
+    checkArray('records', records, Uint8Array, 0);
     if (this.#inUse.has(records.buffer))
       throw new InfernodeError('argument-invalid', 'records: another run works on this buffer');
     if (this.#pending >= maxPendingRuns)
@@ -112,6 +115,7 @@ export class GraphRunner {
 
   /** Bytes that `records` must have for that many records a section. */
   recordBytes(records: number): number {
+    checkWhole('records', records, 0, maxRecords);
     return this.#native.recordBytes(records);
   }
 
@@ -131,9 +135,20 @@ export class GraphRunner {
   }
 }
 
-function check(name: string, value: number, least: number, most: number): void {
-  if (Number.isInteger(value) && value >= least && value <= most) return;
-  throw new InfernodeError('argument-invalid', `${name}: expected ${least} to ${most}, got ${value}`);
+function checkList(name: string, list: unknown): void {
+  if (!Array.isArray(list)) refuse(`${name}: expected an array, got ${String(list)}`);
+}
+
+function checkOptions(options: Required<GraphRunnerOptions>): void {
+  const { library, device, direction, sections, counts, capacity, threadBlocks } = options;
+  if (typeof library !== 'string') refuse(`library: expected a name or a path, got ${String(library)}`);
+  checkWhole('device', device, 0, 1023);
+  checkOneOf('direction', direction, ['encode', 'decode']);
+  checkList('sections', sections);
+  sections.forEach((section, i) => checkGeometry(section, `sections[${i}]`));
+  counts.forEach((count, i) => checkWhole(`counts[${i}]`, count, 1, maxRecords));
+  checkWhole('capacity', capacity, 1, maxRecords);
+  checkWhole('threadBlocks', threadBlocks, 0, 65535);
 }
 
 const corruptCodes = new Set(['INFERNODE_KV_BAD_RECORD', 'INFERNODE_KV_BAD_CHECKSUM']);

@@ -1,5 +1,14 @@
 /** Typed door to libinfernode_kv: quantizes KV-cache blocks with exact formats (`native/kvquant/README.md`). */
 import { InfernodeError, messageOf } from '../domain/error-codes.js';
+import {
+  checkArray,
+  checkGeometry,
+  checkOneOf,
+  checkWhole,
+  kvDtypes,
+  maxCount,
+  refuse,
+} from './kv-arguments.js';
 import { loadAddon, type Addon } from './load-addon.js';
 
 export const kvPaths = ['scalar', 'simd'] as const;
@@ -23,20 +32,29 @@ export interface KvBlockFormat {
 }
 
 /** Quantizes one contiguous block. Throws `argument-invalid` for a bad format, shape or buffer. */
-export function quantize({ path, format, dtype, shape }: KvBlockFormat, input: Uint16Array): KvRecord {
+export function quantize(block: KvBlockFormat, input: Uint16Array): KvRecord {
+  const { path, format, dtype, shape } = block;
+  checkArray('input', input, Uint16Array, checkBlock(block));
   return checked(() => loadAddon().kvEncode(path, format, dtype, shape, input));
 }
 
 export function dequantize(
-  { path, format, dtype, shape }: KvBlockFormat,
+  block: KvBlockFormat,
   { codes, headers }: Pick<KvRecord, 'codes' | 'headers'>,
 ): Uint16Array {
-  return checked(() => loadAddon().kvDecode(path, format, dtype, shape, codes, headers));
+  const { path, format, dtype, shape } = block;
+  checkBlock(block);
+  checkArray('codes', codes, Uint8Array, 0);
+  checkArray('headers', headers, Uint32Array, 0);
+  return checked(() => loadAddon().kvDecode(path, format, dtype, shape, codes, headers), 'codes or headers');
 }
 
 /** Codes channel by channel where memory has them side by side; the same for every other grouping. */
-export function inRecordOrder({ path, format, dtype, shape }: KvBlockFormat, codes: Uint8Array): Uint8Array {
-  return checked(() => loadAddon().kvRecordOrder(path, format, dtype, shape, codes));
+export function inRecordOrder(block: KvBlockFormat, codes: Uint8Array): Uint8Array {
+  const { path, format, dtype, shape } = block;
+  checkBlock(block);
+  checkArray('codes', codes, Uint8Array, 0);
+  return checked(() => loadAddon().kvRecordOrder(path, format, dtype, shape, codes), 'codes');
 }
 
 /**
@@ -68,8 +86,9 @@ export function decodeRecords(
   checked(() => loadAddon().kvDecodeRecords(path, section, records, table, cache));
 }
 
-/** Reads, and verifies, the record at the beginning of any bytes. Throws `record-corrupt`. */
+/** Reads, and verifies, the record at the beginning of any bytes. Throws `record-corrupt`, and `argument-invalid` for what are no bytes. */
 export function readRecord(bytes: Uint8Array): KvRecordInfo {
+  checkArray('bytes', bytes, Uint8Array, 0);
   try {
     return loadAddon().kvReadRecord(bytes, true);
   } catch (error) {
@@ -78,35 +97,8 @@ export function readRecord(bytes: Uint8Array): KvRecordInfo {
   }
 }
 
-function refuse(message: string): never {
-  throw new InfernodeError('argument-invalid', message);
-}
-
-/** A detached array has no elements left, so it is too short here. */
-function checkArray(
-  name: string,
-  array: unknown,
-  type: typeof Uint16Array | typeof Int32Array | typeof Uint8Array,
-  length: number,
-): void {
-  if (!(array instanceof type)) refuse(`${name}: expected a ${type.name}`);
-  const detached = array.byteLength === 0 && length > 0 ? ', or its ArrayBuffer is detached' : '';
-  if (array.length < length)
-    refuse(`${name}: expected at least ${length} elements, got ${array.length}${detached}`);
-}
-
-/** 2^30, the limit of the library on each of them. */
-const maxCount = 2 ** 30;
-
-/** What the library would refuse by its kind, refused by its name. */
 function checkSection(section: KvSection, table: Int32Array, cache: Uint16Array): void {
-  for (const name of ['blockTokens', 'heads', 'dim', 'blocks', 'blocksPerRecord'] as const) {
-    const value = section[name];
-    if (!Number.isInteger(value) || value < 1 || value > maxCount)
-      refuse(`${name}: expected 1 to ${maxCount}, got ${value}`);
-  }
-  if (!['bf16', 'fp16'].includes(section.dtype)) refuse(`dtype: expected bf16 or fp16, got ${section.dtype}`);
-  if (!['nhd', 'hnd'].includes(section.layout)) refuse(`layout: expected nhd or hnd, got ${section.layout}`);
+  checkGeometry(section);
   const { blockTokens, heads, dim, blocks, blocksPerRecord } = section;
   const blockValues = blockTokens * heads * dim;
   checkArray('table', table, Int32Array, 0);
@@ -120,6 +112,18 @@ function checkSection(section: KvSection, table: Int32Array, cache: Uint16Array)
     refuse(`table: expected at most ${maxValuesPerCall} values in one call, got ${values}`);
 }
 
+/** The values of a block. */
+function checkBlock({ format, dtype, shape }: KvBlockFormat): number {
+  if (typeof format !== 'string') refuse(`format: expected a name, got ${String(format)}`);
+  checkOneOf('dtype', dtype, kvDtypes);
+  if (!Array.isArray(shape) || shape.length !== 3)
+    refuse(`shape: expected [tokens, heads, dim], got ${String(shape)}`);
+  shape.forEach((value: number, i) => checkWhole(`shape[${i}]`, value, 1, maxCount));
+  const values = shape[0] * shape[1] * shape[2];
+  checkWhole('shape', values, 1, maxCount);
+  return values;
+}
+
 const corruptCodes = new Set(['INFERNODE_KV_BAD_RECORD', 'INFERNODE_KV_BAD_CHECKSUM']);
 
 /** What is left for the library to refuse, by the argument that each result is about. */
@@ -129,16 +133,16 @@ const argumentOf: Record<string, string> = {
   INFERNODE_KV_BAD_STRIDE: 'layout',
   INFERNODE_KV_BAD_TABLE: 'table',
   INFERNODE_KV_NO_PATH: 'path',
-  INFERNODE_KV_SHORT_BUFFER: 'buffer',
 };
 
-function checked<T>(call: () => T): T {
+/** `buffer` is what a buffer that is too short is called. */
+function checked<T>(call: () => T, buffer = 'buffer'): T {
   try {
     return call();
   } catch (error) {
     if (error instanceof InfernodeError) throw error;
     const code = String((error as { code?: unknown }).code);
-    const argument = argumentOf[code];
+    const argument = code === 'INFERNODE_KV_SHORT_BUFFER' ? buffer : argumentOf[code];
     throw new InfernodeError(
       corruptCodes.has(code) ? 'record-corrupt' : 'argument-invalid',
       argument ? `${argument}: ${messageOf(error)}` : messageOf(error),

@@ -184,6 +184,12 @@ describe('misuse', () => {
     ['too little capacity', 'capacity', { counts: [64], capacity: 8 }],
     ['2^31 of capacity', 'capacity', { capacity: 2 ** 31 }],
     ['half a device', 'device', { device: 0.5 }],
+    ['a third direction', 'direction: expected encode or decode', { direction: 'up' as 'encode' }],
+    ['a driver without a name', 'library', { library: undefined }],
+    ['sections that are no list', 'sections: expected an array', { sections: {} as unknown as [] }],
+    ['a section that is none', 'sections[1]', { sections: [sections[0]!, null as unknown as KvSection] }],
+    ['counts that are no list', 'counts: expected an array', { counts: 5 as unknown as number[] }],
+    ['a layout of its own', 'layout', { sections: [sectionOf('int8_head', { layout: 'x' as 'nhd' })] }],
     ['thread blocks below 0', 'threadBlocks', { threadBlocks: -1 }],
   ])('%s', async (_, about, changes) => {
     await expect(runnerOf(changes)).rejects.toEqual(invalid(about));
@@ -199,6 +205,9 @@ describe('misuse', () => {
     await expect(run(tableOf(2), new Uint8Array(bytes - 1))).rejects.toEqual(invalid('records'));
     await expect(runner.writeCache(3, caches[0]!)).rejects.toEqual(invalid('section'));
     await expect(runner.writeCache(0, new Uint16Array(8))).rejects.toEqual(invalid('values'));
+    await expect(run(tableOf(2), undefined as unknown as Uint8Array)).rejects.toEqual(invalid('records'));
+    expect(() => runner.recordBytes(-1)).toThrow(/^records: expected 0 to 65536, got -1/);
+    expect(() => runner.recordBytes(2 ** 31)).toThrow(/^records: /);
     await expect(run([0] as unknown as Int32Array, new Uint8Array(bytes))).rejects.toEqual(invalid('table'));
   });
 

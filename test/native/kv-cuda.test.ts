@@ -1,6 +1,6 @@
 // The CUDA path without a GPU. What runs: the kernels' own source under an emulation of CUDA on the CPU, against the scalar reference; the
-// whole host path (driver, PTX, upload, launch, download) over the simulated libcuda, which runs the reference in the kernels' place; gpu-check
-// over the same. What does not: the PTX itself, and any timing.
+// whole host path (driver, PTX, upload, launch, download) over the simulated libcuda, which runs the reference in the kernels' place.
+// What does not: the PTX itself, and any timing.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -122,44 +122,6 @@ describe('emulated, not on a GPU', () => {
     expect(`${stdout}${stderr}`).toMatch(/seed \d+, 60 rounds, 0 failures\n$/);
     expect(status).toBe(0);
   }, 300_000);
-
-  test('gpu-check runs end to end over the simulator, and shows no time of it', () => {
-    const results = join(scratch, 'results');
-    const { status, stdout } = spawnSync(`${root}scripts/gpu-check`, ['--simulator', '--rounds', '1'], {
-      encoding: 'utf8',
-      env: { ...process.env, INFERNODE_BUILD: `${root}build`, INFERNODE_GPU_RESULTS: results },
-      timeout: 110_000,
-    });
-    expect(stdout).toContain('A simulator, not a GPU');
-    expect(status).toBe(0);
-    const read = (file: string) => JSON.parse(readFileSync(join(results, file), 'utf8')) as unknown;
-    expect(read('kv-gpu-simulated.json')).toMatchObject({
-      simulated: true,
-      parity: { cases: 100, failures: 0 },
-      figures: null,
-    });
-    expect(read('gpu-probe-simulated.json')).toMatchObject({
-      preflight: { verdict: 'pass' },
-      heartbeat: expect.arrayContaining([expect.objectContaining({ beat: 20 })]) as unknown,
-    });
-    expect(readdirSync(results)).toHaveLength(3);
-  }, 120_000);
-
-  test('gpu-check writes its report of a device on which kernels fail, and ends with 1', () => {
-    const scenario = join(scratch, 'illegal');
-    // Two launches a case: one measures, one decodes.
-    writeFileSync(scenario, 'fail launch:infernode_kv_decode_bf16 CUDA_ERROR_ILLEGAL_ADDRESS after 4\n');
-    const { status, stdout, stderr } = spawnSync(
-      `${release}/infernode-kv-gpu-check`,
-      ['--library', nativePath('libinfernode_cuda_sim.so'), '--rounds', '1', '--out', scratch],
-      { encoding: 'utf8', env: { ...process.env, INFERNODE_CUDA_SIM: scenario }, timeout: 60_000 },
-    );
-    expect(status).toBe(1);
-    expect(stderr).toMatch(/int8_\S+ .*ILLEGAL_ADDRESS/);
-    expect(stdout).toMatch(/7 cases, 3 failures/);
-    const report = JSON.parse(readFileSync(join(scratch, 'kv-gpu-simulated.json'), 'utf8')) as unknown;
-    expect(report).toMatchObject({ parity: { failures: 3 }, figures: null });
-  }, 90_000);
 });
 
 /** `.version` decides which driver loads a file; native/cuda/README.md has the table. */

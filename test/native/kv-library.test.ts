@@ -73,7 +73,7 @@ test(
 );
 
 test.runIf(has('nm'))('the shared library exports its headers and nothing else', () => {
-  const header = ['infernode_kv.h', 'infernode_kv_graph.h']
+  const header = ['infernode_kv.h', 'infernode_kv_graph.h', 'infernode_kv_stream.h']
     .map((name) => readFileSync(`${root}native/kvquant/${name}`, 'utf8'))
     .join('');
   const declared = new Set([...header.matchAll(/\b(infernode_kv_\w+)\(/g)].map(([, name]) => name));

@@ -5,14 +5,14 @@
 // Ownership. The runner owns one device buffer and one page-locked buffer of the same layout, allocated once, so that the
 // addresses in a graph never change. The caches are the caller's: their addresses lie in a table on the device that a graph
 // reads, so caches may move (`Bind`) without capturing again. The caller keeps them alive, and does not write the pages of a
-// run while it is under way. One run at a time; the caller sees to that.
+// run while it is under way. One run at a time; another is refused.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
-#include "kvquant/cuda/device_session.h"
-#include "kvquant/infernode_kv.h"
+#include "kvquant/cuda/run_gate.h"
+#include "kvquant/cuda/section_set.h"
 
 namespace infernode::kv {
 
@@ -28,9 +28,7 @@ struct GraphOptions {
   uint32_t thread_blocks = 0;
 };
 
-constexpr size_t kMaxGraphSections = 4096;
 constexpr size_t kMaxGraphCounts = 32;
-constexpr uint32_t kMaxGraphRecords = 65536;
 
 struct GraphStats {
   uint64_t captures = 0, replays = 0, eager_runs = 0, binds = 0;
@@ -40,25 +38,15 @@ struct GraphStats {
   uint64_t graph_bytes = 0;
 };
 
-struct GraphRun {
-  infernode_kv_result result = INFERNODE_KV_OK;
+struct GraphRun : LaunchOutcome {
   /// Count of the graph that was replayed; 0: eager.
   uint32_t captured = 0;
-  /// First record that was refused, counted section by section; `sections * records` when none was.
-  uint64_t bad_record = 0;
-  uint64_t nonfinite = 0;
-};
-
-/// A refusal by the rules of infernode_kv.h, naming what was wrong.
-struct GraphArgumentError : std::invalid_argument {
-  GraphArgumentError(infernode_kv_result why, const std::string& what) : std::invalid_argument(what), result(why) {}
-  infernode_kv_result result;
 };
 
 class GraphRunner {
  public:
-  /// Allocates; captures nothing. Throws CudaError and GraphArgumentError.
-  GraphRunner(std::unique_ptr<DeviceSession> session, GraphOptions options);
+  /// Allocates; captures nothing. Throws CudaError and ArgumentError, as everything below does.
+  GraphRunner(std::shared_ptr<DeviceSession> session, GraphOptions options);
 
   /// Device addresses of the caches, one for each section, each at least as large as its section says.
   void Bind(const std::vector<uint64_t>& caches);
@@ -70,9 +58,16 @@ class GraphRunner {
   /// `table` has pages_per_record entries for each record. Blocks the calling thread.
   GraphRun Run(const int32_t* table, uint32_t count, uint8_t* records, size_t bytes);
 
+  /// The same without waiting, on a stream of the caller's; records lie at `RecordsInPlace`. `Outcome` ends it.
+  void Start(cuda::CUstream stream, const int32_t* table, uint32_t count) { Start(stream, table, count, nullptr); }
+  /// After the stream has got to the end of the run.
+  GraphRun Outcome() { return Outcome(nullptr); }
+  /// Page-locked; the `count` records of a section lie one after the other.
+  uint8_t* RecordsInPlace(size_t section, uint32_t count);
+
   /// Of a run of `count` records.
-  size_t RecordBytes(uint32_t count) const { return count * record_bytes_; }
-  const GraphOptions& options() const { return options_; }
+  size_t RecordBytes(uint32_t count) const { return count * sections_.RecordBytes(); }
+  const cuda::ContextRef& context() const { return context_; }
   const GraphStats& stats() const { return stats_; }
 
  private:
@@ -86,25 +81,26 @@ class GraphRunner {
   };
 
   Layout LayoutOf(uint32_t count) const;
-  size_t SectionTableBytes() const;
-  void WriteSections(size_t slot, uint32_t count);
-  void Issue(size_t slot, uint32_t count);
-  void CheckTable(const int32_t* table, uint32_t count) const;
-  void CopyRecords(uint32_t count, uint32_t launched, uint8_t* records);
-  void ReadOutcomes(uint32_t count, uint32_t launched, GraphRun* run) const;
+  void WriteSections(size_t slot, uint32_t count, cuda::CUstream stream);
+  void Issue(size_t slot, uint32_t count, cuda::CUstream stream);
+  const Captured* Fitting(uint32_t count) const;
+  uint32_t Launched(uint32_t count) const;
+  void Start(cuda::CUstream stream, const int32_t* table, uint32_t count, uint8_t* records);
+  GraphRun Outcome(uint8_t* records);
+  void CopyRecords(uint32_t count, uint8_t* records);
   void Wait();
 
-  std::unique_ptr<DeviceSession> session_;
+  std::shared_ptr<DeviceSession> session_;
   cuda::ContextRef context_;  // the session's
   GraphOptions options_;
-  std::vector<size_t> section_record_bytes_;
-  size_t record_bytes_ = 0;  // of one record of each section
-  cuda::CUfunction kernel_ = nullptr;
-  cuda::DeviceMemory device_, sections_, states_;
+  SectionSet sections_;
+  cuda::DeviceMemory device_, device_sections_, states_;
   cuda::PinnedMemory pinned_, pinned_sections_;
   std::vector<uint64_t> caches_;
   std::vector<Captured> graphs_;
   GraphStats stats_;
+  uint32_t count_ = 0;                // of the run under way
+  std::unique_ptr<RunGate> gate_;     // last: it waits before the buffers go
 };
 
 }  // namespace infernode::kv

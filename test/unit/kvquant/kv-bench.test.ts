@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { benchArguments, kvBenchTable, parseBenchOutput } from '../../../src/cli/kv-bench.js';
 import { benchGpu } from '../../../src/cli/kv-gpu-bench.js';
+import { mainFile } from '../../support/running-up.js';
 import { nativePath } from '../../../src/native/native-paths.js';
 
 const options = { mib: '1', repeats: '1', threads: '2', layout: 'hnd', formats: 'int8_head,int4a_chan,raw' };
@@ -48,12 +49,35 @@ test.each([
   expect(() => benchArguments({ ...options, ...over })).toThrow(message);
 });
 
+test('--json says why no GPU was measured', () => {
+  const run = (...more: string[]): { gpu: unknown } => {
+    const args = ['kv', 'bench', '--mib', '1', '--repeats', '1', '--formats', 'raw', '--json', ...more];
+    return JSON.parse(execFileSync(process.execPath, [mainFile, ...args], { encoding: 'utf8' })) as {
+      gpu: unknown;
+    };
+  };
+  expect(run('--no-gpu').gpu).toEqual({ measured: false, reason: '--no-gpu', report: null });
+  expect(run('--library', 'libnone.so.7').gpu).toEqual({
+    measured: false,
+    reason: expect.stringMatching(/^library-absent: /) as string,
+    report: null,
+  });
+}, 60_000);
+
 test('the GPU half: a table of the driver that there is, or one line that says why there is none', async () => {
   expect(await benchGpu('libnone.so.7')).toEqual({
     table: expect.stringMatching(/^No GPU table: .*libnone\.so\.7: cannot open.*\n$/) as string,
-    report: null,
+    result: {
+      measured: false,
+      reason: expect.stringMatching(/^library-absent: libnone\.so\.7/) as string,
+      report: null,
+    },
   });
-  const { table, report } = await benchGpu(nativePath('libinfernode_cuda_sim.so'));
+  const { table, result } = await benchGpu(nativePath('libinfernode_cuda_sim.so'));
   expect(table).toMatch(/A simulator, not a GPU.*\n[^]*100 cases, 0 failures/);
-  expect(report).toMatchObject({ simulated: true, parity: { failures: 0 }, figures: null });
+  expect(result).toMatchObject({
+    measured: false,
+    reason: expect.stringContaining('simulated') as string,
+    report: { simulated: true, parity: { failures: 0 }, figures: null },
+  });
 }, 120_000);

@@ -180,16 +180,31 @@ describe('refusals name what was expected', () => {
       { format: 'int8_tok_r', shape: [2, 2, 3] as [number, number, number] },
       /power-of-two dim/,
     ],
-    ['no tokens', { shape: [0, 2, 4] as [number, number, number] }, /at least 1/],
-    ['2^31 tokens', { shape: [2 ** 31, 2, 4] as [number, number, number] }, /at most 2\^30/],
+    ['no tokens', { shape: [0, 2, 4] as [number, number, number] }, /^shape\[0\]: expected 1 to .* got 0/],
+    ['2^31 tokens', { shape: [2 ** 31, 2, 4] as [number, number, number] }, /^shape\[0\]: .* got 2147483648/],
+    ['half a token', { shape: [1.5, 2, 4] as [number, number, number] }, /^shape\[0\]: .* got 1\.5/],
+    ['2^40 values', { shape: [2 ** 20, 2 ** 20, 1] as [number, number, number] }, /^shape: /],
+    ['two numbers', { shape: [2, 2] as unknown as [number, number, number] }, /^shape: expected \[tokens/],
+    ['a type of its own', { dtype: 'f32' as KvBlockFormat['dtype'] }, /^dtype: /],
+    ['a path of its own', { path: 'gpu' as KvBlockFormat['path'] }, /^path: /],
   ])('%s', (_, over, message) => {
     expect(() => quantize({ ...good, ...over }, new Uint16Array(16))).toThrow(message);
   });
 
   test('a buffer that is too small, and a detached one', () => {
-    expect(() => quantize(good, new Uint16Array(15))).toThrow(/buffers of the sizes/);
+    expect(() => quantize(good, new Uint16Array(15))).toThrow(
+      /^input: expected at least 16 elements, got 15/,
+    );
     const detached = new Uint16Array(16);
     structuredClone(detached.buffer, { transfer: [detached.buffer] });
-    expect(() => quantize(good, detached)).toThrow(/buffers of the sizes/);
+    expect(() => quantize(good, detached)).toThrow(/^input: .*detached/);
+    expect(() => quantize(good, new Uint8Array(32) as unknown as Uint16Array)).toThrow(
+      /^input: expected a Uint16/,
+    );
+    const { codes, headers } = quantize(good, new Uint16Array(16));
+    expect(() => dequantize(good, { codes: codes.subarray(1), headers })).toThrow(/^codes or headers: /);
+    expect(() => dequantize(good, { codes, headers: undefined as unknown as Uint32Array })).toThrow(
+      /^headers: /,
+    );
   });
 });
