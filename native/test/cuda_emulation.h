@@ -14,6 +14,11 @@
 #include <cstring>
 #include <ucontext.h>
 
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+#endif
+
 #include "kvquant/float_formats.h"
 
 #define KV_EMULATED 1
@@ -59,6 +64,8 @@ struct Order {
 
 struct Machine {
   ucontext_t main;
+  const void* main_stack = nullptr;
+  size_t main_bytes = 0;
   Fibre fibres[kMostFibres];
   Block blocks[kMostBlocks];
   uint8_t* stacks = static_cast<uint8_t*>(std::malloc(kMostFibres * kStack));
@@ -81,8 +88,25 @@ T& SharedMemory() {
   return *reinterpret_cast<T*>(OwnBlock().shared);
 }
 
+/// AddressSanitizer has to know whose stack is the present one, and that what is below in it is free: frames that were left by a jump
+/// stay poisoned.
+inline void Leave([[maybe_unused]] const void* for_stack, [[maybe_unused]] size_t bytes) {
+#if defined(__SANITIZE_ADDRESS__)
+  __sanitizer_start_switch_fiber(nullptr, for_stack, bytes);
+#endif
+}
+
+inline void Arrive([[maybe_unused]] const void** from_stack = nullptr, [[maybe_unused]] size_t* bytes = nullptr) {
+#if defined(__SANITIZE_ADDRESS__)
+  constexpr size_t left = 8 << 10;
+  __sanitizer_finish_switch_fiber(nullptr, from_stack, bytes);
+  __asan_unpoison_memory_region(static_cast<char*>(__builtin_frame_address(0)) - left, left);
+#endif
+}
+
 inline void Resume() {
   Fibre& self = Self();
+  Leave(machine.stacks + machine.current * kStack, kStack);
   if (self.started) longjmp(self.jump, 1);
   self.started = true;
   setcontext(&self.context);
@@ -125,6 +149,7 @@ inline void ResumeNext(bool greedy) {
 /// Comes back when it is this fibre's turn again.
 inline void Yield(bool greedy) {
   if (setjmp(Self().jump) == 0) ResumeNext(greedy);
+  Arrive();
 }
 
 /// For `count` neighbouring fibres from `first` on.
@@ -160,9 +185,17 @@ inline uint64_t Exchange(uint64_t v, uint32_t from, uint32_t site) {
 }
 
 inline void RunFibre() {
+  const void* from = nullptr;
+  size_t bytes = 0;
+  Arrive(&from, &bytes);
+  // The first of a launch comes from the caller's stack, to which the last returns.
+  if (machine.main_bytes == 0) machine.main_stack = from, machine.main_bytes = bytes;
   machine.body(machine.argument);
   SetReady(machine.current, false);
-  if (--machine.alive == 0) setcontext(&machine.main);
+  if (--machine.alive == 0) {
+    Leave(machine.main_stack, machine.main_bytes);
+    setcontext(&machine.main);
+  }
   ResumeNext(machine.order.greedy);
 }
 
@@ -187,7 +220,7 @@ inline void RunGrid(void (*body)(const void*), const void* argument, uint32_t bl
   for (uint32_t i = 0; i < m.count; ++i) SetReady(i, true);
   volatile bool back = false;
   getcontext(&m.main);
-  if (back) return;
+  if (back) return Arrive();
   back = true;
   ResumeNext(false);
 }
