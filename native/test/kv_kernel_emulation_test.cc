@@ -2,6 +2,7 @@
 // decoded pages and the scratch that must come back zero. An emulation, not a GPU run: scripts/gpu-check is that.
 // `infernode-kv-kernel-emulation-test [seed] [rounds]`; a seed of 0 takes the time. Prints the seed; returns 1 on a difference.
 #include "test/cuda_emulation.h"
+#include "kvquant/cuda/kernel_arguments.h"
 #include "kvquant/cuda/kv_kernels.cu"
 
 #include <algorithm>
@@ -83,7 +84,7 @@ Launch RandomLaunch() {
   if (Below(4) == 0) l.table[Below(records) * pages_per_record] = kNoPage;
   if (Below(8) == 0) l.table[Below(static_cast<uint32_t>(l.table.size()))] = static_cast<int32_t>(pages + Below(3));
   l.cache_elements = static_cast<size_t>((pages - 1) * page_stride + extent);
-  l.p = {0, 0, 0, 0, 2, records, pages, pages_per_record, page_tokens, heads, dim, l.fp16, page_stride, page.token_stride, page.head_stride, 0};
+  l.p = KernelParamsOf(l.sections[0], 2, records);
   return l;
 }
 
@@ -135,10 +136,7 @@ void RunEmulated(const Launch& l, bool encode, const KernelParams& p) {
 /// Everything that a launch reads and writes, once for each side.
 struct Side {
   Side(const Launch& l, size_t offset) : cache{{2 * l.cache_elements, offset}, {2 * l.cache_elements, offset}}, records{{Bytes(l, 0) * l.p.records}, {Bytes(l, 1) * l.p.records}}, outcomes(2 * l.p.records * sizeof(KernelOutcome)), states(2 * l.p.records), differences(2 * l.p.records * l.p.heads), p(l.p) {
-    for (int i = 0; i < 2; ++i) {
-      const infernode_kv_format& f = l.sections[i].format;
-      sections[i] = {cache[i].Address(), records[i].Address(), Bytes(l, i), static_cast<uint32_t>(f.code), static_cast<uint32_t>(f.grouping), f.run, f.rotate, f.static_scale, 0};
-    }
+    for (int i = 0; i < 2; ++i) sections[i] = KernelSectionOf(l.sections[i].format, cache[i].Address(), records[i].Address(), Bytes(l, i));
     p.sections = reinterpret_cast<uint64_t>(sections), p.table = reinterpret_cast<uint64_t>(l.table.data()), p.states = reinterpret_cast<uint64_t>(states.data()), p.outcomes = outcomes.Address();
   }
   static size_t Bytes(const Launch& l, int i) {

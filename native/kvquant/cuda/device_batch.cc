@@ -1,6 +1,7 @@
 #include "kvquant/cuda/device_batch.h"
 
 #include "kvquant/codec.h"
+#include "kvquant/cuda/kernel_arguments.h"
 
 namespace infernode::kv {
 namespace {
@@ -22,17 +23,15 @@ DeviceBatch::DeviceBatch(const DeviceSession& session, const infernode_kv_sectio
       sections_(session.Allocate(sizeof(KernelSection))),
       states_(session.Allocate(sizeof(KernelRecordState) * records)),
       outcomes_(session.Allocate(sizeof(KernelOutcome) * records)) {
-  const infernode_kv_format& f = section.format;
-  const KernelSection device_section{cache_.get(), records_.get(), RecordBytes(section), static_cast<uint32_t>(f.code), static_cast<uint32_t>(f.grouping), f.run, f.rotate, f.static_scale, 0};
+  const KernelSection device_section = KernelSectionOf(section.format, cache_.get(), records_.get(), RecordBytes(section));
   session.Upload(table_, table, table_.bytes());
   session.Upload(sections_, &device_section, sizeof device_section);
   session.Fill(states_, 0);
   // What a kernel forgets to write must not look like a success.
   session.Fill(outcomes_, 0xA5);
   session.Wait();
-  const infernode_kv_shape& page = section.page;
-  params_ = {sections_.get(), table_.get(), states_.get(), outcomes_.get(), 1, records, section.pages, section.pages_per_record, page.tokens, page.heads, page.dim, page.dtype == INFERNODE_KV_FP16,
-             section.page_stride, page.token_stride, page.head_stride, 0};
+  params_ = KernelParamsOf(section, 1, records);
+  params_.sections = sections_.get(), params_.table = table_.get(), params_.states = states_.get(), params_.outcomes = outcomes_.get();
 }
 
 void DeviceBatch::Launch(bool encode, uint32_t blocks) const {

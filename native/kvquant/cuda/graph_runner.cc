@@ -45,7 +45,7 @@ GraphRunner::GraphRunner(std::shared_ptr<DeviceSession> session, GraphOptions op
   stats_.device_bytes = device_.bytes() + device_sections_.bytes() + states_.bytes();
   stats_.pinned_bytes = pinned_.bytes() + pinned_sections_.bytes();
   session_->Fill(states_, 0);
-  Wait();
+  session_->Wait();
   gate_ = std::make_unique<RunGate>(context_);
 }
 
@@ -61,7 +61,7 @@ void GraphRunner::Bind(const std::vector<uint64_t>& caches) {
     caches_ = caches;
     ++stats_.binds;
     for (size_t slot = 0; slot < options_.counts.size(); ++slot) WriteSections(slot, options_.counts[slot], session_->stream().get());
-    Wait();
+    session_->Wait();
   });
 }
 
@@ -95,7 +95,7 @@ void GraphRunner::Capture() {
     // Warm-up: a kernel that is loaded at its first launch would be loaded inside the capture, which is illegal.
     std::fill_n(pinned_.as<int32_t>(), sections_.Entries(options_.counts[0]), kNoPage);
     Issue(0, options_.counts[0], stream.get());
-    Wait();
+    session_->Wait();
     const size_t free = context_->FreeBytes();
     for (size_t slot = 0; slot < options_.counts.size(); ++slot) {
       const cuda::Graph graph = cuda::Capture(context_, stream, [&] { Issue(slot, options_.counts[slot], stream.get()); });
@@ -186,11 +186,6 @@ void GraphRunner::CopyRecords(uint32_t count, uint8_t* records) {
     else std::memcpy(place, records, bytes);
     records += bytes;
   }
-}
-
-void GraphRunner::Wait() {
-  const cuda::Current current(*context_);
-  INFERNODE_CUDA(context_->driver(), cuStreamSynchronize, session_->stream().get());
 }
 
 }  // namespace infernode::kv

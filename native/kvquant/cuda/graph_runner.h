@@ -88,7 +88,6 @@ class GraphRunner {
   void Start(cuda::CUstream stream, const int32_t* table, uint32_t count, uint8_t* records);
   GraphRun Outcome(uint8_t* records);
   void CopyRecords(uint32_t count, uint8_t* records);
-  void Wait();
 
   std::shared_ptr<DeviceSession> session_;
   cuda::ContextRef context_;  // the session's

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <new>
 
+#include "kvquant/cuda/kernel_arguments.h"
 #include "kvquant/formats.h"
 
 namespace infernode::kv {
@@ -73,16 +74,15 @@ void SectionSet::CheckTable(const int32_t* table, uint32_t records, bool decode)
 
 void SectionSet::Fill(KernelSection* to, const std::vector<uint64_t>& caches, uint64_t records, uint32_t count) const {
   for (size_t i = 0; i < size(); ++i) {
-    const infernode_kv_format& f = sections_[i].format;
-    to[i] = {caches[i], records, record_bytes_[i], static_cast<uint32_t>(f.code), static_cast<uint32_t>(f.grouping), f.run, f.rotate, f.static_scale, 0};
+    to[i] = KernelSectionOf(sections_[i].format, caches[i], records, record_bytes_[i]);
     records += count * record_bytes_[i];
   }
 }
 
 KernelParams SectionSet::Params(uint64_t sections, uint64_t table, uint64_t states, uint64_t outcomes, uint32_t count) const {
-  const infernode_kv_section& s = first();
-  return {sections, table, states, outcomes, static_cast<uint32_t>(size()), count, s.pages, s.pages_per_record, s.page.tokens, s.page.heads, s.page.dim, fp16(),
-          s.page_stride, s.page.token_stride, s.page.head_stride};
+  KernelParams params = KernelParamsOf(first(), static_cast<uint32_t>(size()), count);
+  params.sections = sections, params.table = table, params.states = states, params.outcomes = outcomes;
+  return params;
 }
 
 LaunchOutcome SectionSet::Summarize(const KernelOutcome* outcomes, uint32_t launched, uint32_t count) const {
