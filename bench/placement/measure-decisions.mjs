@@ -1,4 +1,5 @@
 import { createPlacement, InMemoryModelPlacement } from '../../dist/placement/index.js';
+import { readyEndpoint } from '../ready-endpoint.mjs';
 
 const warmUpShare = 0.1;
 
@@ -51,7 +52,10 @@ const ways = {
   gateway(endpoints) {
     const observer = { decided() {}, refused() {}, placed() {}, firstToken() {}, released() {} };
     const placement = new InMemoryModelPlacement({ observer });
-    for (let i = 0; i < endpoints; i += 1) placement.upsert(readyEndpoint(`node-${i}/chat-0`));
+    for (let i = 0; i < endpoints; i += 1)
+      placement.upsert(
+        readyEndpoint({ id: `node-${i}/chat-0`, servedModels: [nameOfItsOwn()], maxConcurrent: 256 }),
+      );
     return {
       placement,
       place: (request, nowMs) => placement.decide(request, nowMs),
@@ -71,26 +75,6 @@ const ways = {
 /** Another string each time, as names are that come over the wire. */
 function nameOfItsOwn() {
   return Buffer.from('meta-llama/Llama-3.1-8B-Instruct').toString();
-}
-
-function readyEndpoint(id) {
-  return {
-    id,
-    node: id,
-    engineId: id,
-    incarnation: '1',
-    url: 'http://127.0.0.1',
-    servedModels: [nameOfItsOwn()],
-    engineState: 'ready',
-    engineReason: '',
-    cordonHolders: [],
-    deviceHealth: 'healthy',
-    deviceReason: '',
-    evicting: false,
-    nodeSilent: false,
-    capacityBlocks: 4096,
-    maxConcurrent: 256,
-  };
 }
 
 /** A key of 53 bits, the same for the same block. */
