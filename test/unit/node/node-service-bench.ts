@@ -9,17 +9,15 @@ import { InfernodeError } from '../../../src/domain/error-codes.js';
 import type { NodeStateUpdate } from '../../../src/domain/node-state.js';
 import { NodeMetrics } from '../../../src/node/node-metrics.js';
 import type { EngineControl } from '../../../src/node/engine-calls.js';
-import { createNodeService, type DeviceControl } from '../../../src/node/node-service.js';
+import type { DeviceControl } from '../../../src/node/node-service.js';
 import { ReportedWork } from '../../../src/node/reported-work.js';
 import { NodeStatePublisher } from '../../../src/node/publish-node-state.js';
-import { createRpcServer, type RpcServer } from '../../../src/rpc/create-rpc-server.js';
-import { nodePackage, nodeProto } from '../../../src/rpc/node-package.js';
+import type { RpcServer } from '../../../src/rpc/create-rpc-server.js';
 import { NodeServiceClient } from '../../../src/rpc/node-service-client.js';
 import { formatAddress } from '../../../src/config/listen-address.js';
-import { systemClock } from '../../../src/runtime/clock.js';
-import { silentLogger } from '../../../src/runtime/logger.js';
 import { ManualClock } from '../../support/manual-clock.js';
 import { aDeviceStatus, anEngineStatus } from '../../support/node-fixtures.js';
+import { serveNodeService } from './serve-node-service.js';
 
 export const closers: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
@@ -112,28 +110,15 @@ export async function setUp(): Promise<NodeServiceBench> {
       throw new InfernodeError('driver-busy', 'a reset is under way');
     },
   };
-  const server = createRpcServer({
-    listen: { host: '127.0.0.1', port: 0 },
-    services: [
-      {
-        definition: nodeProto.NodeService.service,
-        handlers: createNodeService({
-          publisher,
-          engines,
-          devices,
-          work,
-          faults,
-          driver,
-          metrics,
-          logger: silentLogger(),
-        }),
-      },
-    ],
-    packages: [nodePackage],
-    clock: systemClock,
-    logger: silentLogger(),
+  const server = await serveNodeService({
+    publisher,
+    engines,
+    devices,
+    work,
+    faults,
+    driver,
+    metrics,
   });
-  await server.start();
   const client = new NodeServiceClient({ address: formatAddress(server.address) });
   closers.push(async () => {
     client.close();

@@ -8,16 +8,15 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { formatAddress } from '../../../src/config/listen-address.js';
 import { InfernodeError } from '../../../src/domain/error-codes.js';
 import { NodeMetrics } from '../../../src/node/node-metrics.js';
-import { createNodeService } from '../../../src/node/node-service.js';
 import { NodeStatePublisher } from '../../../src/node/publish-node-state.js';
 import { ReportedWork } from '../../../src/node/reported-work.js';
-import { createRpcServer, type RpcServer } from '../../../src/rpc/create-rpc-server.js';
+import type { RpcServer } from '../../../src/rpc/create-rpc-server.js';
 import type { NodeServiceClient } from '../../../src/rpc/generated/infernode/node/v1/NodeService.js';
 import type { WorkReport } from '../../../src/rpc/generated/infernode/node/v1/WorkReport.js';
-import { nodePackage, nodeProto } from '../../../src/rpc/node-package.js';
+import { nodeProto } from '../../../src/rpc/node-package.js';
 import { systemClock } from '../../../src/runtime/clock.js';
-import { silentLogger } from '../../../src/runtime/logger.js';
 import { aFleet, type FleetCase } from '../../support/engine-fleet.js';
+import { serveNodeService } from './serve-node-service.js';
 
 let test: FleetCase;
 let server: RpcServer;
@@ -44,35 +43,22 @@ beforeEach(async () => {
   const never = (): never => {
     throw new Error('not a matter of these tests');
   };
-  server = createRpcServer({
-    listen: { host: '127.0.0.1', port: 0 },
-    services: [
-      {
-        definition: nodeProto.NodeService.service,
-        handlers: createNodeService({
-          publisher,
-          engines: test.fleet,
-          devices: { cordonDevice: unknown, uncordonDevice: unknown },
-          faults: {
-            acknowledge: never,
-            incident: () => null,
-            unsupportedNodeChecks: () => [],
-            explain: never,
-            entriesAfter: () => [],
-            onEntry: () => () => undefined,
-          },
-          driver: { releaseDriver: never, acquireDriver: never },
-          work,
-          metrics,
-          logger: silentLogger(),
-        }),
-      },
-    ],
-    packages: [nodePackage],
-    clock: systemClock,
-    logger: silentLogger(),
+  server = await serveNodeService({
+    publisher,
+    engines: test.fleet,
+    devices: { cordonDevice: unknown, uncordonDevice: unknown },
+    faults: {
+      acknowledge: never,
+      incident: () => null,
+      unsupportedNodeChecks: () => [],
+      explain: never,
+      entriesAfter: () => [],
+      onEntry: () => () => undefined,
+    },
+    driver: { releaseDriver: never, acquireDriver: never },
+    work,
+    metrics,
   });
-  await server.start();
   stub = new nodeProto.NodeService(formatAddress(server.address), credentials.createInsecure());
 });
 
