@@ -166,7 +166,7 @@ export class GatewayMetrics {
     );
     this.badConnections = counter(
       'bad_connections',
-      'Connections ended for malformed or late HTTP, or beyond their number',
+      'Connections ended for malformed or late HTTP, a failed TLS handshake, or beyond their number',
       ['reason'],
     );
     const expiresAtMs = (): number | null => this.#expiresAtMs();

@@ -3,8 +3,6 @@
  * ending, and the attempts under way; `serve-request.ts` owns what happens to a request.
  */
 import { randomBytes } from 'node:crypto';
-import type { Server } from 'node:http';
-import type { Duplex } from 'node:stream';
 import { formatAddress, isLoopback, type ListenAddress } from '../config/listen-address.js';
 import type { TlsConfig } from '../config/tls-config.js';
 import { InfernodeError, messageOf } from '../domain/error-codes.js';
@@ -14,7 +12,6 @@ import { LiveSet } from '../runtime/live-set.js';
 import type { Logger } from '../runtime/logger.js';
 import type { Service } from '../runtime/service.js';
 import { Admission } from './admission/admission.js';
-import { createClientListener } from './request/client-listener.js';
 import { ClientKeys, type KeysConfig, type PublishRate, type SharedStoreConfig } from './keys/client-keys.js';
 import { Degradation, type DegradationStep } from './admission/degradation.js';
 import { warnOfFewDescriptors } from './request/descriptor-limit.js';
@@ -33,6 +30,7 @@ import { ResponsePlaces, type PublishResponse } from './admission/response-place
 import { RetryBudget } from './admission/retry-budget.js';
 import type { ServeContext } from './serve-context.js';
 import { serveRequest } from './serve-request.js';
+import { ClientListener } from './wire/client-listener.js';
 
 /** The members of `gateway.limits` in the configuration. */
 export interface GatewayLimits {
@@ -95,7 +93,7 @@ export class Gateway implements Service {
   #tracing: RequestTracing | null = null;
   #forgetModels: ForgetModels | null = null;
   #ticker: Timer | null = null;
-  #server: Server | null = null;
+  #listener: ClientListener | null = null;
   #address: ListenAddress;
   #unsubscribe: (() => void) | null = null;
   #stopping = false;
@@ -162,7 +160,7 @@ export class Gateway implements Service {
 
   /** False as soon as it should get no new requests. */
   get ready(): boolean {
-    return this.#server !== null && !this.#stopping;
+    return this.#listener !== null && !this.#stopping;
   }
 
   get liveLeases(): number {
@@ -174,27 +172,14 @@ export class Gateway implements Service {
     await this.#keys.start();
     this.#tracing = await RequestTracing.load();
     warnOfFewDescriptors(logger);
-    const server = this.#createServer();
-    await new Promise<void>((resolve, reject) => {
-      const refuse = (error: Error): void =>
-        reject(
-          new InfernodeError(
-            'config-invalid',
-            `expected to listen on ${formatAddress(listen)}: ${messageOf(error)}`,
-            {
-              cause: error,
-            },
-          ),
-        );
-      server.once('error', refuse);
-      server.listen(listen.port, listen.host, () => {
-        server.off('error', refuse);
-        server.on('error', (error) => logger.error({ reason: messageOf(error) }, 'gateway listener failed'));
-        resolve();
-      });
+    const listener = this.#createListener();
+    const refused = (error: Error): void =>
+      logger.error({ reason: messageOf(error) }, 'gateway listener failed');
+    const port = await listener.listen(listen, refused).catch((error: unknown) => {
+      const message = `expected to listen on ${formatAddress(listen)}: ${messageOf(error)}`;
+      throw new InfernodeError('config-invalid', message, { cause: error });
     });
-    const bound = server.address();
-    if (typeof bound === 'object' && bound !== null) this.#address = { host: listen.host, port: bound.port };
+    this.#address = { host: listen.host, port };
     this.#fewEngines.look();
     this.#unsubscribe = routing.onEvict((endpointId, reason) => {
       this.#fewEngines.look();
@@ -202,7 +187,7 @@ export class Gateway implements Service {
     });
     this.#ticker = this.#options.clock.every(degradationEveryMs, () => this.#settleDegradation());
     this.#forgetModels = new ForgetModels(this.#options);
-    this.#server = server;
+    this.#listener = listener;
     logger.info({ address: this.url }, 'gateway listens');
   }
 
@@ -234,25 +219,23 @@ export class Gateway implements Service {
     this.#admission.close();
     for (const attempt of this.#attempts) attempt.shutDown(`the gateway ends: ${reason}`);
     this.#endBackground();
-    this.#server?.close();
+    const listener = this.#listener;
+    void listener?.close();
     // The error events just written are still to be flushed; whoever does not read them is cut off.
-    const server = this.#server;
-    setImmediate(() => server?.closeAllConnections());
+    setImmediate(() => listener?.destroyAll());
     this.#closing ??= Promise.resolve();
   }
 
   async #drain(): Promise<void> {
     const { clock, limits, logger } = this.#options;
-    if (this.#server === null) this.destroy('closed before it started');
-    if (this.#destroyed || this.#server === null) return;
+    const listener = this.#listener;
+    if (listener === null) this.destroy('closed before it started');
+    if (this.#destroyed || listener === null) return;
     this.#stopping = true;
-    const server = this.#server;
-    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-    server.closeIdleConnections();
+    const closed = listener.close();
+    listener.destroyIdle();
     this.#admission.close();
     logger.info({ active: this.#active }, 'gateway drains');
-    // A connection that never asked for anything is not idle to Node; nothing is active here, so it may go too.
-    if (this.#active === 0) setImmediate(() => server.closeAllConnections());
     const idle = new Promise<void>((resolve) => {
       this.#onIdle = resolve;
       if (this.#active === 0) resolve();
@@ -262,29 +245,30 @@ export class Gateway implements Service {
     else {
       this.#destroyed = true;
       this.#endBackground();
-      setImmediate(() => server.closeAllConnections());
+      setImmediate(() => listener.destroyAll());
     }
     await Promise.race([closed, late]);
-    server.closeAllConnections();
+    listener.destroyAll();
   }
 
-  #createServer(): Server {
-    const { tls, logger, limits, metrics } = this.#options;
-    const { maxConnections = defaultMaxConnections } = limits;
-    const server = createClientListener({ tls, maxConnections, logger, metrics });
-    server.on('request', (request, response) => {
-      this.#active += 1;
-      response.once('close', () => {
+  #createListener(): ClientListener {
+    const { logger, limits } = this.#options;
+    return new ClientListener({
+      ...this.#options,
+      maxConnections: limits.maxConnections ?? defaultMaxConnections,
+      serve: (exchange) => {
+        this.#active += 1;
+        serveRequest(exchange, this.#context).catch((error: unknown) => {
+          logger.error({ reason: messageOf(error) }, 'request left unanswered');
+          exchange.destroy();
+        });
+      },
+      refusalBody: (message) => errorBody({ code: 'request-invalid', message }),
+      served: () => {
         this.#active -= 1;
         if (this.#active === 0) this.#onIdle?.();
-      });
-      serveRequest(request, response, this.#context).catch((error: unknown) => {
-        logger.error({ reason: messageOf(error) }, 'request left unanswered');
-        response.destroy();
-      });
+      },
     });
-    server.on('clientError', (error, socket) => this.#refuseConnection(error, socket));
-    return server;
   }
 
   #settleDegradation(): void {
@@ -322,26 +306,5 @@ export class Gateway implements Service {
     for (const attempt of attempts)
       if (mayFinish) attempt.vacate(reason);
       else attempt.evict(reason);
-  }
-
-  /** What the HTTP parser refuses never becomes a request; it still gets an answer of the usual form. */
-  #refuseConnection(error: Error & { code?: string }, socket: Duplex): void {
-    const { code } = error;
-    if (code === 'ECONNRESET' || !socket.writable) {
-      socket.destroy();
-      return;
-    }
-    const [status, text] =
-      code === 'HPE_HEADER_OVERFLOW'
-        ? ['431 Request Header Fields Too Large', 'the headers are too large']
-        : code === 'ERR_HTTP_REQUEST_TIMEOUT'
-          ? ['408 Request Timeout', 'the request did not arrive in time']
-          : ['400 Bad Request', 'expected valid HTTP/1.1'];
-    this.#options.metrics.badConnections.inc({ reason: status.slice(0, 3) });
-    const body = errorBody({ code: 'request-invalid', message: text });
-    socket.end(
-      `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-      () => socket.destroy(),
-    );
   }
 }

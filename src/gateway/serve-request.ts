@@ -1,29 +1,24 @@
 /** What happens to one request: checked, understood, forwarded, and its end counted. */
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { messageOf } from '../domain/error-codes.js';
 import { ClientRequest } from './request/client-request.js';
 import type { ApiKey } from './keys/api-keys.js';
 import { forwardRequest } from './relay/forward-request.js';
 import { unknownModel, type RequestOutcome } from './gateway-metrics.js';
 import { sendError, type ErrorAnswer } from './request/openai-error.js';
-import { discardBody, readBody } from './request/read-body.js';
 import { routeOf, type RequestRoute } from './request/request-route.js';
 import { termsOf } from './request/request-terms.js';
 import type { RequestEnd } from './reroute-request.js';
 import type { ServeContext } from './serve-context.js';
 import type { StreamUsage } from './relay/sse-observer.js';
 import { understandRequest, type Understood } from './request/understand-request.js';
+import type { ClientExchange } from './wire/client-exchange.js';
 
 const maxHeaderCount = 100;
 
-export async function serveRequest(
-  request: IncomingMessage,
-  response: ServerResponse,
-  context: ServeContext,
-): Promise<void> {
+export async function serveRequest(exchange: ClientExchange, context: ServeContext): Promise<void> {
   const { clock, metrics, logger } = context;
-  const client = new ClientRequest(request, response, clock.monotonicMs());
-  client.trace = context.tracing()?.begin(request.method ?? 'GET', request.headers) ?? null;
+  const client = new ClientRequest(exchange, clock.monotonicMs());
+  client.trace = context.tracing()?.begin(exchange.head.method, exchange.head.headers) ?? null;
   metrics.inFlight.inc();
   try {
     const refusal = await serve(client, context);
@@ -47,7 +42,7 @@ async function serve(client: ClientRequest, context: ServeContext): Promise<Erro
     if (answer === null) count(client, 200, 'ok', context);
     return answer;
   }
-  const read = await readBody(client.request, context.limits.maxBodyBytes);
+  const read = await client.exchange.readBody(context.limits.maxBodyBytes);
   if (read.kind === 'too-large')
     return {
       code: 'body-too-large',
@@ -58,7 +53,7 @@ async function serve(client: ClientRequest, context: ServeContext): Promise<Erro
     return null;
   }
   const { key } = client;
-  const terms = termsOf(client.request.headers, client.startedMs, key?.priority ?? null);
+  const terms = termsOf(client.exchange.head.headers, client.startedMs, key?.priority ?? null);
   if ('code' in terms) return terms;
   const understood = understandRequest(client, route, read.body, terms, context);
   if ('code' in understood) return understood;
@@ -104,7 +99,7 @@ function objectionTo(
   route: RequestRoute | null,
   context: ServeContext,
 ): ErrorAnswer | null {
-  const { method = 'GET', headers, rawHeaders } = client.request;
+  const { method, headers, rawHeaders } = client.exchange.head;
   if (context.stopping())
     return { code: 'shutting-down', message: 'the gateway is shutting down; try another one' };
   if (rawHeaders.length > 2 * maxHeaderCount)
@@ -145,7 +140,8 @@ function finish(client: ClientRequest, end: RequestEnd, context: ServeContext): 
       break;
     case 'held': {
       const { status, headers, body } = end.answer;
-      if (!client.response.destroyed) client.response.writeHead(status, headers).end(body);
+      client.exchange.begin(status, headers);
+      client.exchange.end(body);
       count(client, status, 'engine-error', context);
       break;
     }
@@ -160,7 +156,7 @@ function finish(client: ClientRequest, end: RequestEnd, context: ServeContext): 
       count(client, 499, 'client-gone', context);
       break;
     case 'failed': {
-      const status = sendError(client.response, client.id, end);
+      const status = sendError(client.exchange, client.id, end);
       // What took engines along is found again by `workId` when agents suspect it.
       if (end.code.startsWith('endpoint-'))
         context.logger.warn(
@@ -173,17 +169,17 @@ function finish(client: ClientRequest, end: RequestEnd, context: ServeContext): 
 }
 
 function refuse(client: ClientRequest, answer: ErrorAnswer, context: ServeContext): void {
-  const { request, response } = client;
-  if (response.headersSent) response.destroy();
-  const status = sendError(response, client.id, answer);
-  if (!request.readableEnded) discardBody(request, 4 * context.limits.maxBodyBytes);
+  const { exchange } = client;
+  if (exchange.begun) exchange.destroy();
+  if (!exchange.complete) exchange.discardBody(4 * context.limits.maxBodyBytes);
+  const status = sendError(exchange, client.id, answer);
   count(client, status, answer.code === 'internal' ? 'unavailable' : 'rejected', context);
 }
 
 function answerModels(
   client: ClientRequest,
   wanted: string | null,
-  { routing }: ServeContext,
+  { routing, limits }: ServeContext,
 ): ErrorAnswer | null {
   const names = routing.modelNames();
   if (wanted !== null && !names.includes(wanted))
@@ -199,13 +195,9 @@ function answerModels(
     owned_by: 'infernode',
   });
   const body = JSON.stringify(wanted === null ? { object: 'list', data: names.map(card) } : card(wanted));
-  client.response.writeHead(200, {
-    'content-type': 'application/json',
-    'content-length': Buffer.byteLength(body),
-    'x-request-id': client.id,
-  });
-  client.response.end(body);
-  if (!client.request.readableEnded) client.request.resume();
+  if (!client.exchange.complete) client.exchange.discardBody(limits.maxBodyBytes);
+  client.exchange.begin(200, ['content-type', 'application/json', 'x-request-id', client.id]);
+  client.exchange.end(Buffer.from(body));
   return null;
 }
 

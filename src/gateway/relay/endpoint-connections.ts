@@ -5,7 +5,7 @@
  * request.
  */
 import type { Clock, Timer } from '../../runtime/clock.js';
-import { EngineConnection, type ExchangeHandler, type ExchangeRequest } from './engine-connection.js';
+import { EngineConnection, type ExchangeHandler, type ExchangeRequest } from '../wire/engine-connection.js';
 
 export interface EndpointConnectionsOptions {
   connectTimeoutMs: number;

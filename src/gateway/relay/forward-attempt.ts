@@ -3,17 +3,17 @@
  * client, not even the status: so an engine that sent only headers can still be left for another one. From then on the
  * response is relayed as it comes. Every attempt ends exactly once, with an `AttemptEnd`.
  */
-import type { ServerResponse } from 'node:http';
 import { messageOf } from '../../domain/error-codes.js';
 import type { Clock, Timer } from '../../runtime/clock.js';
 import type { LiveMember } from '../../runtime/live-set.js';
 import { refusingStatuses, saysEngineDead, type AttemptEnd } from './attempt-end.js';
 import { classifyLoss } from './classify-loss.js';
 import type { Connection } from './endpoint-connections.js';
-import type { ExchangeHandler } from './engine-connection.js';
+import type { ClientExchange } from '../wire/client-exchange.js';
+import type { ExchangeHandler } from '../wire/engine-connection.js';
 import { downstreamHeaders } from './relay-headers.js';
 import { RelayStream, type StreamDialect } from './relay-stream.js';
-import type { ResponseHead } from './response-parser.js';
+import type { ResponseHead } from '../wire/response-parser.js';
 import type { StreamUsage } from './sse-observer.js';
 import { TailUsage } from './tail-usage.js';
 
@@ -24,7 +24,7 @@ export interface AttemptOptions {
   path: string;
   headers: string[];
   body: Buffer | null;
-  response: ServerResponse;
+  exchange: ClientExchange;
   /** Headers of ours that go with the engine's; called when they are sent. */
   extraHeaders: () => string[];
   dialect: StreamDialect;
@@ -125,13 +125,13 @@ export class ForwardAttempt implements ExchangeHandler, LiveMember {
     if (refusingStatuses.has(status) || status === 500 || (this.#events && status === 200)) this.#held = [];
   }
 
-  onData(chunk: Buffer): void {
+  onData(chunk: Buffer, last: boolean): void {
     if (this.#over) return;
     if (this.#firstByteTimer !== null) {
       this.#firstByteTimer.cancel();
       this.#firstByteTimer = null;
     }
-    const writable = this.#held === null ? this.#write(chunk) : this.#hold(this.#held, chunk);
+    const writable = this.#held === null ? this.#write(chunk, last) : this.#hold(this.#held, chunk, last);
     if (!writable && !this.#over) this.#pause();
   }
 
@@ -145,7 +145,7 @@ export class ForwardAttempt implements ExchangeHandler, LiveMember {
       this.#lose('endpoint-lost', 'the event stream ended before its first event');
       return;
     }
-    if (this.#held !== null) this.#commitHeld();
+    if (this.#held !== null) this.#commitHeld(true);
     const relay = this.#relay ?? this.#commit();
     this.#options.connection.release();
     if (this.#status === 200 && !relay.isWhole(this.#options.dialect)) {
@@ -185,39 +185,40 @@ export class ForwardAttempt implements ExchangeHandler, LiveMember {
     this.#end(end);
   }
 
-  #hold(held: Buffer[], chunk: Buffer): boolean {
+  #hold(held: Buffer[], chunk: Buffer, last: boolean): boolean {
     held.push(Buffer.from(chunk));
     this.#heldBytes += chunk.length;
     if (this.#status === 200) {
       const verdict = looksLikeErrorEvent(held.length === 1 ? chunk : Buffer.concat(held));
-      if (verdict === 'no') return this.#commitHeld();
+      if (verdict === 'no') return this.#commitHeld(last);
       if (verdict === 'dead') this.#refuse(held);
       if (verdict === 'dead') return true;
     }
-    return this.#heldBytes <= maxHeldBytes || this.#commitHeld();
+    return this.#heldBytes <= maxHeldBytes || this.#commitHeld(last);
   }
 
-  #commitHeld(): boolean {
+  #commitHeld(last: boolean): boolean {
     const held = this.#held ?? [];
     this.#held = null;
     let writable = true;
-    for (const chunk of held) writable = this.#write(chunk);
+    held.forEach((chunk, i) => (writable = this.#write(chunk, last || i + 1 < held.length)));
     return writable;
   }
 
   #commit(): RelayStream {
-    const { response, extraHeaders, readsUsage, onFirstToken } = this.#options;
-    this.#relay = new RelayStream(response, this.#events, () => this.#resume());
+    const { exchange, extraHeaders, readsUsage, onFirstToken } = this.#options;
+    this.#relay = new RelayStream(exchange, this.#events, () => this.#resume());
     this.#relay.begin(this.#status, downstreamHeaders(this.#headers, extraHeaders()));
     if (!this.#events && this.#status < 400) onFirstToken(false);
     if (!this.#events && readsUsage) this.#tail = new TailUsage();
     return this.#relay;
   }
 
-  #write(chunk: Buffer): boolean {
+  /** `more`: the end or other bytes follow in this turn. */
+  #write(chunk: Buffer, more: boolean): boolean {
     const relay = this.#relay ?? this.#commit();
     this.#options.onBody?.(chunk);
-    const writable = relay.write(chunk);
+    const writable = relay.write(chunk, more);
     if (relay.observer === null) this.#tail?.push(chunk);
     else this.#countTokens(relay.observer.summary.events);
     return writable;
@@ -240,7 +241,7 @@ export class ForwardAttempt implements ExchangeHandler, LiveMember {
     this.#stallTimer?.cancel();
     // A client that reads nothing for so long is gone; its lease must not be held for ever.
     this.#stallTimer = clock.after(clientStallMs, () => {
-      this.#options.response.destroy();
+      this.#options.exchange.destroy();
       this.cancel();
     });
   }

@@ -48,7 +48,7 @@ function forward(
   const pathAt = url.indexOf('/', url.indexOf('//') + 2);
   const origin = pathAt < 0 ? url : url.slice(0, pathAt);
   const prefix = pathAt < 0 ? '' : url.slice(pathAt).replace(/\/$/, '');
-  const { rawHeaders, headers } = client.request;
+  const { rawHeaders, headers } = client.exchange.head;
   const { model } = client;
   const trace = client.trace?.attempt(lease.endpointId, attempts);
   const attempt = new ForwardAttempt({
@@ -58,7 +58,7 @@ function forward(
     path: prefix + target,
     headers: upstreamHeaders(rawHeaders, headers.connection, client.id, apiKeyOf(lease), trace?.headers),
     body,
-    response: client.response,
+    exchange: client.exchange,
     extraHeaders: () => {
       const extra = ['x-request-id', client.id];
       if (client.degraded !== '') extra.push('x-infernode-degraded', client.degraded);

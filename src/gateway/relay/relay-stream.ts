@@ -3,10 +3,9 @@
  * stream only whole events are passed on; the beginning of an event waits for its end (engines write whole events, so
  * in practice nothing waits), because a stream that is cut can then always be ended with a readable error event.
  */
-import type { ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
 import type { ErrorCode } from '../../domain/error-codes.js';
 import { errorEvent } from '../request/openai-error.js';
+import type { ClientExchange } from '../wire/client-exchange.js';
 import { SseObserver } from './sse-observer.js';
 
 /** How an event stream of this kind ends when it is whole. */
@@ -18,34 +17,33 @@ const maxHeldBytes = 64 * 1024;
 /** The client's side of a response; made when the first byte is about to be sent. */
 export class RelayStream {
   readonly observer: SseObserver | null;
-  readonly #response: ServerResponse;
-  readonly #onWritable: () => void;
+  readonly #exchange: ClientExchange;
   /** The beginning of an event, its bytes as characters. */
   #held = '';
-  #waiting = false;
-  /** Later events go straight to the socket, framed here: at one event per write Node's own framing is half the cost. */
-  #socket: Socket | null = null;
   /** Set once bytes went out in the middle of an event. */
   #midEvent = false;
 
-  constructor(response: ServerResponse, events: boolean, onWritable: () => void) {
-    this.#response = response;
-    this.#onWritable = onWritable;
+  constructor(exchange: ClientExchange, events: boolean, onWritable: () => void) {
+    this.#exchange = exchange;
+    exchange.onWritable = onWritable;
     this.observer = events ? new SseObserver() : null;
   }
 
   begin(status: number, headers: string[]): void {
-    if (!this.#response.destroyed) this.#response.writeHead(status, headers);
+    if (!this.#exchange.destroyed) this.#exchange.begin(status, headers);
   }
 
-  /** The bytes are lent for the call. False when the client is behind: the upstream must pause until `onWritable`. */
-  write(chunk: Buffer): boolean {
-    if (this.observer === null) return this.#send(Buffer.from(chunk));
+  /**
+   * The bytes are lent for the call. False when the client is behind: the upstream must pause until `onWritable`. `more`: the
+   * end or other bytes follow in this turn.
+   */
+  write(chunk: Buffer, more = false): boolean {
+    if (this.observer === null) return this.#exchange.write(chunk, more);
     const text = chunk.toString('latin1');
     const incomplete = this.observer.push(text);
     if (incomplete === 0 && this.#held === '') {
       this.#midEvent = false;
-      return this.#send(text);
+      return this.#exchange.write(text, more);
     }
     return this.#holdTail(text, incomplete);
   }
@@ -59,7 +57,7 @@ export class RelayStream {
 
   end(): void {
     this.#flush();
-    if (!this.#response.destroyed) this.#response.end();
+    this.#exchange.end();
   }
 
   /**
@@ -68,16 +66,15 @@ export class RelayStream {
    */
   interrupt(code: ErrorCode, message: string): void {
     this.#held = '';
-    if (this.#response.destroyed) return;
-    if (this.observer === null) this.#response.destroy();
-    else this.#response.end(`${this.#midEvent ? '\n\n' : ''}${errorEvent(code, message)}`);
+    if (this.observer === null) this.#exchange.destroy();
+    else this.#exchange.end(Buffer.from(`${this.#midEvent ? '\n\n' : ''}${errorEvent(code, message)}`));
   }
 
   #holdTail(text: string, incomplete: number): boolean {
     const whole = text.length - incomplete;
     let writable = true;
     if (whole > 0) {
-      writable = this.#send(this.#held + text.slice(0, whole));
+      writable = this.#exchange.write(this.#held + text.slice(0, whole));
       this.#held = '';
       this.#midEvent = false;
     }
@@ -92,29 +89,6 @@ export class RelayStream {
   #flush(): boolean {
     const held = this.#held;
     this.#held = '';
-    return held === '' || this.#send(held);
-  }
-
-  /** Events go out as latin1 text, which is their bytes: it has been made to be read, and spares a buffer for each. */
-  #send(bytes: Buffer | string): boolean {
-    const response = this.#response;
-    if (response.destroyed) return true;
-    const socket = this.#socket;
-    const writable =
-      socket === null
-        ? response.write(bytes, 'latin1')
-        : socket.write(`${bytes.length.toString(16)}\r\n${bytes as string}\r\n`, 'latin1');
-    // The head has gone out with the first event; a response that waits behind another has no socket yet.
-    if (socket === null && typeof bytes === 'string' && response.chunkedEncoding)
-      this.#socket = response.socket;
-    if (writable) return true;
-    if (!this.#waiting) {
-      this.#waiting = true;
-      (socket ?? response).once('drain', () => {
-        this.#waiting = false;
-        this.#onWritable();
-      });
-    }
-    return false;
+    return held === '' || this.#exchange.write(held);
   }
 }

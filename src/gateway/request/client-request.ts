@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AdmissionRequest } from '../admission/admission.js';
 import type { ApiKey } from '../keys/api-keys.js';
 import type { ForwardAttempt } from '../relay/forward-attempt.js';
 import { unknownModel } from '../gateway-metrics.js';
 import type { RoutableRequest } from '../reroute-request.js';
 import type { RequestTrace } from '../observe/request-trace.js';
+import type { ClientExchange } from '../wire/client-exchange.js';
 import type { RouteName } from './request-route.js';
 
 /** One request of one client, from its headers to its end. */
@@ -31,21 +31,19 @@ export class ClientRequest implements RoutableRequest {
   admission!: Omit<AdmissionRequest, 'exclude'>;
 
   constructor(
-    readonly request: IncomingMessage,
-    readonly response: ServerResponse,
+    readonly exchange: ClientExchange,
     readonly startedMs: number,
   ) {
-    const given = clientsId(request.headers['x-request-id']);
+    const given = clientsId(exchange.head.headers['x-request-id']);
     this.workId = randomUUID();
     this.id = given ?? this.workId;
-    this.target = request.url ?? '/';
+    this.target = exchange.head.target;
     const query = this.target.indexOf('?');
     this.path = query < 0 ? this.target : this.target.slice(0, query);
-    response.on('close', () => {
-      if (response.writableFinished) return;
+    exchange.onGone = () => {
       this.clientGone = true;
       this.onClientGone?.();
-    });
+    };
   }
 }
 

@@ -1,6 +1,6 @@
 /** Errors as OpenAI clients expect them, from the one table in `domain/error-codes.ts`. */
-import type { ServerResponse } from 'node:http';
 import { errorCodes, type ErrorCode } from '../../domain/error-codes.js';
+import type { ClientExchange } from '../wire/client-exchange.js';
 
 export interface ErrorAnswer {
   code: ErrorCode;
@@ -25,18 +25,17 @@ export function errorEvent(code: ErrorCode, message: string): string {
 const retryAfterSeconds = '1';
 
 /** Sends the answer and returns its status; does nothing when a response is already on its way. */
-export function sendError(response: ServerResponse, requestId: string, answer: ErrorAnswer): number {
+export function sendError(exchange: ClientExchange, requestId: string, answer: ErrorAnswer): number {
   const status = answer.status ?? errorCodes[answer.code].http;
-  if (response.headersSent || response.destroyed) return status;
-  const body = errorBody(answer);
-  response.writeHead(status, {
+  if (exchange.begun || exchange.destroyed) return status;
+  const headers = {
     'content-type': 'application/json',
-    'content-length': Buffer.byteLength(body),
     'x-request-id': requestId,
     ...(status === 503 || status === 429 ? { 'retry-after': retryAfterSeconds } : {}),
     ...(answer.code === 'shutting-down' ? { connection: 'close' } : {}),
     ...answer.headers,
-  });
-  response.end(body);
+  };
+  exchange.begin(status, Object.entries(headers).flat());
+  exchange.end(Buffer.from(errorBody(answer)));
   return status;
 }

@@ -48,7 +48,7 @@ function understandOpaque(
   terms: RequestTerms,
   context: ServeContext,
 ): Understood | ErrorAnswer {
-  const { headers, method = 'GET' } = client.request;
+  const { headers, method } = client.exchange.head;
   const id = storedResponse.exec(client.path)?.[1];
   const place = id === undefined ? null : context.responses.find(id);
   const wanted = place === null ? requestedModel(headers, body, context.routing) : ofPlace(place);
@@ -107,7 +107,7 @@ function understandPrompt(
   const asked = kind === 'embeddings' ? 0 : limitOf(parsed);
   const cap = kind === 'embeddings' || entered.maxTokens === null ? Infinity : entered.maxTokens;
   return {
-    method: client.request.method ?? 'POST',
+    method: client.exchange.head.method,
     target: client.target,
     body: rewrite(body, parsed, client.model, asked > cap ? { kind, cap } : null),
     isJson: true,

@@ -4,11 +4,8 @@ import { request } from 'node:http';
 import { Duplex } from 'node:stream';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import {
-  MalformedResponse,
-  ResponseParser,
-  type ResponseHead,
-} from '../../../src/gateway/relay/response-parser.js';
+import { MalformedMessage } from '../../../src/gateway/wire/message-parser.js';
+import { ResponseParser, type ResponseHead } from '../../../src/gateway/wire/response-parser.js';
 
 interface Read {
   head: ResponseHead | null;
@@ -124,7 +121,7 @@ test('garbage and damaged responses end in a body, an error, or a wait: never in
       (bytes, cuts) => {
         const whole = parse([bytes].filter((b) => b.length > 0));
         const split = parse(splitAt(bytes, cuts));
-        expect(whole.error === null || whole.error instanceof MalformedResponse).toBe(true);
+        expect(whole.error === null || whole.error instanceof MalformedMessage).toBe(true);
         expect([split.ended, split.error === null, split.head?.status]).toEqual([
           whole.ended,
           whole.error === null,
@@ -192,6 +189,7 @@ test.each([
   ['a folded header', 'HTTP/1.1 200 OK\r\nx: a\r\n b\r\n\r\n'],
   ['a space before the colon', 'HTTP/1.1 200 OK\r\ncontent-length : 1\r\n\r\n'],
   ['a bare line feed', 'HTTP/1.1 200 OK\nx: a\r\n\r\n'],
+  ['a bare line feed behind a value', 'HTTP/1.1 200 OK\r\nx: a\n\r\n\r\n'],
   ['another protocol', 'HTTP/2 200\r\n\r\n'],
   ['a switch of protocols', 'HTTP/1.1 101 Switching\r\n\r\n'],
   ['a chunk longer than its size', 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nab\r\n'],
@@ -199,7 +197,7 @@ test.each([
   ['bytes after the end', 'HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nab'],
   ['a head without end', `HTTP/1.1 200 OK\r\n${'x: y\r\n'.repeat(20_000)}`],
 ])('%s is refused', (_, text) => {
-  expect(parse([Buffer.from(text)]).error).toBeInstanceOf(MalformedResponse);
+  expect(parse([Buffer.from(text)]).error).toBeInstanceOf(MalformedMessage);
 });
 
 test('a HEAD request, 204 and 304 have no body', () => {

@@ -55,6 +55,10 @@ test('a stream over TLS', async () => {
 test('with a client CA only who shows its certificate is served', async () => {
   const harness = await setUp(file('ca.pem'));
   await expect(ask(harness, { ca })).rejects.toThrow();
+  await eventually(
+    'the refusal is counted',
+    async () => (await harness.metric('bad_connections_total', { reason: 'tls' })) === 1,
+  );
   expect((await ask(harness, { ca, ...client })).status).toBe(200);
 });
 

@@ -5,12 +5,14 @@
  */
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { MalformedResponse, ResponseParser, type ResponseHead } from './response-parser.js';
+import { fieldLine } from './header-fields.js';
+import { MalformedMessage } from './message-parser.js';
+import { ResponseParser, type ResponseHead } from './response-parser.js';
 
 export interface ExchangeHandler {
   onHead(head: ResponseHead): void;
-  /** The bytes are lent for the call. */
-  onData(bytes: Buffer): void;
+  /** The bytes are lent for the call. `last`: `onEnd` follows at once. */
+  onData(bytes: Buffer, last: boolean): void;
   /** The response is complete; the connection may be released. */
   onEnd(): void;
   /** The connection broke before the end of the response. */
@@ -35,7 +37,7 @@ export class EngineConnection {
       this.#head = head;
       this.#handler?.onHead(head);
     },
-    onData: (bytes) => this.#handler?.onData(bytes),
+    onData: (bytes, last) => this.#handler?.onData(bytes, last),
     onEnd: () => this.#end(),
   });
   #handler: ExchangeHandler | null = null;
@@ -144,7 +146,7 @@ export class EngineConnection {
     try {
       this.#parser.push(bytes, length);
     } catch (error) {
-      if (!(error instanceof MalformedResponse)) throw error;
+      if (!(error instanceof MalformedMessage)) throw error;
       this.destroy(error);
     }
   }
@@ -174,18 +176,13 @@ function joined(head: string, body: Buffer): Buffer {
   return bytes;
 }
 
-const forbiddenInHead = /[^\t\x20-\x7e\x80-\xff]/;
-
 /** The request line and the headers. Whatever could end a line early is refused here, wherever it came from. */
 export function requestHead({ method, path, headers, body }: ExchangeRequest, host: string): string {
   let head = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\n`;
   if (/[^\x21-\x7e\x80-\xff]/.test(path) || !/^[A-Z-]+$/.test(method))
     throw new Error('a request line that is none');
-  for (let i = 0; i + 1 < headers.length; i += 2) {
-    const value = headers[i + 1] as string;
-    if (forbiddenInHead.test(value)) throw new Error(`header ${headers[i]} holds a control character`);
-    head += `${headers[i]}: ${value}\r\n`;
-  }
+  for (let i = 0; i + 1 < headers.length; i += 2)
+    head += fieldLine(headers[i] as string, headers[i + 1] as string);
   if (body !== null) head += `content-length: ${body.length}\r\n`;
   else if (method !== 'GET' && method !== 'HEAD') head += 'content-length: 0\r\n';
   return `${head}\r\n`;
