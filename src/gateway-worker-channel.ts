@@ -15,6 +15,8 @@ export type WorkEvent =
   | { kind: 'placed'; lease: PlacedLease }
   | { kind: 'first-token'; id: string; cachedTokens: number | undefined }
   | { kind: 'released'; id: string }
+  /** All three of the above, of a request that began and ended between two messages. */
+  | { kind: 'past'; lease: PlacedLease; started: boolean; cachedTokens: number | undefined }
   | { kind: 'response'; id: string; place: ResponsePlace }
   | { kind: 'rate'; scopes: readonly RateScope[]; tokens: number; settles: boolean };
 
@@ -24,8 +26,35 @@ export type WorkEvent =
  */
 export type WorkBatch = string;
 
-export const batchOf = (events: readonly WorkEvent[]): WorkBatch => JSON.stringify(events);
+export const batchOf = (events: readonly WorkEvent[]): WorkBatch => JSON.stringify(folded(events));
 export const eventsOf = (batch: WorkBatch): WorkEvent[] => JSON.parse(batch) as WorkEvent[];
+
+/**
+ * A request that was placed and has ended within the same batch is one event. Nobody else can count it as in flight any more, and
+ * what is neither entered nor taken out costs each reader a third.
+ */
+export function folded(events: readonly WorkEvent[]): WorkEvent[] {
+  const open = new Map<string, { lease: PlacedLease; started: boolean; cachedTokens: number | undefined }>();
+  const result: WorkEvent[] = [];
+  for (const event of events) {
+    const id = event.kind === 'placed' ? event.lease.id : 'id' in event ? event.id : '';
+    const begun = open.get(id);
+    if (event.kind === 'placed')
+      open.set(id, { lease: event.lease, started: false, cachedTokens: undefined });
+    else if (event.kind === 'first-token' && begun) {
+      begun.started = true;
+      begun.cachedTokens = event.cachedTokens ?? begun.cachedTokens;
+    } else if (event.kind === 'released' && begun) {
+      open.delete(id);
+      result.push({ kind: 'past', ...begun });
+    } else result.push(event);
+  }
+  for (const { lease, started, cachedTokens } of open.values()) {
+    result.push({ kind: 'placed', lease });
+    if (started) result.push({ kind: 'first-token', id: lease.id, cachedTokens });
+  }
+  return result;
+}
 
 export type ToWorker =
   | { kind: 'start'; config: CoordinatorConfig; endpoints: EndpointState[]; work: WorkEvent[] }

@@ -105,7 +105,13 @@ export class GatewayWorkerExchange {
     const nowMs = clock.monotonicMs();
     const known = 'id' in event ? from.leases.get(event.id) : undefined;
     from.leases.keep(event);
-    if (event.kind === 'placed') {
+    if (event.kind === 'past') {
+      const { lease, started, cachedTokens } = event;
+      placementOf(lease.endpointId)?.observe({ ...lease, ended: { cachedTokens } }, lease.endpointId, nowMs);
+      work.placed(lease);
+      if (started) work.firstToken(lease.id, cachedTokens);
+      work.released(lease.id);
+    } else if (event.kind === 'placed') {
       const { endpointId, ...lease } = event.lease;
       placementOf(endpointId)?.observe(lease, endpointId, nowMs);
       work.placed(event.lease);

@@ -178,6 +178,10 @@ class GatewayWorker {
         const { endpointId, ...lease } = event.lease;
         this.#foreign.set(lease.id, endpointId);
         this.#directory.placementOf(endpointId)?.observe(lease, endpointId, nowMs);
+      } else if (event.kind === 'past') {
+        const { endpointId, ...lease } = event.lease;
+        const ended = { cachedTokens: event.cachedTokens };
+        this.#directory.placementOf(endpointId)?.observe({ ...lease, ended }, endpointId, nowMs);
       } else {
         const placement = this.#directory.placementOf(this.#foreign.get(event.id) ?? '');
         if (event.kind === 'first-token') placement?.firstToken(event.id, nowMs, event.cachedTokens);

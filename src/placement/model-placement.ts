@@ -144,9 +144,13 @@ export class InMemoryModelPlacement implements ModelPlacement {
     this.#readDepths(request.chain);
     const depth = this.#depths[member.slot]!;
     const predicted = Math.max(0, tokensOf(request) - this.#constants.blockTokens * depth);
-    const { uncachedTokens = predicted, started = false } = request;
-    if (!started) this.#unseen.observed(uncachedTokens, nowMs);
+    const { uncachedTokens = predicted, ended } = request;
+    const started = request.started === true || ended !== undefined;
+    if (request.started !== true) this.#unseen.observed(uncachedTokens, nowMs);
     this.#record(request, { member, depth, uncachedTokens }, nowMs, { observed: true, started });
+    if (ended === undefined) return;
+    if (ended.cachedTokens !== undefined) this.firstToken(request.id, nowMs, ended.cachedTokens);
+    this.done(request.id, nowMs);
   }
 
   /** May be called again with the cached tokens, which a stream tells only at its end. */

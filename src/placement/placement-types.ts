@@ -8,9 +8,9 @@ export interface PlacementRequest {
   /** Chained block hashes, integers below 2^53, 512 tokens each; empty places by load. */
   chain: readonly number[];
   /** Explicit session; beats the chain's key. */
-  sessionKey?: string;
+  sessionKey?: string | undefined;
   /** Of the client's request, the same over all attempts; agents tell a request that kills engines by it. */
-  requestId?: string;
+  requestId?: string | undefined;
   /** Its first token will be told when it comes; `false` where the answer comes in one piece, and the telling with it. */
   streams?: boolean;
   /** Endpoints this request has already tried. */
@@ -27,6 +27,8 @@ export interface ObservedRequest extends PlacementRequest {
   uncachedTokens?: number;
   /** It had its first token already. */
   started?: boolean;
+  /** It has ended already: it counts in memory and shares, and in no load. */
+  ended?: { cachedTokens: number | undefined } | undefined;
 }
 
 /** A request recorded as in flight by a decision made here. */

@@ -164,8 +164,8 @@ export class Admission {
       only,
       streams,
       servedName: request.model,
-      ...(sessionKey === undefined ? {} : { sessionKey }),
-      ...(requestId === undefined ? {} : { requestId }),
+      sessionKey,
+      requestId,
     };
     const nowMs = clock.monotonicMs();
     // The dry run is the same choice; nothing can come between the two.

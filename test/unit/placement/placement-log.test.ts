@@ -45,7 +45,10 @@ function play(
     const chain = Array.from({ length: 1 + r }, (_, i) => family * 100 + i);
     if (op === 'place')
       placement.decide({ ...request(id, chain), exclude: new Set(r % 3 ? [] : [endpoint]) }, nowMs);
-    if (op === 'observe') placement.observe({ ...request(id, chain), uncachedTokens: 7 }, endpoint, nowMs);
+    if (op === 'observe') {
+      const ended = r % 3 === 2 ? { cachedTokens: e % 2 ? 512 : undefined } : undefined;
+      placement.observe({ ...request(id, chain), uncachedTokens: 7, ended }, endpoint, nowMs);
+    }
     if (op === 'first') placement.firstToken(id, nowMs, r % 2 ? 512 : undefined);
     if (op === 'done') placement.done(id, nowMs);
     if (op === 'fail') placement.reportFailure(endpoint, nowMs, id);

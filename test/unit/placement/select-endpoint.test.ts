@@ -222,6 +222,24 @@ describe('the replay interface', () => {
     expect(placement.place({ id: 'next', tokens: 4608, chain: [...chain, 9] }, 4)).toBe(elsewhere);
   });
 
+  it('remembers what has ended elsewhere as if it had seen it begin and end, without a time of its prefill', () => {
+    const ended = new InMemoryModelPlacement();
+    const seen = new InMemoryModelPlacement();
+    const asked = { id: 'other', tokens: 4096, chain: [1, 2, 3, 4, 5, 6, 7, 8] };
+    for (const placement of [ended, seen]) placement.upsert(endpointState('n/e', { capacityBlocks: 1000 }));
+    ended.observe({ ...asked, ended: { cachedTokens: 512 } }, 'n/e', 1);
+    seen.observe(asked, 'n/e', 1);
+    seen.firstToken('other', 9, 512);
+    expect(seen.members()[0]?.load.requests).toBe(1);
+    seen.done('other', 9);
+    for (const placement of [ended, seen])
+      expect(placement.members()[0]?.load).toMatchObject({ requests: 0, queuedTokens: 0, contextTokens: 0 });
+    expect(ended.heldBlocks('n/e')).toBeGreaterThan(0);
+    expect(ended.heldBlocks('n/e')).toBe(seen.heldBlocks('n/e'));
+    expect(ended.members()[0]?.pace.tokensPerMs).toBe(null);
+    expect(seen.members()[0]?.pace.tokensPerMs).toBe((4096 - 512) / 8);
+  });
+
   it('ignores endpoints it does not know and answers null with nobody there', () => {
     const placement = createPlacement();
     placement.observe({ id: 'a', tokens: 1, chain: [1] }, 'nobody', 0);
