@@ -99,7 +99,7 @@ function understandPrompt(
   const entered = enter(
     client,
     parsed.model,
-    { ...(prompt ?? { chain: [], tokens: 0 }), streams, only },
+    { chain: prompt?.chain ?? [], tokens: prompt?.tokens ?? 0, streams, only },
     terms,
     context,
   );
@@ -133,7 +133,8 @@ function enter(
   client.model = resolved.model;
   const session = sessionKey === undefined ? undefined : hasher.sessionKeyOf(sessionKey);
   client.admission = {
-    ...resolved,
+    model: resolved.model,
+    placement: resolved.placement,
     chain,
     tokens,
     streams,

@@ -7,7 +7,7 @@ import type { Clock } from '../../runtime/clock.js';
 import type { LiveMember } from '../../runtime/live-set.js';
 import { ClientExchange, keepAliveSeconds, type ExchangeLink } from './client-exchange.js';
 import { HeadTooLarge, MalformedMessage } from './message-parser.js';
-import { RequestParser } from './request-parser.js';
+import { RequestParser, type RequestHead, type RequestSink } from './request-parser.js';
 
 /** A head must be whole within this time, a request within five minutes. */
 const headTimeoutMs = 30_000;
@@ -31,18 +31,11 @@ export interface ConnectionOwner {
   closed(connection: ClientConnection): void;
 }
 
-export class ClientConnection implements ExchangeLink, LiveMember {
+export class ClientConnection implements ExchangeLink, RequestSink, LiveMember {
   place = -1;
   readonly #socket: Socket;
   readonly #owner: ConnectionOwner;
-  readonly #parser = new RequestParser({
-    onHead: (head) => {
-      this.#exchange = new ClientExchange(head, this);
-      this.#unserved = true;
-    },
-    onData: (bytes) => this.#exchange?.take(bytes),
-    onEnd: () => this.#exchange?.finishRequest(),
-  });
+  readonly #parser = new RequestParser(this);
   #exchange: ClientExchange | null = null;
   /** Its head has come, and nobody has been told. */
   #unserved = false;
@@ -125,6 +118,21 @@ export class ClientConnection implements ExchangeLink, LiveMember {
       this.#fresh = false;
       this.#owner.serve(this.#exchange as ClientExchange);
     } else if (this.#answered && this.#exchange?.complete === true) this.#next();
+  }
+
+  // --- what the parser finds ---
+
+  onHead(head: RequestHead): void {
+    this.#exchange = new ClientExchange(head, this);
+    this.#unserved = true;
+  }
+
+  onData(bytes: Buffer): void {
+    this.#exchange?.take(bytes);
+  }
+
+  onEnd(): void {
+    this.#exchange?.finishRequest();
   }
 
   #hold(bytes: Buffer): void {

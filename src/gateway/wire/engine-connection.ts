@@ -7,7 +7,7 @@ import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { fieldLine } from './header-fields.js';
 import { MalformedMessage } from './message-parser.js';
-import { ResponseParser, type ResponseHead } from './response-parser.js';
+import { ResponseParser, type ResponseHead, type ResponseSink } from './response-parser.js';
 
 export interface ExchangeHandler {
   onHead(head: ResponseHead): void;
@@ -29,17 +29,10 @@ export interface ExchangeRequest {
 
 const readBuffer = Buffer.allocUnsafeSlow(64 * 1024);
 
-export class EngineConnection {
+export class EngineConnection implements ResponseSink {
   readonly #host: string;
   readonly #socket: Socket;
-  readonly #parser = new ResponseParser({
-    onHead: (head) => {
-      this.#head = head;
-      this.#handler?.onHead(head);
-    },
-    onData: (bytes, last) => this.#handler?.onData(bytes, last),
-    onEnd: () => this.#end(),
-  });
+  readonly #parser = new ResponseParser(this);
   #handler: ExchangeHandler | null = null;
   #head: ResponseHead | null = null;
   #error: Error | null = null;
@@ -151,7 +144,18 @@ export class EngineConnection {
     }
   }
 
-  #end(): void {
+  // --- what the parser finds ---
+
+  onHead(head: ResponseHead): void {
+    this.#head = head;
+    this.#handler?.onHead(head);
+  }
+
+  onData(bytes: Buffer, last: boolean): void {
+    this.#handler?.onData(bytes, last);
+  }
+
+  onEnd(): void {
     const handler = this.#handler;
     this.#handler = null;
     handler?.onEnd();

@@ -5,9 +5,7 @@
  * and an error ends the connection. All the body bytes of one push arrive in one call, so that a burst of small chunks is one write.
  */
 
-export interface MessageSink {
-  /** The lines of a head without the blank one, bytes as characters; how its body ends. Throws `MalformedMessage`. */
-  onHead(lines: string[]): Framing;
+export interface BodySink {
   /** The bytes are lent for the call: whoever keeps them copies them. `last`: `onEnd` follows at once. */
   onData(bytes: Buffer, last: boolean): void;
   onEnd(): void;
@@ -32,8 +30,8 @@ export class HeadTooLarge extends MalformedMessage {
   override readonly code = 'HTTP_HEAD_TOO_LARGE';
 }
 
-export class MessageParser {
-  readonly #sink: MessageSink;
+export abstract class MessageParser {
+  readonly #body: BodySink;
   readonly #maxHeadBytes: number;
   #state: State = 'idle';
   /** Bytes left of the body or of the chunk. */
@@ -42,12 +40,15 @@ export class MessageParser {
   /** The beginning of a head or line whose end has not come yet. */
   #pending: Buffer | null = null;
 
-  constructor(sink: MessageSink, maxHeadBytes: number) {
-    this.#sink = sink;
+  constructor(body: BodySink, maxHeadBytes: number) {
+    this.#body = body;
     this.#maxHeadBytes = maxHeadBytes;
   }
 
-  /** No message is under way: `begin` comes next. */
+  /** Reads the lines of a head without the blank one, bytes as characters; says how its body ends. Throws `MalformedMessage`. */
+  protected abstract readHead(lines: string[]): Framing;
+
+  /** No message is under way. */
   get idle(): boolean {
     return this.#state === 'idle';
   }
@@ -58,7 +59,7 @@ export class MessageParser {
   }
 
   /** Expects the next message. */
-  begin(): void {
+  protected expect(): void {
     this.#state = 'head';
     this.#pending = null;
   }
@@ -67,7 +68,7 @@ export class MessageParser {
    * Takes the bytes of one read, which may be overwritten afterwards, up to the end of the message; returns how many of them
    * are left behind it. Throws `MalformedMessage`.
    */
-  push(read: Buffer, length = read.length): number {
+  protected take(read: Buffer, length: number): number {
     if (this.#pushWholeChunk(read, length)) return 0;
     if (this.idle) return length;
     const fresh = read.subarray(0, length);
@@ -84,9 +85,9 @@ export class MessageParser {
       at = next;
     }
     const ended = this.idle;
-    if (body.length > 0) this.#sink.onData(body.length === 1 ? body[0]! : Buffer.concat(body), ended);
+    if (body.length > 0) this.#body.onData(body.length === 1 ? body[0]! : Buffer.concat(body), ended);
     if (!ended) return 0;
-    this.#sink.onEnd();
+    this.#body.onEnd();
     return bytes.length - at;
   }
 
@@ -94,7 +95,7 @@ export class MessageParser {
   finish(): boolean {
     if (this.#state !== 'until-close') return false;
     this.#state = 'idle';
-    this.#sink.onEnd();
+    this.#body.onEnd();
     return true;
   }
 
@@ -110,7 +111,7 @@ export class MessageParser {
     const end = at + 2 + size;
     if (at === 0 || size === 0 || end + 2 !== length) return false;
     if (read[at] !== cr || read[at + 1] !== lf || read[end] !== cr || read[end + 1] !== lf) return false;
-    this.#sink.onData(read.subarray(at + 2, end), false);
+    this.#body.onData(read.subarray(at + 2, end), false);
     return true;
   }
 
@@ -182,7 +183,7 @@ export class MessageParser {
     if ((end < 0 ? bytes.length : end) - at > this.#maxHeadBytes)
       throw new HeadTooLarge('a head without end');
     if (end < 0) return -1;
-    const body = this.#sink.onHead(bytes.toString('latin1', at, end).split('\r\n'));
+    const body = this.readHead(bytes.toString('latin1', at, end).split('\r\n'));
     switch (body) {
       case framing.anotherHead:
         break;

@@ -1,7 +1,7 @@
 /** Reads one request at a time from the bytes of a client's connection. */
 import type { IncomingHttpHeaders } from 'node:http';
 import { MessageFields } from './header-fields.js';
-import { MalformedMessage, MessageParser, type Framing } from './message-parser.js';
+import { MalformedMessage, MessageParser, type BodySink, type Framing } from './message-parser.js';
 
 export interface RequestHead {
   method: string;
@@ -21,11 +21,8 @@ export interface RequestHead {
   waits: boolean;
 }
 
-export interface RequestSink {
+export interface RequestSink extends BodySink {
   onHead(head: RequestHead): void;
-  /** Part of the bytes given to `push`. */
-  onData(bytes: Buffer): void;
-  onEnd(): void;
 }
 
 /** Node's own limit. */
@@ -44,36 +41,23 @@ const onlyFirst = new Set([
   'user-agent',
 ]);
 
-export class RequestParser {
+export class RequestParser extends MessageParser {
   readonly #sink: RequestSink;
-  readonly #messages: MessageParser;
   /** Whether bytes of the next request have come. */
   #begun = false;
   /** Half of a blank line before it has come. */
   #afterReturn = false;
 
   constructor(sink: RequestSink) {
+    super(sink, maxHeadBytes);
     this.#sink = sink;
-    this.#messages = new MessageParser(
-      {
-        onHead: (lines) => this.#head(lines),
-        onData: (bytes) => sink.onData(bytes),
-        onEnd: () => sink.onEnd(),
-      },
-      maxHeadBytes,
-    );
-    this.#messages.begin();
-  }
-
-  /** Some bytes of a head have come, but not all. */
-  get midHead(): boolean {
-    return this.#messages.midHead;
+    this.expect();
   }
 
   /** Expects the next request. */
   begin(): void {
     this.#begun = false;
-    this.#messages.begin();
+    this.expect();
   }
 
   /** Takes bytes up to the end of the request; returns those behind it, or `null`. Throws `MalformedMessage`. */
@@ -81,7 +65,7 @@ export class RequestParser {
     const fresh = this.#begun ? bytes : this.#withoutBlankLines(bytes);
     if (fresh.length === 0) return null;
     this.#begun = true;
-    const left = this.#messages.push(fresh);
+    const left = this.take(fresh, fresh.length);
     return left === 0 ? null : fresh.subarray(fresh.length - left);
   }
 
@@ -94,7 +78,7 @@ export class RequestParser {
     return at === 0 ? bytes : bytes.subarray(at);
   }
 
-  #head(lines: string[]): Framing {
+  protected override readHead(lines: string[]): Framing {
     const { head, fields } = parseHead(lines);
     const body = fields.framing(0);
     head.length = fields.chunked ? null : body;

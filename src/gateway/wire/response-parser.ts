@@ -1,13 +1,10 @@
 /** Reads one response at a time from the bytes of a connection to an engine. */
 import { MessageFields } from './header-fields.js';
-import { framing, MalformedMessage, MessageParser, type Framing } from './message-parser.js';
+import { framing, MalformedMessage, MessageParser, type BodySink, type Framing } from './message-parser.js';
 
-export interface ResponseSink {
+export interface ResponseSink extends BodySink {
   /** Interim responses (1xx) are passed over. */
   onHead(head: ResponseHead): void;
-  /** The bytes are lent for the call: whoever keeps them copies them. `last`: `onEnd` follows at once. */
-  onData(bytes: Buffer, last: boolean): void;
-  onEnd(): void;
 }
 
 export interface ResponseHead {
@@ -25,40 +22,27 @@ export interface ResponseHead {
 /** Node's own limit for a whole head is 16 KiB; engines are trusted with more. */
 export const maxHeadBytes = 64 * 1024;
 
-export class ResponseParser {
+export class ResponseParser extends MessageParser {
   readonly #sink: ResponseSink;
-  readonly #messages: MessageParser;
   #bodyless = false;
 
   constructor(sink: ResponseSink) {
+    super(sink, maxHeadBytes);
     this.#sink = sink;
-    this.#messages = new MessageParser(
-      {
-        onHead: (lines) => this.#head(lines),
-        onData: (bytes, last) => sink.onData(bytes, last),
-        onEnd: () => sink.onEnd(),
-      },
-      maxHeadBytes,
-    );
   }
 
   /** Expects the next response; `method` tells whether it can have a body. */
   begin(method: string): void {
     this.#bodyless = method === 'HEAD';
-    this.#messages.begin();
+    this.expect();
   }
 
   /** Takes the bytes of one read, which may be overwritten afterwards. Throws `MalformedMessage`. */
   push(read: Buffer, length = read.length): void {
-    if (this.#messages.push(read, length) > 0) throw new MalformedMessage('bytes that belong to no response');
+    if (this.take(read, length) > 0) throw new MalformedMessage('bytes that belong to no response');
   }
 
-  /** The connection has ended; true when that is also the end of the response. */
-  finish(): boolean {
-    return this.#messages.finish();
-  }
-
-  #head(lines: string[]): Framing {
+  protected override readHead(lines: string[]): Framing {
     const { head, fields } = parseHead(lines);
     if (head.status === 101) throw new MalformedMessage('a switch of protocols nobody asked for');
     const body = fields.framing(framing.untilClose);
