@@ -8,7 +8,7 @@ import type { CoordinatorConfig } from './config/coordinator-config.js';
 import type { EndpointState } from './domain/endpoint.js';
 import type { ResponsePlace } from './gateway/admission/response-places.js';
 import type { RateScope } from './gateway/keys/rate-store.js';
-import type { PlacedLease } from './placement/placement-types.js';
+import type { ObservedRequest, PlacedLease } from './placement/placement-types.js';
 import type { Clock, Timer } from './runtime/clock.js';
 
 export type WorkEvent =
@@ -28,6 +28,12 @@ export type WorkBatch = string;
 
 export const batchOf = (events: readonly WorkEvent[]): WorkBatch => JSON.stringify(folded(events));
 export const eventsOf = (batch: WorkBatch): WorkEvent[] => JSON.parse(batch) as WorkEvent[];
+
+/** What a placement is told of it. */
+export function pastOf({ lease, cachedTokens }: Extract<WorkEvent, { kind: 'past' }>): ObservedRequest {
+  const { id, requestId, tokens, uncachedTokens, chain, streams } = lease;
+  return { id, requestId, tokens, uncachedTokens, chain, streams, ended: { cachedTokens } };
+}
 
 /**
  * A request that was placed and has ended within the same batch is one event. Nobody else can count it as in flight any more, and

@@ -5,7 +5,14 @@
 import type { EndpointRegistry } from './cluster/endpoint-registry.js';
 import type { ObservingPlacement } from './cluster/shared-work.js';
 import type { GatewayWorkerMetrics } from './gateway/gateway-worker-metrics.js';
-import { batchOf, eventsOf, WorkGatherer, type WorkBatch, type WorkEvent } from './gateway-worker-channel.js';
+import {
+  batchOf,
+  eventsOf,
+  pastOf,
+  WorkGatherer,
+  type WorkBatch,
+  type WorkEvent,
+} from './gateway-worker-channel.js';
 import { LiveLeases } from './live-leases.js';
 import type { ModelPlacement, PlacedLease } from './placement/placement-types.js';
 import type { Clock } from './runtime/clock.js';
@@ -107,13 +114,13 @@ export class GatewayWorkerExchange {
     from.leases.keep(event);
     if (event.kind === 'past') {
       const { lease, started, cachedTokens } = event;
-      placementOf(lease.endpointId)?.observe({ ...lease, ended: { cachedTokens } }, lease.endpointId, nowMs);
+      placementOf(lease.endpointId)?.observe(pastOf(event), lease.endpointId, nowMs);
       work.placed(lease);
       if (started) work.firstToken(lease.id, cachedTokens);
       work.released(lease.id);
     } else if (event.kind === 'placed') {
-      const { endpointId, ...lease } = event.lease;
-      placementOf(endpointId)?.observe(lease, endpointId, nowMs);
+      const { endpointId } = event.lease;
+      placementOf(endpointId)?.observe(event.lease, endpointId, nowMs);
       work.placed(event.lease);
       this.#count(endpointId, 1);
     } else if (event.kind === 'first-token') {

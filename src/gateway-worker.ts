@@ -15,6 +15,7 @@ import { Gateway } from './gateway/gateway-server.js';
 import {
   batchOf,
   eventsOf,
+  pastOf,
   WorkGatherer,
   type FromWorker,
   type ToWorker,
@@ -175,13 +176,12 @@ class GatewayWorker {
       if (event.kind === 'rate') this.#gateway.observeRate(event.scopes, event.tokens, event.settles);
       else if (event.kind === 'response') this.#gateway.responses.observe(event.id, event.place);
       else if (event.kind === 'placed') {
-        const { endpointId, ...lease } = event.lease;
-        this.#foreign.set(lease.id, endpointId);
-        this.#directory.placementOf(endpointId)?.observe(lease, endpointId, nowMs);
+        const { lease } = event;
+        this.#foreign.set(lease.id, lease.endpointId);
+        this.#directory.placementOf(lease.endpointId)?.observe(lease, lease.endpointId, nowMs);
       } else if (event.kind === 'past') {
-        const { endpointId, ...lease } = event.lease;
-        const ended = { cachedTokens: event.cachedTokens };
-        this.#directory.placementOf(endpointId)?.observe({ ...lease, ended }, endpointId, nowMs);
+        const { endpointId } = event.lease;
+        this.#directory.placementOf(endpointId)?.observe(pastOf(event), endpointId, nowMs);
       } else {
         const placement = this.#directory.placementOf(this.#foreign.get(event.id) ?? '');
         if (event.kind === 'first-token') placement?.firstToken(event.id, nowMs, event.cachedTokens);

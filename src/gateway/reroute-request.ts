@@ -27,7 +27,8 @@ export interface RetryOptions {
 /** One request under way. At most one stage (queue, attempt, back-off) is interruptible at a time. */
 export interface RoutableRequest {
   readonly model: string;
-  readonly admission: Omit<AdmissionRequest, 'exclude'>;
+  /** What it asks of admission; the endpoints it has tried are added as they are tried. */
+  readonly admission: AdmissionRequest & { readonly exclude: Set<string> };
   readonly clientGone: boolean;
   /** What to do when the client goes away now; `null` between stages. */
   onClientGone: (() => void) | null;
@@ -57,12 +58,12 @@ export async function rerouteRequest(
   request: RoutableRequest,
   deps: RerouteDependencies,
 ): Promise<RequestEnd> {
-  const tried = new Set<string>();
+  const tried = request.admission.exclude;
   let last: Unanswered | null = null;
   for (let attempts = 1; ; attempts++) {
     if (request.clientGone) return { kind: 'client-gone' };
     if (deps.clock.monotonicMs() >= (request.admission.deadlineMs ?? Infinity)) return late;
-    const lease = await enter(request, tried, deps, last);
+    const lease = await enter(request, deps, last);
     if (!('release' in lease)) return lease;
     tried.add(lease.endpointId);
     const end = await attemptAt(lease, request, deps, attempts);
@@ -71,7 +72,7 @@ export async function rerouteRequest(
     if (end.kind === 'deadline') return late;
     if (end.kind !== 'lost' && end.kind !== 'refused') return end;
     if (deps.ended()) return { kind: 'failed', code: 'shutting-down', message: 'the gateway ended' };
-    if (!mayReroute(end, { request, tried, attempts }, deps)) return giveUp(end, attempts);
+    if (!mayReroute(end, request, attempts, deps)) return giveUp(end, attempts);
     deps.metrics.reroutes.inc({ reason: end.kind === 'lost' ? end.code : `status-${end.status}` });
     last = end;
     if (end.kind === 'refused' && !end.engineDead) await backOff(request, attempts, deps);
@@ -87,12 +88,11 @@ const late: RequestEnd = {
 /** A lease, or how the request ends without one. */
 async function enter(
   request: RoutableRequest,
-  exclude: ReadonlySet<string>,
   { admission }: RerouteDependencies,
   last: Unanswered | null,
 ): Promise<Lease | RequestEnd> {
   try {
-    const entry = admission.admit({ ...request.admission, exclude });
+    const entry = admission.admit(request.admission);
     if ('release' in entry) return entry;
     request.onClientGone = () => entry.cancel();
     const lease = await entry.lease;
@@ -103,7 +103,8 @@ async function enter(
     request.onClientGone = null;
     if (!(error instanceof InfernodeError)) throw error;
     // The engine's own words say more than "nobody else is left".
-    if (last !== null && error.code === 'no-eligible-endpoint') return giveUp(last, exclude.size);
+    if (last !== null && error.code === 'no-eligible-endpoint')
+      return giveUp(last, request.admission.exclude.size);
     return { kind: 'failed', code: error.code, message: error.message };
   }
 }
@@ -159,15 +160,17 @@ function blame(lease: Lease, end: AttemptEnd): void {
  */
 function mayReroute(
   end: Unanswered,
-  { request, tried, attempts }: { request: RoutableRequest; tried: ReadonlySet<string>; attempts: number },
+  request: RoutableRequest,
+  attempts: number,
   { retry, admission, budget, metrics }: RerouteDependencies,
 ): boolean {
   if (attempts >= retry.maxAttempts) return false;
   // No other engine has the response it refers to: elsewhere its 503 would become a 404.
-  if (request.admission.only !== undefined && tried.has(request.admission.only)) return false;
+  const { only, exclude } = request.admission;
+  if (only !== undefined && exclude.has(only)) return false;
   if (end.kind === 'refused' && !end.engineDead && !refusingStatuses.has(end.status)) return false;
   // Neither budget nor back-off is spent on finding out that nobody is left.
-  if (!admission.hasUntried({ ...request.admission, exclude: tried })) return false;
+  if (!admission.hasUntried(request.admission)) return false;
   const lostOnce = end.kind === 'lost' && end.code !== 'endpoint-timeout' && attempts === 1;
   if (lostOnce || (end.kind === 'lost' && end.code === 'endpoint-evicted') || budget.take()) return true;
   metrics.budgetDenied.inc();

@@ -77,7 +77,8 @@ export class RecordedPlacement extends InMemoryModelPlacement {
   }
 
   override firstToken(id: string, nowMs: number, cachedTokens?: number): void {
-    this.#write({ op: 'firstToken', id, nowMs, ...(cachedTokens === undefined ? {} : { cachedTokens }) });
+    if (!this.#inside)
+      this.#write({ op: 'firstToken', id, nowMs, ...(cachedTokens === undefined ? {} : { cachedTokens }) });
     super.firstToken(id, nowMs, cachedTokens);
   }
 

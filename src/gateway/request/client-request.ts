@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import type { AdmissionRequest } from '../admission/admission.js';
 import type { ApiKey } from '../keys/api-keys.js';
 import type { ForwardAttempt } from '../relay/forward-attempt.js';
 import { unknownModel } from '../gateway-metrics.js';
@@ -28,7 +27,7 @@ export class ClientRequest implements RoutableRequest {
   trace: RequestTrace | null = null;
   clientGone = false;
   onClientGone: (() => void) | null = null;
-  admission!: Omit<AdmissionRequest, 'exclude'>;
+  admission!: RoutableRequest['admission'];
 
   constructor(
     readonly exchange: ClientExchange,

@@ -143,6 +143,7 @@ function enter(
     requestId: client.workId,
     priority,
     deadlineMs,
+    exclude: new Set(),
   };
   const degraded = degradation.of(resolved.model, admission.waiting(resolved.placement), priority);
   client.degraded = [fewEngines.holds(resolved.placement) ? fewEnginesStep : '', degraded.names]
