@@ -26,9 +26,9 @@ import { PlacementMetrics } from './placement/placement-metrics.js';
 import type { PlacementObserver } from './placement/placement-types.js';
 import { systemClock as clock } from './runtime/clock.js';
 import { createLogger } from './runtime/logger.js';
-import { collectRequests } from './runtime/tune-heap.js';
+import { tuneForRequests } from './runtime/tune-v8.js';
 
-collectRequests();
+tuneForRequests();
 const logger = createLogger(`gateway-worker-${process.pid}`);
 
 /** The endpoints as the parent's registry has them. */

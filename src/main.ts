@@ -10,9 +10,9 @@ if (group === 'sim' && (command === 'engine' || command === 'engine-worker')) {
 } else {
   // Here, because it must come before anything is loaded, and however a process is started.
   if (group === 'agent' || group === 'coordinator') {
-    const { collectAlone, collectRequests } = await import('./runtime/tune-heap.js');
+    const { collectAlone, tuneForRequests } = await import('./runtime/tune-v8.js');
     if (group === 'agent') collectAlone();
-    else collectRequests();
+    else tuneForRequests();
   }
   // The agent allocates little and lives for months. Left alone, V8 lets the space for new objects grow to 3 x 16 MiB, which would be a third
   // of the agent's memory.

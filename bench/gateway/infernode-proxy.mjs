@@ -5,11 +5,11 @@ import { GatewayMetrics } from '../../dist/gateway/gateway-metrics.js';
 import { InMemoryModelPlacement } from '../../dist/placement/index.js';
 import { systemClock } from '../../dist/runtime/clock.js';
 import { silentLogger } from '../../dist/runtime/logger.js';
-import { collectRequests } from '../../dist/runtime/tune-heap.js';
+import { tuneForRequests } from '../../dist/runtime/tune-v8.js';
 import { benchEndpoint } from './bench-endpoint.mjs';
 
 // As the coordinator does.
-collectRequests();
+tuneForRequests();
 const placement = new InMemoryModelPlacement({});
 const endpoints = new Map();
 for (const port of process.argv[2].split(',')) {

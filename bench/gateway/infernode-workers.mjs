@@ -6,11 +6,11 @@ import { GatewayWorkers } from '../../dist/gateway-workers.js';
 import { InMemoryModelPlacement } from '../../dist/placement/index.js';
 import { systemClock } from '../../dist/runtime/clock.js';
 import { silentLogger } from '../../dist/runtime/logger.js';
-import { collectRequests } from '../../dist/runtime/tune-heap.js';
+import { tuneForRequests } from '../../dist/runtime/tune-v8.js';
 import { benchEndpoint } from './bench-endpoint.mjs';
 
 // As the coordinator does.
-collectRequests();
+tuneForRequests();
 const any = '127.0.0.1:0';
 const placement = new InMemoryModelPlacement({});
 const endpoints = process.argv[2].split(',').map(benchEndpoint);
