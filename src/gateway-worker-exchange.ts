@@ -8,6 +8,7 @@ import type { GatewayWorkerMetrics } from './gateway/gateway-worker-metrics.js';
 import {
   batchOf,
   eventsOf,
+  everyMs,
   pastOf,
   WorkGatherer,
   type WorkBatch,
@@ -50,7 +51,10 @@ export class GatewayWorkerExchange {
   }
 
   join(send: (batches: WorkBatch[]) => void): WorkMember {
-    const member = { gatherer: new WorkGatherer(this.#options.clock, send), leases: new LiveLeases() };
+    const member = {
+      gatherer: new WorkGatherer(this.#options.clock, everyMs.toWorker, send),
+      leases: new LiveLeases(),
+    };
     this.#members.add(member);
     return member;
   }

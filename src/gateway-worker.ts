@@ -15,6 +15,7 @@ import { Gateway } from './gateway/gateway-server.js';
 import {
   batchOf,
   eventsOf,
+  everyMs,
   pastOf,
   WorkGatherer,
   type FromWorker,
@@ -57,7 +58,7 @@ class GatewayWorker {
   readonly #registry = new Registry();
   /** Counts the decisions; loads are shown by the parent, which sees those of all workers. */
   readonly #placementMetrics = new PlacementMetrics(this.#registry, clock);
-  readonly #gatherer = new WorkGatherer<WorkEvent>(clock, (events) =>
+  readonly #gatherer = new WorkGatherer<WorkEvent>(clock, everyMs.toParent, (events) =>
     send({ kind: 'work', batch: batchOf(events) }),
   );
   readonly #directory: ModelDirectory;

@@ -6,11 +6,11 @@ import { LiveLeases } from '../../src/live-leases.js';
 import type { PlacedLease } from '../../src/placement/placement-types.js';
 import { ManualClock } from '../support/manual-clock.js';
 
-test('an event after a pause travels within 1 ms; under load a message is sent every 25 ms', () => {
+test('an event after a pause travels within 1 ms; under load the messages are as far apart as asked', () => {
   const clock = new ManualClock();
   const sent: { atMs: number; events: WorkEvent[] }[] = [];
   const startMs = clock.monotonicMs();
-  const gatherer = new WorkGatherer<WorkEvent>(clock, (events) =>
+  const gatherer = new WorkGatherer<WorkEvent>(clock, 25, (events) =>
     sent.push({ atMs: clock.monotonicMs() - startMs, events }),
   );
   const ended = (n: number): WorkEvent => ({ kind: 'released', id: String(n) });

@@ -16,8 +16,8 @@ const requestTimeoutMs = 5 * 60_000;
 const farewellMs = 5_000;
 /** Bytes of later requests that wait for the present one; beyond them the client has to wait. */
 const maxHeldBytes = 64 * 1024;
-/** Bytes that are let pass after our last word. */
-const maxFarewellBytes = 1024 * 1024;
+/** Bytes that are let pass after our last word: who is told that a body is too large should get to read it. */
+const maxFarewellBytes = 64 * 1024 * 1024;
 
 export type BadConnection = 'malformed' | 'head-too-large' | 'late';
 
@@ -194,7 +194,7 @@ export class ClientConnection implements ExchangeLink, RequestSink, LiveMember {
 
   #closed(): void {
     this.#exchange?.leave();
-    if (this.#exchange !== null) this.#answer();
+    if (this.#exchange !== null && !this.#unserved) this.#answer();
     this.#owner.closed(this);
   }
 }

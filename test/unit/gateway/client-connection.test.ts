@@ -220,6 +220,20 @@ test('garbage behind a whole request does not spoil its answer', async () => {
   await one.end();
 });
 
+test('a request whose body breaks off in its first read is none: a drain waits for the others all the same', async () => {
+  const { engine, client, harness } = await setUp();
+  const bad =
+    'POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\nNONSENSE\r\n';
+  expect(await client().write(bad).end()).toMatch(/^HTTP\/1\.1 400 /);
+  const one = client().write(chat(streaming));
+  const call = await engine.nextCall();
+  const closed = harness.gateway.close();
+  await new Promise(setImmediate);
+  answerStream(call);
+  await closed;
+  expect(await one.end()).toContain('[DONE]');
+});
+
 test('a client that says it is done before the answer comes is gone', async () => {
   const { engine, client, harness } = await setUp();
   const one = client().write(chat());
