@@ -30,7 +30,6 @@ const maxHeadBytes = 16 * 1024;
 /** Of these names a second one does not count; of the others all do. */
 const onlyFirst = new Set([
   'authorization',
-  'content-encoding',
   'content-type',
   'from',
   'if-modified-since',

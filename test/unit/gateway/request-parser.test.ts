@@ -234,6 +234,24 @@ test('a head beyond 16 KiB is refused while it comes', () => {
   expect(heads).toEqual([]);
 });
 
+test('of a name that came twice the first counts, or all do, as Node has it', async () => {
+  const names = [
+    'authorization',
+    'content-type',
+    'user-agent',
+    'cookie',
+    'content-encoding',
+    'x-session-id',
+    'accept',
+    'connection',
+  ];
+  const lines = names.map((name) => `${name}: a\r\n${name.toUpperCase()}: b\r\n`).join('');
+  const text = `GET / HTTP/1.1\r\nhost: h\r\n${lines}\r\n`;
+  const [node] = await readAsNode(Buffer.from(text));
+  expect(node).toBeDefined();
+  expect({ ...one(text).heads[0]?.headers }).toEqual(node?.headers);
+});
+
 test('names that objects inherit are names like others', () => {
   const { heads } = one('GET / HTTP/1.1\r\nhost: a\r\nconstructor: x\r\n__proto__: y\r\n\r\n');
   expect(Object.entries(heads[0]!.headers)).toEqual([
