@@ -200,9 +200,7 @@ export class ForwardAttempt implements ExchangeHandler, LiveMember {
   #commitHeld(last: boolean): boolean {
     const held = this.#held ?? [];
     this.#held = null;
-    let writable = true;
-    held.forEach((chunk, i) => (writable = this.#write(chunk, last || i + 1 < held.length)));
-    return writable;
+    return held.length === 0 || this.#write(Buffer.concat(held), last);
   }
 
   #commit(): RelayStream {

@@ -21,8 +21,6 @@ export interface ExchangeLink {
 /** How long an idle connection stays, seconds: longer than the idle limit of usual load balancers, so that they close first. */
 export const keepAliveSeconds = 75;
 
-const empty = Buffer.alloc(0);
-
 export class ClientExchange {
   /** The client went away before it had the whole answer. */
   onGone: (() => void) | null = null;
@@ -68,10 +66,6 @@ export class ClientExchange {
   /** The whole request has come. */
   get complete(): boolean {
     return this.#complete;
-  }
-
-  get ended(): boolean {
-    return this.#ended;
   }
 
   /** The body, and no more of it than the limit: neither a lie in Content-Length nor its absence makes it grow. */
@@ -173,7 +167,7 @@ export class ClientExchange {
     this.#body = null;
     return {
       kind: 'read',
-      body: parts.length === 1 ? (parts[0] as Buffer) : parts.length === 0 ? empty : Buffer.concat(parts),
+      body: parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts),
     };
   }
 

@@ -58,10 +58,8 @@ function isMargin(code: number): boolean {
   return code === 0x20 || code === 0x09;
 }
 
-const forbiddenInValue = /[^\t\x20-\x7e\x80-\xff]/;
-
 /** One line to be sent. Whatever could end it early is refused here, wherever it came from. */
 export function fieldLine(name: string, value: string): string {
-  if (forbiddenInValue.test(value)) throw new Error(`header ${name} holds a control character`);
+  if (!valuePattern.test(value)) throw new Error(`header ${name} holds a control character`);
   return `${name}: ${value}\r\n`;
 }

@@ -49,7 +49,7 @@ export abstract class MessageParser {
   protected abstract readHead(lines: string[]): Framing;
 
   /** No message is under way. */
-  get idle(): boolean {
+  get #idle(): boolean {
     return this.#state === 'idle';
   }
 
@@ -70,13 +70,13 @@ export abstract class MessageParser {
    */
   protected take(read: Buffer, length: number): number {
     if (this.#pushWholeChunk(read, length)) return 0;
-    if (this.idle) return length;
+    if (this.#idle) return length;
     const fresh = read.subarray(0, length);
     const bytes = this.#pending === null ? fresh : Buffer.concat([this.#pending, fresh]);
     this.#pending = null;
     const body: Buffer[] = [];
     let at = 0;
-    while (at < bytes.length && !this.idle) {
+    while (at < bytes.length && !this.#idle) {
       const next = this.#step(bytes, at, body);
       if (next < 0) {
         this.#pending = Buffer.from(bytes.subarray(at));
@@ -84,7 +84,7 @@ export abstract class MessageParser {
       }
       at = next;
     }
-    const ended = this.idle;
+    const ended = this.#idle;
     if (body.length > 0) this.#body.onData(body.length === 1 ? body[0]! : Buffer.concat(body), ended);
     if (!ended) return 0;
     this.#body.onEnd();

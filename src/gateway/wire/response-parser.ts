@@ -20,7 +20,7 @@ export interface ResponseHead {
 }
 
 /** Node's own limit for a whole head is 16 KiB; engines are trusted with more. */
-export const maxHeadBytes = 64 * 1024;
+const maxHeadBytes = 64 * 1024;
 
 export class ResponseParser extends MessageParser {
   readonly #sink: ResponseSink;
