@@ -10,6 +10,7 @@
 #include "nvml/call_slot.h"
 #include "nvml/device_row.h"
 #include "nvml/symbols.h"
+#include "relay/addon_relay.h"
 
 namespace {
 
@@ -69,6 +70,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   infernode::boundary::RegisterSdNotify(env, exports);
   infernode::RegisterKv(env, exports);
   infernode::KvGraphRunner::Register(env, exports);
+  infernode::EventRelay::Register(env, exports);
   return exports;
 }
 

@@ -271,3 +271,35 @@ export class KvGraphRunner {
   /** Idempotent; any other use afterwards rejects with `INFERNODE_CLOSED`. */
   close(): Promise<void>;
 }
+
+/**
+ * How many events `bytes` are, when they are nothing but whole chunks (HTTP/1.1) of whole server-sent events in which none of `words` stands,
+ * unless `:null` or `: null` follows it; else 0.
+ */
+export function countPlainEvents(words: readonly string[], bytes: Uint8Array): number;
+
+/**
+ * Carries plain events (`countPlainEvents`) from engines' sockets to clients'. `buffer` is what all of them are read into. With
+ * `onBack(pair, begin, end, unsent)` a pair is given back, and must be ended: bytes [begin, end) of the buffer came from the engine and are
+ * to be read, or with `unsent` are to be written to the client; none: the engine's socket has ended or failed. Throws
+ * `INFERNODE_RELAY_UNAVAILABLE`.
+ */
+export class EventRelay {
+  constructor(
+    words: readonly string[],
+    buffer: Uint8Array,
+    onBack: (pair: number, begin: number, end: number, unsent: boolean) => void,
+  );
+  /**
+   * Nobody else reads `engine` or writes to `client` (descriptors), or closes them, before `end`. `sinceMs`: since the last event. `gaps`: a
+   * histogram of the gaps between arrivals that is counted up: n upper bounds in seconds, n + 1 counts, the sum. The pair, or -1 when the
+   * kernel refuses.
+   */
+  begin(engine: number, client: number, sinceMs: number, gaps: Float64Array): number;
+  /** Since `begin`. Throws when there is no such pair. */
+  events(pair: number): number;
+  /** Events since `begin`, and milliseconds since the last one. Throws when there is no such pair. */
+  end(pair: number): [events: number, sinceMs: number];
+  /** Idempotent; any other use afterwards throws `INFERNODE_CLOSED`. */
+  close(): void;
+}

@@ -7,7 +7,7 @@ export type { Addon };
 
 let loaded: typeof Addon | null = null;
 
-/** The addon, loaded on first use so that a coordinator never needs it. Throws with the build command when it cannot be loaded. */
+/** The addon, loaded on first use. Throws with the build command when it cannot be loaded. */
 export function loadAddon(): typeof Addon {
   loaded ??= load(nativePath('infernode.node'));
   return loaded;
