@@ -10,8 +10,10 @@ import type { CoordinatorConfig } from './config/coordinator-config.js';
 import type { ListenAddress } from './config/listen-address.js';
 import { GatewayMetrics } from './gateway/gateway-metrics.js';
 import { Gateway } from './gateway/gateway-server.js';
+import { wordsWorthReading } from './gateway/relay/sse-observer.js';
 import type { WorkEvent } from './gateway-worker-channel.js';
 import { GatewayWorkers } from './gateway-workers.js';
+import { openEventRelay } from './native/event-relay.js';
 import type { ModelPlacement } from './placement/placement-types.js';
 import type { Clock } from './runtime/clock.js';
 import type { Logger } from './runtime/logger.js';
@@ -108,5 +110,6 @@ function createGateway(
     clock,
     logger,
     metrics: new GatewayMetrics(registry),
+    eventRelay: gateway.nativeRelay ? openEventRelay(wordsWorthReading, logger) : null,
   });
 }

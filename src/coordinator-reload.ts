@@ -25,7 +25,7 @@ export function compareCoordinatorConfigs(before: CoordinatorConfig, after: Coor
   for (const field of ['intervalMs', 'actuator', 'lease', 'lock'] as const)
     if (differs(before.autoscaling[field], after.autoscaling[field]))
       needsRestart.push(`autoscaling.${field}`);
-  for (const field of ['keys', 'sharedStore', 'workers', 'explainHeaders'] as const)
+  for (const field of ['keys', 'sharedStore', 'workers', 'nativeRelay', 'explainHeaders'] as const)
     if (differs(before.gateway[field], after.gateway[field])) needsRestart.push(`gateway.${field}`);
   if (before.gateway.limits.connectTimeoutMs !== after.gateway.limits.connectTimeoutMs)
     needsRestart.push('gateway.limits.connectTimeoutMs');

@@ -12,6 +12,7 @@ import type { EndpointState } from './domain/endpoint.js';
 import { ForgetModels } from './gateway/observe/forget-models.js';
 import { GatewayMetrics } from './gateway/gateway-metrics.js';
 import { Gateway } from './gateway/gateway-server.js';
+import { wordsWorthReading } from './gateway/relay/sse-observer.js';
 import {
   batchOf,
   eventsOf,
@@ -22,6 +23,7 @@ import {
   type ToWorker,
   type WorkEvent,
 } from './gateway-worker-channel.js';
+import { openEventRelay } from './native/event-relay.js';
 import { InMemoryModelPlacement } from './placement/model-placement.js';
 import { PlacementMetrics } from './placement/placement-metrics.js';
 import type { PlacementObserver } from './placement/placement-types.js';
@@ -99,6 +101,7 @@ class GatewayWorker {
       clock,
       logger,
       metrics: new GatewayMetrics(this.#registry),
+      eventRelay: config.gateway.nativeRelay ? openEventRelay(wordsWorthReading, logger) : null,
     });
     new ForgetModels({ routing: this.#directory, metrics: this.#placementMetrics, clock });
     this.#observe(work);

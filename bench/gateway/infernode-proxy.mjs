@@ -2,6 +2,8 @@
 import { Registry } from 'prom-client';
 import { Gateway } from '../../dist/gateway/gateway-server.js';
 import { GatewayMetrics } from '../../dist/gateway/gateway-metrics.js';
+import { wordsWorthReading } from '../../dist/gateway/relay/sse-observer.js';
+import { openEventRelay } from '../../dist/native/event-relay.js';
 import { InMemoryModelPlacement } from '../../dist/placement/index.js';
 import { systemClock } from '../../dist/runtime/clock.js';
 import { silentLogger } from '../../dist/runtime/logger.js';
@@ -40,6 +42,7 @@ const gateway = new Gateway({
   clock: systemClock,
   logger: silentLogger(),
   metrics: new GatewayMetrics(new Registry()),
+  eventRelay: process.argv[3] === 'javascript' ? null : openEventRelay(wordsWorthReading, silentLogger()),
 });
 await gateway.start();
 console.log(JSON.stringify({ port: gateway.address().port }));

@@ -132,6 +132,8 @@ export const coordinatorSchema = z
         explainHeaders: z.boolean().default(false),
         /** Processes of the gateway; more than one only where one core is not enough. */
         workers: z.int().min(1).max(64).default(1),
+        /** Let events of streams in which nothing has to be read pass in native code. */
+        nativeRelay: z.boolean().default(true),
         limits: z
           .strictObject({
             maxBodyBytes: z

@@ -58,6 +58,7 @@ export class GatewayMetrics {
   readonly forgottenResponses: Counter;
   readonly pauses: Counter;
   readonly unreadEvents: Counter;
+  readonly relayedEvents: Counter;
   readonly badConnections: Counter<'reason'>;
   readonly degraded: Gauge<'model' | 'step'>;
   readonly rateLimited: Counter<'scope' | 'what'>;
@@ -143,6 +144,10 @@ export class GatewayMetrics {
     this.unreadEvents = counter(
       'unread_events',
       'Events too large to be read for usage; they were passed on',
+    );
+    this.relayedEvents = counter(
+      'relayed_events',
+      'Events that the native relay carried, because nothing in them had to be read',
     );
     this.degraded = new Gauge({
       name: 'infernode_gateway_degraded',

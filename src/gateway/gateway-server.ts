@@ -31,6 +31,7 @@ import { RetryBudget } from './admission/retry-budget.js';
 import type { ServeContext } from './serve-context.js';
 import { serveRequest } from './serve-request.js';
 import { ClientListener } from './wire/client-listener.js';
+import type { EventRelay } from './wire/event-relay.js';
 
 /** The members of `gateway.limits` in the configuration. */
 export interface GatewayLimits {
@@ -65,6 +66,8 @@ export interface GatewayOptions {
   clock: Clock;
   logger: Logger;
   metrics: GatewayMetrics;
+  /** Carries events where nothing has to be read; without it all of them pass through here. */
+  eventRelay?: EventRelay | null | undefined;
   /** Say in response headers where a request was placed; by default on loopback only. */
   exposePlacement?: boolean | undefined;
   /** Say in them also why: home, costs, bounds. */
@@ -110,6 +113,7 @@ export class Gateway implements Service {
       connectTimeoutMs: limits.connectTimeoutMs,
       idleTimeoutMs,
       clock,
+      eventRelay: options.eventRelay ?? null,
     });
     this.#fewEngines = new FewEngines({ ...options, limits: () => options.degradation?.fewEngines });
     this.#admission = new Admission({

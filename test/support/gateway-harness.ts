@@ -6,6 +6,8 @@ import { GatewayMetrics } from '../../src/gateway/gateway-metrics.js';
 import type { GatewayRouting, ModelReadiness } from '../../src/gateway/gateway-routing.js';
 import { Gateway, type GatewayOptions } from '../../src/gateway/gateway-server.js';
 import { standingRefusal } from '../../src/placement/eligibility.js';
+import { wordsWorthReading } from '../../src/gateway/relay/sse-observer.js';
+import { NativeEventRelay } from '../../src/native/event-relay.js';
 import { InMemoryModelPlacement } from '../../src/placement/index.js';
 import { systemClock } from '../../src/runtime/clock.js';
 import { silentLogger } from '../../src/runtime/logger.js';
@@ -119,6 +121,14 @@ const retry: GatewayOptions['retry'] = {
   budgetRatio: 0.1,
 };
 
+/** As the coordinator does, one for the process. */
+let eventRelay: NativeEventRelay | null = new NativeEventRelay(wordsWorthReading);
+
+/** Every event passes through JavaScript, as where the addon does not load. */
+export function withoutNativeRelay(): void {
+  eventRelay = null;
+}
+
 export interface HarnessOptions extends Partial<Omit<GatewayOptions, 'limits' | 'retry'>> {
   limits?: Partial<GatewayOptions['limits']>;
   retry?: Partial<GatewayOptions['retry']>;
@@ -136,6 +146,7 @@ export async function startGateway(
     listen: { host: '127.0.0.1', port: 0 },
     routing,
     hashSeed: 'test',
+    eventRelay,
     clock: systemClock,
     logger: silentLogger(),
     metrics: new GatewayMetrics(registry),

@@ -5,10 +5,36 @@
  */
 import type { Registry } from 'prom-client';
 
-interface Series {
-  counts: Float64Array;
-  sum: number;
-  count: number;
+/**
+ * What is known of one model, in one array, so that native code may count as well: upper bounds in ascending order (n), counts
+ * (n + 1, the last beyond them), the sum.
+ */
+export class HistogramSeries {
+  readonly values: Float64Array;
+  readonly #bounds: number;
+
+  constructor(bounds: readonly number[]) {
+    this.#bounds = bounds.length;
+    this.values = new Float64Array(2 * bounds.length + 2);
+    this.values.set(bounds);
+  }
+
+  observe(value: number): void {
+    const { values } = this;
+    const bounds = this.#bounds;
+    let i = 0;
+    while (i < bounds && value > (values[i] as number)) i += 1;
+    values[bounds + i] = (values[bounds + i] as number) + 1;
+    values[2 * bounds + 1] = (values[2 * bounds + 1] as number) + value;
+  }
+
+  get counts(): Float64Array {
+    return this.values.subarray(this.#bounds, 2 * this.#bounds + 1);
+  }
+
+  get sum(): number {
+    return this.values[2 * this.#bounds + 1] as number;
+  }
 }
 
 interface MetricValue {
@@ -20,9 +46,9 @@ interface MetricValue {
 export class FastHistogram {
   readonly type = 'histogram';
   readonly aggregator = 'sum';
-  readonly #series = new Map<string, Series>();
+  readonly #series = new Map<string, HistogramSeries>();
   #lastModel = '';
-  #last: Series | undefined;
+  #last: HistogramSeries | undefined;
 
   /** `buckets` are upper bounds in ascending order, in the unit of the name. */
   constructor(
@@ -35,12 +61,7 @@ export class FastHistogram {
   }
 
   observe(model: string, value: number): void {
-    const series = this.#seriesOf(model);
-    let i = 0;
-    while (i < this.buckets.length && value > (this.buckets[i] as number)) i += 1;
-    series.counts[i] = (series.counts[i] as number) + 1;
-    series.sum += value;
-    series.count += 1;
+    this.series(model).observe(value);
   }
 
   remove(model: string): void {
@@ -66,7 +87,8 @@ export class FastHistogram {
     return { name, help, type, aggregator, values };
   }
 
-  #valuesOf(model: string, { counts, sum, count }: Series): MetricValue[] {
+  #valuesOf(model: string, { counts, sum }: HistogramSeries): MetricValue[] {
+    const count = counts.reduce((all, one) => all + one, 0);
     let below = 0;
     const buckets = this.buckets.map((le, i) => {
       below += counts[i] as number;
@@ -80,12 +102,12 @@ export class FastHistogram {
     ];
   }
 
-  /** Most requests of a process are for one model: a comparison instead of a look-up. */
-  #seriesOf(model: string): Series {
+  /** Those of one model. Most requests of a process are for one: a comparison instead of a look-up. */
+  series(model: string): HistogramSeries {
     if (this.#last !== undefined && this.#lastModel === model) return this.#last;
     let series = this.#series.get(model);
     if (series === undefined) {
-      series = { counts: new Float64Array(this.buckets.length + 1), sum: 0, count: 0 };
+      series = new HistogramSeries(this.buckets);
       this.#series.set(model, series);
     }
     this.#lastModel = model;

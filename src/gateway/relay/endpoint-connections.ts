@@ -5,13 +5,17 @@
  * request.
  */
 import type { Clock, Timer } from '../../runtime/clock.js';
+import type { ClientExchange } from '../wire/client-exchange.js';
 import { EngineConnection, type ExchangeHandler, type ExchangeRequest } from '../wire/engine-connection.js';
+import type { EventRelay } from '../wire/event-relay.js';
 
 export interface EndpointConnectionsOptions {
   connectTimeoutMs: number;
   /** Longest silence in the middle of a response, ms. */
   idleTimeoutMs: number;
   clock: Clock;
+  /** Carries events where nothing has to be read; `null`: nothing does. */
+  eventRelay: EventRelay | null;
 }
 
 /** uvicorn closes idle connections after 5 s; ours go first, so that a request rarely meets a closing one. */
@@ -26,6 +30,8 @@ export interface Connection {
   readonly reused: boolean;
   /** Throws when the request cannot be written as HTTP. */
   send(request: ExchangeRequest, handler: ExchangeHandler): void;
+  /** Between two events of the answer: see `EngineConnection.lend`. */
+  lend(exchange: ClientExchange, gaps: Float64Array, sinceMs: number): void;
   pause(): void;
   resume(): void;
   /** The response ended cleanly: the connection may serve another. */
@@ -117,10 +123,11 @@ class Slot implements Connection {
     readonly pool: OriginPool,
     silent: boolean,
   ) {
-    const { connectTimeoutMs } = pool.options;
+    const { connectTimeoutMs, eventRelay } = pool.options;
     this.#connection = new EngineConnection(
       pool.origin,
       silent ? Math.min(connectTimeoutMs, silentConnectTimeoutMs) : connectTimeoutMs,
+      eventRelay,
       () => pool.remove(this),
     );
     pool.slots.add(this);
@@ -128,6 +135,10 @@ class Slot implements Connection {
 
   send(request: ExchangeRequest, handler: ExchangeHandler): void {
     this.#connection.send(request, handler);
+  }
+
+  lend(exchange: ClientExchange, gaps: Float64Array, sinceMs: number): void {
+    if (!this.#paused) this.#connection.lend(exchange, gaps, sinceMs);
   }
 
   pause(): void {

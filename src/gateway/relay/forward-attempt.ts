@@ -11,6 +11,7 @@ import { classifyLoss } from './classify-loss.js';
 import type { Connection } from './endpoint-connections.js';
 import type { ClientExchange } from '../wire/client-exchange.js';
 import type { ExchangeHandler } from '../wire/engine-connection.js';
+import type { HistogramSeries } from '../observe/fast-histogram.js';
 import { downstreamHeaders } from './relay-headers.js';
 import { RelayStream, type StreamDialect } from './relay-stream.js';
 import type { ResponseHead } from '../wire/response-parser.js';
@@ -38,10 +39,12 @@ export interface AttemptOptions {
   clock: Clock;
   /** First data of an event stream, or the first byte of a plain answer (not `streamed`), whose first token nobody saw. */
   onFirstToken: (streamed: boolean) => void;
-  /** More tokens, `gapMs` after the ones before. */
-  onMoreTokens: (gapMs: number) => void;
-  /** Bytes of the body on their way to the client, lent for the call; only where somebody wants to see them. */
-  onBody?: ((chunk: Buffer) => void) | undefined;
+  /** Gets the gaps between arrivals of tokens. */
+  gaps: HistogramSeries;
+  /** Bytes of the body on their way to the client, lent for the call; until it returns false. */
+  onBody?: ((chunk: Buffer) => boolean) | undefined;
+  /** Events that went to the client without passing here. */
+  onRelayed: (events: number) => void;
   onPause: () => void;
   /** Events that were too large to be read in passing. */
   onUnread: (events: number) => void;
@@ -69,10 +72,15 @@ export class ForwardAttempt implements ExchangeHandler, LiveMember {
   #stallTimer: Timer | null = null;
   #seenEvents = 0;
   #lastTokenMs = 0;
+  #wantsBody: boolean;
+  /** Reads since the connection was last lent, and how many of them it takes to lend it. */
+  #calmReads = 0;
+  #readsToLend = 1;
 
   constructor(options: AttemptOptions) {
     this.#options = options;
     this.#startedMs = options.clock.monotonicMs();
+    this.#wantsBody = options.onBody !== undefined;
     this.ended = new Promise((resolve) => (this.#resolve = resolve));
   }
 
@@ -133,6 +141,18 @@ export class ForwardAttempt implements ExchangeHandler, LiveMember {
     }
     const writable = this.#held === null ? this.#write(chunk, last) : this.#hold(this.#held, chunk, last);
     if (!writable && !this.#over) this.#pause();
+  }
+
+  onRelayed(events: number, sinceMs: number): void {
+    if (events === 0) return;
+    this.#relay?.observer?.countPassed(events);
+    this.#seenEvents += events;
+    this.#lastTokenMs = this.#options.clock.monotonicMs() - sinceMs;
+    this.#options.onRelayed(events);
+  }
+
+  onUnsent(bytes: Buffer): void {
+    if (!this.#over && !this.#options.exchange.writeFramed(bytes)) this.#pause();
   }
 
   onEnd(): void {
@@ -215,19 +235,29 @@ export class ForwardAttempt implements ExchangeHandler, LiveMember {
   /** `more`: the end or other bytes follow in this turn. */
   #write(chunk: Buffer, more: boolean): boolean {
     const relay = this.#relay ?? this.#commit();
-    this.#options.onBody?.(chunk);
+    if (this.#wantsBody) this.#wantsBody = this.#options.onBody?.(chunk) === true;
     const writable = relay.write(chunk, more);
     if (relay.observer === null) this.#tail?.push(chunk);
     else this.#countTokens(relay.observer.summary.events);
+    if (writable && !more && !this.#wantsBody && relay.betweenEvents) this.#lend();
     return writable;
+  }
+
+  /** Events that nobody here has to read pass by themselves; a stream that keeps coming back is lent less and less often. */
+  #lend(): void {
+    if (++this.#calmReads < this.#readsToLend) return;
+    this.#calmReads = 0;
+    this.#readsToLend *= 2;
+    const { connection, exchange, gaps, clock } = this.#options;
+    connection.lend(exchange, gaps.values, clock.monotonicMs() - this.#lastTokenMs);
   }
 
   #countTokens(events: number): void {
     if (events === this.#seenEvents) return;
-    const { clock, onFirstToken, onMoreTokens } = this.#options;
+    const { clock, onFirstToken, gaps } = this.#options;
     const nowMs = clock.monotonicMs();
     if (this.#seenEvents === 0) onFirstToken(true);
-    else onMoreTokens(nowMs - this.#lastTokenMs);
+    else gaps.observe((nowMs - this.#lastTokenMs) / 1000);
     this.#seenEvents = events;
     this.#lastTokenMs = nowMs;
   }

@@ -87,8 +87,9 @@ function forward(
       // A whole answer comes when its last token is made: its time is that of the request.
       if (streamed) metrics.ttft.observe(model, (clock.monotonicMs() - client.startedMs) / 1000);
     },
-    onMoreTokens: (gapMs) => metrics.interToken.observe(model, gapMs / 1000),
+    gaps: metrics.interToken.series(model),
     onBody: client.routeName === 'responses' ? readsResponseId(model, lease, context) : undefined,
+    onRelayed: (events) => metrics.relayedEvents.inc(events),
     onPause: () => metrics.pauses.inc(),
     onUnread: (events) => metrics.unreadEvents.inc(events),
   });
@@ -104,7 +105,7 @@ function readsResponseId(
   model: string,
   { endpointId, endpoint }: Lease,
   { responses }: ServeContext,
-): (chunk: Buffer) => void {
+): (chunk: Buffer) => boolean {
   const incarnation = endpoint?.incarnation ?? '';
   const reader = new ResponseIdReader((id) => responses.seen(id, { model, endpointId, incarnation }));
   return (chunk) => reader.push(chunk);

@@ -29,6 +29,11 @@ export class RelayStream {
     this.observer = events ? new SseObserver() : null;
   }
 
+  /** All that came has left, and it was whole events. */
+  get betweenEvents(): boolean {
+    return this.#held === '' && !this.#midEvent && this.observer?.betweenEvents === true;
+  }
+
   begin(status: number, headers: string[]): void {
     if (!this.#exchange.destroyed) this.#exchange.begin(status, headers);
   }

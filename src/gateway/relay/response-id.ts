@@ -14,12 +14,14 @@ export class ResponseIdReader {
 
   constructor(readonly onId: (id: string) => void) {}
 
-  push(chunk: Buffer): void {
-    if (this.#over) return;
+  /** False when it has seen enough. */
+  push(chunk: Buffer): boolean {
+    if (this.#over) return false;
     this.#head += chunk.toString('latin1', 0, maxHeadBytes);
     const id = ownId.exec(this.#head)?.[1];
     this.#over = id !== undefined || this.#head.length >= maxHeadBytes;
     if (this.#over) this.#head = '';
     if (id !== undefined) this.onId(id);
+    return !this.#over;
   }
 }

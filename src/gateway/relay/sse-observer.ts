@@ -37,6 +37,20 @@ const interesting = [
   /"type"\s*:\s*"(?:response\.(?:completed|failed|incomplete)|error)"/g,
 ];
 
+/**
+ * Plain words, of which every match of those expressions contains one that `:null` does not follow. For who cannot read an
+ * event, but can tell that nobody has to.
+ */
+export const wordsWorthReading = [
+  '"finish_reason"',
+  '"usage"',
+  '"error"',
+  '[DONE]',
+  '"response.completed"',
+  '"response.failed"',
+  '"response.incomplete"',
+] as const;
+
 export class SseObserver {
   readonly summary: SseSummary = {
     events: 0,
@@ -51,6 +65,10 @@ export class SseObserver {
   #carry = '';
   #skipping = false;
 
+  get betweenEvents(): boolean {
+    return this.#carry === '' && !this.#skipping;
+  }
+
   /**
    * Takes the next bytes as characters (latin1); returns how many of them, at the end, belong to an event that is not
    * complete yet. 0 means that the stream stands between two events.
@@ -63,6 +81,11 @@ export class SseObserver {
     const tail = all.length - end;
     this.#keep(tail === 0 ? '' : all.slice(end));
     return Math.min(tail, chunk.length);
+  }
+
+  /** Events with data that passed elsewhere, with nothing in them to read. */
+  countPassed(events: number): void {
+    this.summary.events += events;
   }
 
   #keep(rest: string): void {

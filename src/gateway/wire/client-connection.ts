@@ -6,6 +6,7 @@ import type { Socket } from 'node:net';
 import type { Clock } from '../../runtime/clock.js';
 import type { LiveMember } from '../../runtime/live-set.js';
 import { ClientExchange, keepAliveSeconds, type ExchangeLink } from './client-exchange.js';
+import { descriptorOf } from './event-relay.js';
 import { HeadTooLarge, MalformedMessage } from './message-parser.js';
 import { RequestParser, type RequestHead, type RequestSink } from './request-parser.js';
 
@@ -51,6 +52,8 @@ export class ClientConnection implements ExchangeLink, RequestSink, LiveMember {
   /** Our last word is said; what still comes is counted and dropped. */
   #leaving = false;
   #farewellBytes = 0;
+  /** Takes the descriptor back from whom it is lent to. */
+  #revoke: (() => void) | null = null;
 
   constructor(socket: Socket, owner: ConnectionOwner) {
     this.#socket = socket;
@@ -60,7 +63,8 @@ export class ClientConnection implements ExchangeLink, RequestSink, LiveMember {
       .on('data', (bytes: Buffer) => this.#take(bytes))
       .on('drain', () => this.#exchange?.onWritable?.())
       .on('end', () => this.#exchange?.leave())
-      .on('error', ignore)
+      // The descriptor is closed already; in this turn nobody has got to use its number.
+      .on('error', () => this.#takeBack())
       .once('close', () => this.#closed());
   }
 
@@ -69,15 +73,30 @@ export class ClientConnection implements ExchangeLink, RequestSink, LiveMember {
     return this.#exchange === null && !this.#midHead;
   }
 
+  lend(revoke: () => void): number | null {
+    const descriptor = descriptorOf(this.#socket);
+    if (descriptor !== null) this.#revoke = revoke;
+    return descriptor;
+  }
+
+  #takeBack(): void {
+    const revoke = this.#revoke;
+    this.#revoke = null;
+    revoke?.();
+  }
+
   send(text: string): boolean {
+    this.#takeBack();
     return this.#socket.write(text, 'latin1');
   }
 
   finish(text: string, keepAlive: boolean): void {
+    this.#takeBack();
     this.#socket.write(text, 'latin1', keepAlive ? this.#stay : this.#go);
   }
 
   destroy(): void {
+    this.#takeBack();
     this.#socket.destroy();
   }
 
@@ -193,11 +212,9 @@ export class ClientConnection implements ExchangeLink, RequestSink, LiveMember {
   }
 
   #closed(): void {
+    this.#takeBack();
     this.#exchange?.leave();
     if (this.#exchange !== null && !this.#unserved) this.#answer();
     this.#owner.closed(this);
   }
 }
-
-/** The 'close' that follows carries the news. */
-const ignore = (): void => undefined;

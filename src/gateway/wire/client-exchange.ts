@@ -16,6 +16,8 @@ export interface ExchangeLink {
   /** The last bytes of the answer. */
   finish(text: string, keepAlive: boolean): void;
   destroy(): void;
+  /** Its descriptor, for others to write to until `revoke` is called, which is before anything else happens to it. */
+  lend(revoke: () => void): number | null;
 }
 
 /** How long an idle connection stays, seconds: longer than the idle limit of usual load balancers, so that they close first. */
@@ -120,6 +122,17 @@ export class ClientExchange {
     const text = this.#unsent;
     this.#unsent = '';
     return this.#link.send(text);
+  }
+
+  /** Lends the connection between two events of an answer in chunks; see `ExchangeLink`. `null` where that is not possible. */
+  lend(revoke: () => void): number | null {
+    const between = this.#chunked && this.#unsent === '' && !this.#ended && !this.#destroyed;
+    return between ? this.#link.lend(revoke) : null;
+  }
+
+  /** Bytes of chunks that began to leave while the connection was lent. False when the client is behind. */
+  writeFramed(bytes: Buffer): boolean {
+    return this.#destroyed || this.#link.send(asText(bytes));
   }
 
   end(bytes: Buffer | string = ''): void {

@@ -5,6 +5,8 @@
  */
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
+import type { ClientExchange } from './client-exchange.js';
+import { descriptorOf, type EventRelay, type LentPair, type SocketLender } from './event-relay.js';
 import { fieldLine } from './header-fields.js';
 import { MalformedMessage } from './message-parser.js';
 import { ResponseParser, type ResponseHead, type ResponseSink } from './response-parser.js';
@@ -13,6 +15,10 @@ export interface ExchangeHandler {
   onHead(head: ResponseHead): void;
   /** The bytes are lent for the call. `last`: `onEnd` follows at once. */
   onData(bytes: Buffer, last: boolean): void;
+  /** Events that the native relay carried while the socket was lent, and how long ago the last one was. */
+  onRelayed(events: number, sinceMs: number): void;
+  /** Bytes of them that the client did not take, framed; lent for the call. */
+  onUnsent(bytes: Buffer): void;
   /** The response is complete; the connection may be released. */
   onEnd(): void;
   /** The connection broke before the end of the response. */
@@ -29,8 +35,9 @@ export interface ExchangeRequest {
 
 const readBuffer = Buffer.allocUnsafeSlow(64 * 1024);
 
-export class EngineConnection implements ResponseSink {
+export class EngineConnection implements ResponseSink, SocketLender {
   readonly #host: string;
+  readonly #relay: EventRelay | null;
   readonly #socket: Socket;
   readonly #parser = new ResponseParser(this);
   #handler: ExchangeHandler | null = null;
@@ -39,9 +46,13 @@ export class EngineConnection implements ResponseSink {
   #connectTimer: NodeJS.Timeout | null;
   #onClose: () => void;
   #quietSweeps = 0;
+  #lent: LentPair | null = null;
+  /** Events that the lent pair had relayed at the last sweep. */
+  #sweptEvents = 0;
 
-  constructor(origin: string, connectTimeoutMs: number, onClose: () => void) {
+  constructor(origin: string, connectTimeoutMs: number, relay: EventRelay | null, onClose: () => void) {
     const { protocol, hostname, port, host } = new URL(origin);
+    this.#relay = relay;
     this.#host = host;
     this.#onClose = onClose;
     const address = { host: hostname.replace(/^\[|\]$/g, ''), noDelay: true };
@@ -92,6 +103,10 @@ export class EngineConnection implements ResponseSink {
 
   /** Called at regular intervals; how many of them have passed since the last byte of a response under way. */
   countQuiet(): number {
+    if (this.#lent !== null && this.#lent.events !== this.#sweptEvents) {
+      this.#sweptEvents = this.#lent.events;
+      this.#quietSweeps = -1;
+    }
     this.#quietSweeps = this.#handler !== null && this.#head !== null ? this.#quietSweeps + 1 : 0;
     return this.#quietSweeps;
   }
@@ -114,7 +129,42 @@ export class EngineConnection implements ResponseSink {
     }
   }
 
+  /**
+   * Lends this socket and the client's to the relay, until one of them is needed here. Called between two events; where the answer
+   * or the sockets do not allow it nothing happens.
+   */
+  lend(exchange: ClientExchange, gaps: Float64Array, sinceMs: number): void {
+    if (this.#relay === null || this.#lent !== null || !this.#parser.betweenChunks) return;
+    const engine = descriptorOf(this.#socket);
+    const client = engine === null ? null : exchange.lend(() => this.#takeBack());
+    if (engine === null || client === null) return;
+    this.#socket.pause();
+    this.#sweptEvents = 0;
+    this.#lent = this.#relay.begin(engine, client, sinceMs, gaps, this);
+    if (this.#lent === null) this.#socket.resume();
+  }
+
+  onRead(bytes: Buffer): void {
+    this.#takeBack();
+    if (bytes.length > 0) this.#read(bytes, bytes.length);
+  }
+
+  onUnsent(bytes: Buffer): void {
+    this.#takeBack();
+    this.#handler?.onUnsent(bytes);
+  }
+
+  #takeBack(): void {
+    if (this.#lent === null) return;
+    const { events, sinceMs } = this.#lent.end();
+    this.#lent = null;
+    this.#quietSweeps = 0;
+    this.#socket.resume();
+    this.#handler?.onRelayed(events, sinceMs);
+  }
+
   pause(): void {
+    this.#takeBack();
     this.#socket.pause();
   }
 
@@ -124,6 +174,7 @@ export class EngineConnection implements ResponseSink {
 
   /** The handler hears of it unless its exchange is over; `quietly` it does not. */
   destroy(error: Error, quietly = false): void {
+    this.#takeBack();
     if (quietly) this.#handler = null;
     this.#error ??= error;
     this.#socket.destroy();
@@ -162,6 +213,7 @@ export class EngineConnection implements ResponseSink {
   }
 
   #closed(): void {
+    this.#takeBack();
     this.#connected();
     const handler = this.#handler;
     this.#handler = null;

@@ -58,6 +58,11 @@ export abstract class MessageParser {
     return this.#state === 'head' && this.#pending !== null;
   }
 
+  /** Of a body in chunks all that has come is whole chunks. */
+  get betweenChunks(): boolean {
+    return this.#state === 'chunk-size' && this.#pending === null;
+  }
+
   /** Expects the next message. */
   protected expect(): void {
     this.#state = 'head';
