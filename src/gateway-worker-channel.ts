@@ -8,6 +8,7 @@ import type { CoordinatorConfig } from './config/coordinator-config.js';
 import type { EndpointState } from './domain/endpoint.js';
 import type { ResponsePlace } from './gateway/admission/response-places.js';
 import type { RateScope } from './gateway/keys/rate-store.js';
+import { nonePast, PastWriter, type PastRequest, type PastRequests } from './gateway-worker-past.js';
 import type { ObservedRequest, PlacedLease } from './placement/placement-types.js';
 import type { Clock, Timer } from './runtime/clock.js';
 
@@ -15,51 +16,79 @@ export type WorkEvent =
   | { kind: 'placed'; lease: PlacedLease }
   | { kind: 'first-token'; id: string; cachedTokens: number | undefined }
   | { kind: 'released'; id: string }
-  /** All three of the above, of a request that began and ended between two messages. */
-  | { kind: 'past'; lease: PlacedLease; started: boolean; cachedTokens: number | undefined }
   | { kind: 'response'; id: string; place: ResponsePlace }
   | { kind: 'rate'; scopes: readonly RateScope[]; tokens: number; settles: boolean };
 
-/**
- * Events as one text: written once, passed on by the parent as it is, and read at a quarter of what the channel's own
- * serializer takes for objects.
- */
-export type WorkBatch = string;
+/** Written once, and passed on by the parent as it is. */
+export interface WorkBatch {
+  past: PastRequests;
+  /** The events as one text, which is read at a quarter of what the channel's own serializer takes for objects. */
+  events: string;
+}
 
-export const batchOf = (events: readonly WorkEvent[]): WorkBatch => JSON.stringify(folded(events));
-export const eventsOf = (batch: WorkBatch): WorkEvent[] => JSON.parse(batch) as WorkEvent[];
+export const batchOf = (events: readonly WorkEvent[], past: PastRequests = nonePast): WorkBatch => ({
+  past,
+  events: events.length === 0 ? '' : JSON.stringify(events),
+});
+export const eventsOf = ({ events }: WorkBatch): WorkEvent[] =>
+  events === '' ? [] : (JSON.parse(events) as WorkEvent[]);
 
-/** What a placement is told of it. */
-export function pastOf({ lease, cachedTokens }: Extract<WorkEvent, { kind: 'past' }>): ObservedRequest {
-  const { id, requestId, tokens, uncachedTokens, chain, streams } = lease;
-  return { id, requestId, tokens, uncachedTokens, chain, streams, ended: { cachedTokens } };
+/** What a placement is told of a request that has ended; it keeps nothing under an id. */
+export function pastOf(request: PastRequest): ObservedRequest {
+  const { tokens, uncachedTokens, chain, streams, cachedTokens } = request;
+  return { id: '', requestId: '', tokens, uncachedTokens, chain, streams, ended: { cachedTokens } };
+}
+
+interface Begun {
+  lease: PlacedLease;
+  sinceMs: number;
+  started: boolean;
+  cachedTokens: number | undefined;
 }
 
 /**
- * A request that was placed and has ended within the same batch is one event. Nobody else can count it as in flight any more, and
- * what is neither entered nor taken out costs each reader a third.
+ * What a worker has to tell. A request that has ended before it was told is no event any more: nobody else can count it as in
+ * flight, and what it did to caches may wait.
  */
-export function folded(events: readonly WorkEvent[]): WorkEvent[] {
-  const open = new Map<string, { lease: PlacedLease; started: boolean; cachedTokens: number | undefined }>();
-  const result: WorkEvent[] = [];
-  for (const event of events) {
-    const id = event.kind === 'placed' ? event.lease.id : 'id' in event ? event.id : '';
-    const begun = open.get(id);
-    if (event.kind === 'placed')
-      open.set(id, { lease: event.lease, started: false, cachedTokens: undefined });
-    else if (event.kind === 'first-token' && begun) {
+export class WorkJournal {
+  readonly #begun = new Map<string, Begun>();
+  readonly #past = new PastWriter();
+  #events: WorkEvent[] = [];
+  #pastToldMs = -Infinity;
+
+  get isEmpty(): boolean {
+    return this.#begun.size === 0 && this.#events.length === 0 && this.#past.isEmpty;
+  }
+
+  push(event: WorkEvent, nowMs: number): void {
+    const begun = 'id' in event ? this.#begun.get(event.id) : undefined;
+    if (event.kind === 'placed') {
+      const { lease } = event;
+      this.#begun.set(lease.id, { lease, sinceMs: nowMs, started: false, cachedTokens: undefined });
+    } else if (event.kind === 'first-token' && begun) {
       begun.started = true;
       begun.cachedTokens = event.cachedTokens ?? begun.cachedTokens;
     } else if (event.kind === 'released' && begun) {
-      open.delete(id);
-      result.push({ kind: 'past', ...begun });
-    } else result.push(event);
+      this.#begun.delete(event.id);
+      this.#past.add(begun.lease, begun.started, begun.cachedTokens);
+    } else this.#events.push(event);
   }
-  for (const { lease, started, cachedTokens } of open.values()) {
-    result.push({ kind: 'placed', lease });
-    if (started) result.push({ kind: 'first-token', id: lease.id, cachedTokens });
+
+  /** All that is due; `null` when nothing is. */
+  take(nowMs: number): WorkBatch | null {
+    for (const [id, { lease, sinceMs, started, cachedTokens }] of this.#begun) {
+      if (nowMs - sinceMs < leastAgeMs) break;
+      this.#begun.delete(id);
+      this.#events.push({ kind: 'placed', lease });
+      if (started) this.#events.push({ kind: 'first-token', id, cachedTokens });
+    }
+    const pastDue = !this.#past.isEmpty && nowMs - this.#pastToldMs >= pastEveryMs;
+    if (this.#events.length === 0 && !pastDue) return null;
+    this.#pastToldMs = nowMs;
+    const events = this.#events;
+    this.#events = [];
+    return batchOf(events, this.#past.take());
   }
-  return result;
 }
 
 export type ToWorker =
@@ -81,38 +110,66 @@ export type FromWorker =
   /** Requests wait for a model that sleeps. */
   | { kind: 'wake'; model: string };
 
-/** The first item after a pause waits so long for others to travel with, ms. */
-const gatherMs = 1;
 /**
- * Least time between two messages, ms. A message costs both processes a system call, a wake-up and cold caches: without these
- * bounds each of a request's three events would be one, passed on once more by the parent. Most of the time is given to the
- * first hop, where a request may begin and end within one message; both together take as long as the agents' fold, 50 ms.
+ * Least time between two messages, ms. A message wakes a process whose code and data have left the caches, which takes 100 to 300 us
+ * however little it says. Both hops and `leastAgeMs` together are within the agents' fold, 50 ms.
  */
-export const everyMs = { toParent: 40, toWorker: 8 } as const;
+export const everyMs = { toParent: 32, toWorker: 8 } as const;
+/** What is to be told after a pause waits so long for company, ms: limits hold the better the sooner they are known. */
+const gatherMs = 1;
+/** Requests younger than this wait for the next message, ms: many have ended by then, and make none necessary. */
+const leastAgeMs = 8;
+/** How long those that have ended may wait for company, ms: they change what is known of caches, which the next turn of a talk asks for. */
+const pastEveryMs = 8 * everyMs.toParent;
 
-/** Gathers what goes to one process; nothing is lost here, for the channel is a pipe to a process of our own on the same machine. */
-export class WorkGatherer<T> {
-  #items: T[] = [];
+/**
+ * Says when a worker tells the parent what there is; nothing is lost here, for the channel is a pipe to a process of our own on the
+ * same machine. All workers do so at the same moments, so that the parent wakes once for all of them.
+ */
+export class WorkerPacer {
+  #timer: Timer | null = null;
+  #lastMs = -Infinity;
+
+  constructor(
+    readonly clock: Clock,
+    /** Whether something is left to tell. */
+    readonly send: () => boolean,
+  ) {}
+
+  /** There is something to tell. */
+  wake(): void {
+    if (this.#timer !== null) return;
+    const { clock } = this;
+    const paused = clock.monotonicMs() - this.#lastMs >= everyMs.toParent;
+    const afterMs = paused ? gatherMs : everyMs.toParent - (clock.wallMs() % everyMs.toParent);
+    this.#timer = clock.after(afterMs, () => {
+      this.#timer = null;
+      this.#lastMs = clock.monotonicMs();
+      if (this.send()) this.wake();
+    });
+  }
+}
+
+/** The parent's: at once when it may, so that what a worker told wakes it once. */
+export class ParentPacer {
   #timer: Timer | null = null;
   #sentMs = -Infinity;
 
   constructor(
     readonly clock: Clock,
-    /** One of `everyMs`. */
-    readonly leastMs: number,
-    readonly send: (items: T[]) => void,
+    readonly send: () => void,
   ) {}
 
-  push(item: T): void {
-    this.#items.push(item);
+  wake(): void {
     if (this.#timer !== null) return;
-    const dueMs = this.#sentMs + this.leastMs - this.clock.monotonicMs();
-    this.#timer = this.clock.after(Math.max(gatherMs, dueMs), () => {
-      this.#timer = null;
-      this.#sentMs = this.clock.monotonicMs();
-      const items = this.#items;
-      this.#items = [];
-      this.send(items);
-    });
+    const afterMs = this.#sentMs + everyMs.toWorker - this.clock.monotonicMs();
+    if (afterMs <= 0) this.#send();
+    else this.#timer = this.clock.after(afterMs, () => this.#send());
+  }
+
+  #send(): void {
+    this.#timer = null;
+    this.#sentMs = this.clock.monotonicMs();
+    this.send();
   }
 }

@@ -8,12 +8,12 @@ import type { GatewayWorkerMetrics } from './gateway/gateway-worker-metrics.js';
 import {
   batchOf,
   eventsOf,
-  everyMs,
+  ParentPacer,
   pastOf,
-  WorkGatherer,
   type WorkBatch,
   type WorkEvent,
 } from './gateway-worker-channel.js';
+import { readPast, type PastRequest } from './gateway-worker-past.js';
 import { LiveLeases } from './live-leases.js';
 import type { ModelPlacement, PlacedLease } from './placement/placement-types.js';
 import type { Clock } from './runtime/clock.js';
@@ -32,7 +32,9 @@ export interface GatewayWorkerExchangeOptions {
 
 /** A worker, as one that places. */
 export interface WorkMember {
-  readonly gatherer: WorkGatherer<WorkBatch>;
+  /** What it is to be told. */
+  readonly batches: WorkBatch[];
+  readonly pacer: ParentPacer;
   /** Leases of this worker: they end with it. */
   readonly leases: LiveLeases;
 }
@@ -44,6 +46,8 @@ export class GatewayWorkerExchange {
   readonly #inFlight = new Map<string, number>();
   /** Live leases that no worker placed: of other coordinators, and of the placement service. A new worker hears of them. */
   readonly #elsewhere = new LiveLeases();
+  /** Names those that have ended for the agents. */
+  #pastRequests = 0;
 
   constructor(options: GatewayWorkerExchangeOptions, metrics: GatewayWorkerMetrics) {
     this.#options = options;
@@ -51,10 +55,9 @@ export class GatewayWorkerExchange {
   }
 
   join(send: (batches: WorkBatch[]) => void): WorkMember {
-    const member = {
-      gatherer: new WorkGatherer(this.#options.clock, everyMs.toWorker, send),
-      leases: new LiveLeases(),
-    };
+    const batches: WorkBatch[] = [];
+    const pacer = new ParentPacer(this.#options.clock, () => send(batches.splice(0)));
+    const member = { batches, pacer, leases: new LiveLeases() };
     this.#members.add(member);
     return member;
   }
@@ -78,12 +81,14 @@ export class GatewayWorkerExchange {
   push(event: WorkEvent): void {
     this.#elsewhere.keep(event);
     const batch = batchOf([event]);
-    for (const { gatherer } of this.#members) gatherer.push(batch);
+    for (const member of this.#members) tell(member, batch);
   }
 
   /** News of a worker: to the other workers, to the agents and to the placement here. */
   take(from: WorkMember, batch: WorkBatch): void {
     this.#pass(from, batch);
+    const nowMs = this.#options.clock.monotonicMs();
+    readPast(batch.past, (request) => this.#carryPast(request, nowMs));
     for (const event of eventsOf(batch)) this.#carry(from, event);
   }
 
@@ -108,7 +113,18 @@ export class GatewayWorkerExchange {
   }
 
   #pass(from: WorkMember, batch: WorkBatch): void {
-    for (const member of this.#members) if (member !== from) member.gatherer.push(batch);
+    for (const member of this.#members) if (member !== from) tell(member, batch);
+  }
+
+  #carryPast(request: PastRequest, nowMs: number): void {
+    const { placementOf, work } = this.#options;
+    const { endpointId, tokens, uncachedTokens, chain, streams, started, cachedTokens } = request;
+    placementOf(endpointId)?.observe(pastOf(request), endpointId, nowMs);
+    const id = `past-${(this.#pastRequests += 1)}`;
+    // Member by member: V8 spreads an object outside its compiled code.
+    work.placed({ id, requestId: '', endpointId, tokens, uncachedTokens, chain, streams });
+    if (started) work.firstToken(id, cachedTokens);
+    work.released(id);
   }
 
   #carry(from: WorkMember, event: WorkEvent): void {
@@ -116,13 +132,7 @@ export class GatewayWorkerExchange {
     const nowMs = clock.monotonicMs();
     const known = 'id' in event ? from.leases.get(event.id) : undefined;
     from.leases.keep(event);
-    if (event.kind === 'past') {
-      const { lease, started, cachedTokens } = event;
-      placementOf(lease.endpointId)?.observe(pastOf(event), lease.endpointId, nowMs);
-      work.placed(lease);
-      if (started) work.firstToken(lease.id, cachedTokens);
-      work.released(lease.id);
-    } else if (event.kind === 'placed') {
+    if (event.kind === 'placed') {
       const { endpointId } = event.lease;
       placementOf(endpointId)?.observe(event.lease, endpointId, nowMs);
       work.placed(event.lease);
@@ -146,4 +156,9 @@ export class GatewayWorkerExchange {
     if (requests > (this.#options.endpoints.get(endpointId)?.maxConcurrent ?? Infinity))
       this.#metrics.overshoots.inc();
   }
+}
+
+function tell(member: WorkMember, batch: WorkBatch): void {
+  member.batches.push(batch);
+  member.pacer.wake();
 }

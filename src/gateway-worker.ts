@@ -14,16 +14,17 @@ import { GatewayMetrics } from './gateway/gateway-metrics.js';
 import { Gateway } from './gateway/gateway-server.js';
 import { wordsWorthReading } from './gateway/relay/sse-observer.js';
 import {
-  batchOf,
   eventsOf,
-  everyMs,
   pastOf,
-  WorkGatherer,
+  WorkerPacer,
+  WorkJournal,
   type FromWorker,
   type ToWorker,
+  type WorkBatch,
   type WorkEvent,
 } from './gateway-worker-channel.js';
 import { openEventRelay } from './native/event-relay.js';
+import { readPast } from './gateway-worker-past.js';
 import { InMemoryModelPlacement } from './placement/model-placement.js';
 import { PlacementMetrics } from './placement/placement-metrics.js';
 import type { PlacementObserver } from './placement/placement-types.js';
@@ -60,9 +61,12 @@ class GatewayWorker {
   readonly #registry = new Registry();
   /** Counts the decisions; loads are shown by the parent, which sees those of all workers. */
   readonly #placementMetrics = new PlacementMetrics(this.#registry, clock);
-  readonly #gatherer = new WorkGatherer<WorkEvent>(clock, everyMs.toParent, (events) =>
-    send({ kind: 'work', batch: batchOf(events) }),
-  );
+  readonly #journal = new WorkJournal();
+  readonly #pacer = new WorkerPacer(clock, () => {
+    const batch = this.#journal.take(clock.monotonicMs());
+    if (batch !== null) send({ kind: 'work', batch });
+    return !this.#journal.isEmpty;
+  });
   readonly #directory: ModelDirectory;
   readonly #gateway: Gateway;
   /** Leases placed elsewhere, and where. */
@@ -95,9 +99,8 @@ class GatewayWorker {
       tls: config.tls,
       routing: this.#directory,
       hashSeed,
-      publishRate: (scopes, tokens, settles) =>
-        this.#gatherer.push({ kind: 'rate', scopes, tokens, settles }),
-      publishResponse: (id, place) => this.#gatherer.push({ kind: 'response', id, place }),
+      publishRate: (scopes, tokens, settles) => this.#tell({ kind: 'rate', scopes, tokens, settles }),
+      publishResponse: (id, place) => this.#tell({ kind: 'response', id, place }),
       clock,
       logger,
       metrics: new GatewayMetrics(this.#registry),
@@ -119,7 +122,7 @@ class GatewayWorker {
         this.#endpoints.apply(message.news);
         break;
       case 'work':
-        for (const batch of message.batches) this.#observe(eventsOf(batch));
+        for (const batch of message.batches) this.#observeBatch(batch);
         break;
       case 'reload':
         this.#directory.reconfigure(message.config.models);
@@ -167,10 +170,23 @@ class GatewayWorker {
 
   #observer(): PlacementObserver {
     return {
-      placed: (lease) => this.#gatherer.push({ kind: 'placed', lease }),
-      firstToken: (id, cachedTokens) => this.#gatherer.push({ kind: 'first-token', id, cachedTokens }),
-      released: (id) => this.#gatherer.push({ kind: 'released', id }),
+      placed: (lease) => this.#tell({ kind: 'placed', lease }),
+      firstToken: (id, cachedTokens) => this.#tell({ kind: 'first-token', id, cachedTokens }),
+      released: (id) => this.#tell({ kind: 'released', id }),
     };
+  }
+
+  #tell(event: WorkEvent): void {
+    this.#journal.push(event, clock.monotonicMs());
+    this.#pacer.wake();
+  }
+
+  #observeBatch(batch: WorkBatch): void {
+    const nowMs = clock.monotonicMs();
+    readPast(batch.past, (request) =>
+      this.#directory.placementOf(request.endpointId)?.observe(pastOf(request), request.endpointId, nowMs),
+    );
+    this.#observe(eventsOf(batch));
   }
 
   #observe(events: readonly WorkEvent[]): void {
@@ -183,9 +199,6 @@ class GatewayWorker {
         const { lease } = event;
         this.#foreign.set(lease.id, lease.endpointId);
         this.#directory.placementOf(lease.endpointId)?.observe(lease, lease.endpointId, nowMs);
-      } else if (event.kind === 'past') {
-        const { endpointId } = event.lease;
-        this.#directory.placementOf(endpointId)?.observe(pastOf(event), endpointId, nowMs);
       } else {
         const placement = this.#directory.placementOf(this.#foreign.get(event.id) ?? '');
         if (event.kind === 'first-token') placement?.firstToken(event.id, nowMs, event.cachedTokens);

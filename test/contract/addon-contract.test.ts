@@ -33,7 +33,7 @@ test('exports equal the declarations, in registration order', () => {
   expect(Object.keys(addon)).toEqual(declaredValues());
 });
 
-test.each(['SnapshotReader', 'NvmlSession', 'KvGraphRunner'] as const)(
+test.each(['SnapshotReader', 'NvmlSession', 'KvGraphRunner', 'EventRelay'] as const)(
   'methods of %s equal the declarations',
   (className) => {
     const methods = Object.getOwnPropertyNames(addon[className].prototype).filter((n) => n !== 'constructor');
