@@ -1,6 +1,7 @@
 // A gateway over real sockets and the real placement, in front of scripted engines; the cluster is played by the test.
 import { request } from 'undici';
 import { Registry } from 'prom-client';
+import { onTestFinished } from 'vitest';
 import type { EndpointState } from '../../src/domain/endpoint.js';
 import { GatewayMetrics } from '../../src/gateway/gateway-metrics.js';
 import type { GatewayRouting, ModelReadiness } from '../../src/gateway/gateway-routing.js';
@@ -11,7 +12,7 @@ import { NativeEventRelay } from '../../src/native/event-relay.js';
 import { InMemoryModelPlacement } from '../../src/placement/index.js';
 import { systemClock } from '../../src/runtime/clock.js';
 import { silentLogger } from '../../src/runtime/logger.js';
-import type { ScriptedEngine } from './scripted-engine.js';
+import { ScriptedEngine, type EngineScript } from './scripted-engine.js';
 
 export function anEndpoint(id: string, url: string, overrides: Partial<EndpointState> = {}): EndpointState {
   return {
@@ -177,6 +178,22 @@ export async function startGateway(
       await gateway.close();
     },
   };
+}
+
+/** When the test is over, the last first. */
+export function closeAfterTest(...things: { close(): Promise<void> }[]): void {
+  for (const thing of things) onTestFinished(() => thing.close());
+}
+
+/** One engine and a gateway in front of it, for the length of a test. */
+export async function setUp(
+  script?: EngineScript,
+  options?: HarnessOptions,
+): Promise<{ engine: ScriptedEngine; harness: Harness }> {
+  const engine = await ScriptedEngine.start(script);
+  const harness = await startGateway([engine], options);
+  closeAfterTest(engine, harness);
+  return { engine, harness };
 }
 
 export interface Answer {

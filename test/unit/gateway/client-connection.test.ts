@@ -2,21 +2,21 @@
 // that are late or talk too much.
 import diagnostics from 'node:diagnostics_channel';
 import { connect, type Socket } from 'node:net';
-import { afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { eventually } from '../../support/running-up.js';
 import { ManualClock } from '../../support/manual-clock.js';
-import { startGateway, type Harness, type HarnessOptions } from '../../support/gateway-harness.js';
+import {
+  closeAfterTest,
+  startGateway,
+  type Harness,
+  type HarnessOptions,
+} from '../../support/gateway-harness.js';
 import {
   answerJson,
   answerStream,
   ScriptedEngine,
   type EngineScript,
 } from '../../support/scripted-engine.js';
-
-const open: { close(): Promise<void> }[] = [];
-afterEach(async () => {
-  for (const thing of open.splice(0).reverse()) await thing.close();
-});
 
 class Client {
   got = '';
@@ -55,11 +55,11 @@ interface Setup {
 async function setUp(script?: EngineScript, options?: HarnessOptions): Promise<Setup> {
   const engine = await ScriptedEngine.start(script);
   const harness = await startGateway([engine], options);
-  open.push(engine, harness);
+  closeAfterTest(engine, harness);
   const client = (stays = false): Client => {
     const { port, host } = harness.gateway.address();
     const socket = connect({ port, host, allowHalfOpen: stays });
-    open.push({ close: async () => void socket.destroy() });
+    closeAfterTest({ close: async () => void socket.destroy() });
     return new Client(socket);
   };
   return { engine, harness, client };
@@ -163,7 +163,7 @@ test('a pipeline beyond its bound is not read on until the present request is an
   const accepted: Socket[] = [];
   const seen = (message: unknown): void => void accepted.push((message as { socket: Socket }).socket);
   diagnostics.subscribe('net.server.socket', seen);
-  open.push({ close: async () => void diagnostics.unsubscribe('net.server.socket', seen) });
+  closeAfterTest({ close: async () => void diagnostics.unsubscribe('net.server.socket', seen) });
   const { engine, client } = await setUp();
   const one = client().write(chat());
   const call = await engine.nextCall();

@@ -3,39 +3,11 @@
 import diagnostics from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
 import { request } from 'undici';
-import { afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { eventually } from '../../support/running-up.js';
 import { openStream } from '../../support/sse-client.js';
-import {
-  chatBody,
-  post,
-  startGateway,
-  type Harness,
-  type HarnessOptions,
-} from '../../support/gateway-harness.js';
-import {
-  answerStream,
-  chunkEvent,
-  doneEvent,
-  ScriptedEngine,
-  startEvents,
-  type EngineScript,
-} from '../../support/scripted-engine.js';
-
-const open: { close(): Promise<void> }[] = [];
-afterEach(async () => {
-  for (const thing of open.splice(0).reverse()) await thing.close();
-});
-
-async function setUp(
-  script?: EngineScript,
-  options?: HarnessOptions,
-): Promise<{ engine: ScriptedEngine; harness: Harness }> {
-  const engine = await ScriptedEngine.start(script);
-  const harness = await startGateway([engine], options);
-  open.push(engine, harness);
-  return { engine, harness };
-}
+import { chatBody, closeAfterTest, post, setUp } from '../../support/gateway-harness.js';
+import { answerStream, chunkEvent, doneEvent, startEvents } from '../../support/scripted-engine.js';
 
 const interrupted = { code: 'stream-interrupted', type: 'BadGatewayError' };
 
@@ -200,7 +172,7 @@ test('a slow client pauses the engine: at most a mebibyte waits in the gateway',
   const sockets: Socket[] = [];
   const seen = (message: unknown): void => void sockets.push((message as { socket: Socket }).socket);
   diagnostics.subscribe('net.server.socket', seen);
-  open.push({ close: async () => void diagnostics.unsubscribe('net.server.socket', seen) });
+  closeAfterTest({ close: async () => void diagnostics.unsubscribe('net.server.socket', seen) });
   const response = await Promise.all([
     request(`${harness.url}/v1/chat/completions`, {
       method: 'POST',

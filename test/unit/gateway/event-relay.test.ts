@@ -1,34 +1,23 @@
 // Streams whose events pass in native code, over real sockets: the bytes, the numbers and every ending are those of streams that
 // JavaScript reads, and the sockets come back with whatever it has to see.
 import { connect, type Socket } from 'node:net';
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { wordsWorthReading } from '../../../src/gateway/relay/sse-observer.js';
 import { loadAddon } from '../../../src/native/load-addon.js';
-import { chatBody, startGateway, type Harness, type HarnessOptions } from '../../support/gateway-harness.js';
+import {
+  chatBody,
+  closeAfterTest,
+  setUp,
+  type Harness,
+  type HarnessOptions,
+} from '../../support/gateway-harness.js';
 import { ManualClock } from '../../support/manual-clock.js';
 import { eventually } from '../../support/running-up.js';
-import {
-  chunkEvent,
-  doneEvent,
-  ScriptedEngine,
-  startEvents,
-  type EngineCall,
-  type EngineScript,
-} from '../../support/scripted-engine.js';
+import { chunkEvent, doneEvent, startEvents, type EngineCall } from '../../support/scripted-engine.js';
 
-const open: { close(): Promise<void> }[] = [];
-afterEach(async () => {
-  for (const thing of open.splice(0).reverse()) await thing.close();
-});
-
-async function setUp(
-  script?: EngineScript,
-  options?: HarnessOptions,
-): Promise<{ engine: ScriptedEngine; harness: Harness }> {
-  const engine = await ScriptedEngine.start(script);
-  const harness = await startGateway([engine], options);
-  open.push(engine, harness);
-  return { engine, harness };
+function requestText(version = '1.1'): string {
+  const body = JSON.stringify({ ...chatBody, stream: true });
+  return `POST /v1/chat/completions HTTP/${version}\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
 }
 
 /** A client that shows each byte as it comes. */
@@ -39,15 +28,12 @@ class Client {
 
   constructor({ gateway }: Harness, version = '1.1') {
     const { host, port } = gateway.address();
-    const body = JSON.stringify({ ...chatBody, stream: true });
     this.socket = connect({ host, port })
       .on('data', (data: Buffer) => (this.got += data.toString('latin1')))
       .on('error', () => undefined)
       .on('close', () => (this.closed = true));
-    this.socket.write(
-      `POST /v1/chat/completions HTTP/${version}\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
-    );
-    open.push({ close: async () => void this.socket.destroy() });
+    this.socket.write(requestText(version));
+    closeAfterTest({ close: async () => void this.socket.destroy() });
   }
 
   /** The body without its framing. */
@@ -113,7 +99,7 @@ describe('a whole stream', () => {
       await speak(client, call, tokens(round * 10, round * 10 + 5));
       call.response.end(chunkEvent('', 'stop') + doneEvent);
       await eventually('the answer ends', () => client.got.split('0\r\n\r\n').length === round + 1);
-      if (round < 3) client.socket.write(requestBytes);
+      if (round < 3) client.socket.write(requestText());
     }
     expect(engine.connections).toBe(1);
     expect(await harness.metric('relayed_events_total')).toBe(12);
@@ -125,7 +111,7 @@ describe('a whole stream', () => {
     const first = await engine.nextCall();
     startEvents(first.response);
     await speak(client, first, tokens(0, 3));
-    client.socket.write(requestBytes);
+    client.socket.write(requestText());
     await speak(client, first, tokens(3, 6));
     first.response.end(chunkEvent('', 'stop') + doneEvent);
     const second = await engine.nextCall();
@@ -150,13 +136,12 @@ describe('a whole stream', () => {
     const { client, call, harness, written } = await begin();
     const event = chunkEvent('in pieces');
     call.response.write(event.slice(0, 30));
-    const [next] = [chunkEvent('next')];
     await new Promise((resolve) => setTimeout(resolve, 30));
     expect(client.got).not.toContain(event.slice(0, 30) + '\r\n');
     call.response.write(event.slice(30));
     await client.sees('in pieces');
     const rest = await speak(client, call, ['next', 'and next', 'and on']);
-    expect(rest.startsWith(next)).toBe(true);
+    expect(rest.startsWith(chunkEvent('next'))).toBe(true);
     call.response.end(chunkEvent('', 'stop') + doneEvent);
     await client.sees('0\r\n\r\n');
     expect(client.body).toBe(written + event + rest + chunkEvent('', 'stop') + doneEvent);
@@ -333,8 +318,3 @@ describe('the native class', () => {
     for (let i = 0; i < 200; i++) make();
   });
 });
-
-const requestBytes = ((): string => {
-  const body = JSON.stringify({ ...chatBody, stream: true });
-  return `POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
-})();

@@ -1,38 +1,15 @@
 // Requests and answers pass through unchanged: bodies to the byte, streams as they come, headers end to end.
-import { afterEach, expect, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { openStream } from '../../support/sse-client.js';
-import {
-  chatBody,
-  post,
-  startGateway,
-  type Harness,
-  type HarnessOptions,
-} from '../../support/gateway-harness.js';
+import { chatBody, post, setUp } from '../../support/gateway-harness.js';
 import {
   answerJson,
   answerStream,
   chunkEvent,
   completion,
   doneEvent,
-  ScriptedEngine,
   startEvents,
-  type EngineScript,
 } from '../../support/scripted-engine.js';
-
-const open: { close(): Promise<void> }[] = [];
-afterEach(async () => {
-  for (const thing of open.splice(0).reverse()) await thing.close();
-});
-
-async function setUp(
-  script?: EngineScript,
-  options?: HarnessOptions,
-): Promise<{ engine: ScriptedEngine; harness: Harness }> {
-  const engine = await ScriptedEngine.start(script);
-  const harness = await startGateway([engine], options);
-  open.push(engine, harness);
-  return { engine, harness };
-}
 
 test('a plain answer arrives as the engine wrote it, and its usage is counted', async () => {
   const { harness } = await setUp(answerJson);
