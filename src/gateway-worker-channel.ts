@@ -122,16 +122,29 @@ const leastAgeMs = 8;
 /** How long those that have ended may wait for company, ms: they change what is known of caches, which the next turn of a talk asks for. */
 const pastEveryMs = 8 * everyMs.toParent;
 
+/** How long to wait, ms, from how long ago the last message was and the time that all processes share. */
+type Pace = (sinceMs: number, wallMs: number) => number;
+
+export const paces = {
+  /** All workers at the same moments, so that the parent wakes once for all of them; the first after a pause sooner. */
+  toParent: (sinceMs, wallMs) =>
+    sinceMs >= everyMs.toParent ? gatherMs : everyMs.toParent - (wallMs % everyMs.toParent),
+  /** At once when it may, so that what a worker told wakes the parent once. */
+  toWorker: (sinceMs) => everyMs.toWorker - sinceMs,
+} as const satisfies Record<string, Pace>;
+
 /**
- * Says when a worker tells the parent what there is; nothing is lost here, for the channel is a pipe to a process of our own on the
- * same machine. All workers do so at the same moments, so that the parent wakes once for all of them.
+ * Says when to tell one process what there is; nothing is lost here, for the channel is a pipe to a process of our own on the same
+ * machine.
  */
-export class WorkerPacer {
+export class Pacer {
   #timer: Timer | null = null;
   #lastMs = -Infinity;
 
   constructor(
     readonly clock: Clock,
+    /** One of `paces`. */
+    readonly pace: Pace,
     /** Whether something is left to tell. */
     readonly send: () => boolean,
   ) {}
@@ -139,37 +152,14 @@ export class WorkerPacer {
   /** There is something to tell. */
   wake(): void {
     if (this.#timer !== null) return;
-    const { clock } = this;
-    const paused = clock.monotonicMs() - this.#lastMs >= everyMs.toParent;
-    const afterMs = paused ? gatherMs : everyMs.toParent - (clock.wallMs() % everyMs.toParent);
-    this.#timer = clock.after(afterMs, () => {
-      this.#timer = null;
-      this.#lastMs = clock.monotonicMs();
-      if (this.send()) this.wake();
-    });
-  }
-}
-
-/** The parent's: at once when it may, so that what a worker told wakes it once. */
-export class ParentPacer {
-  #timer: Timer | null = null;
-  #sentMs = -Infinity;
-
-  constructor(
-    readonly clock: Clock,
-    readonly send: () => void,
-  ) {}
-
-  wake(): void {
-    if (this.#timer !== null) return;
-    const afterMs = this.#sentMs + everyMs.toWorker - this.clock.monotonicMs();
-    if (afterMs <= 0) this.#send();
-    else this.#timer = this.clock.after(afterMs, () => this.#send());
+    const afterMs = this.pace(this.clock.monotonicMs() - this.#lastMs, this.clock.wallMs());
+    if (afterMs <= 0) this.#tell();
+    else this.#timer = this.clock.after(afterMs, () => this.#tell());
   }
 
-  #send(): void {
+  #tell(): void {
     this.#timer = null;
-    this.#sentMs = this.clock.monotonicMs();
-    this.send();
+    this.#lastMs = this.clock.monotonicMs();
+    if (this.send()) this.wake();
   }
 }

@@ -8,7 +8,8 @@ import type { GatewayWorkerMetrics } from './gateway/gateway-worker-metrics.js';
 import {
   batchOf,
   eventsOf,
-  ParentPacer,
+  Pacer,
+  paces,
   pastOf,
   type WorkBatch,
   type WorkEvent,
@@ -34,7 +35,7 @@ export interface GatewayWorkerExchangeOptions {
 export interface WorkMember {
   /** What it is to be told. */
   readonly batches: WorkBatch[];
-  readonly pacer: ParentPacer;
+  readonly pacer: Pacer;
   /** Leases of this worker: they end with it. */
   readonly leases: LiveLeases;
 }
@@ -56,7 +57,10 @@ export class GatewayWorkerExchange {
 
   join(send: (batches: WorkBatch[]) => void): WorkMember {
     const batches: WorkBatch[] = [];
-    const pacer = new ParentPacer(this.#options.clock, () => send(batches.splice(0)));
+    const pacer = new Pacer(this.#options.clock, paces.toWorker, () => {
+      send(batches.splice(0));
+      return false;
+    });
     const member = { batches, pacer, leases: new LiveLeases() };
     this.#members.add(member);
     return member;

@@ -15,8 +15,9 @@ import { Gateway } from './gateway/gateway-server.js';
 import { wordsWorthReading } from './gateway/relay/sse-observer.js';
 import {
   eventsOf,
+  Pacer,
+  paces,
   pastOf,
-  WorkerPacer,
   WorkJournal,
   type FromWorker,
   type ToWorker,
@@ -62,7 +63,7 @@ class GatewayWorker {
   /** Counts the decisions; loads are shown by the parent, which sees those of all workers. */
   readonly #placementMetrics = new PlacementMetrics(this.#registry, clock);
   readonly #journal = new WorkJournal();
-  readonly #pacer = new WorkerPacer(clock, () => {
+  readonly #pacer = new Pacer(clock, paces.toParent, () => {
     const batch = this.#journal.take(clock.monotonicMs());
     if (batch !== null) send({ kind: 'work', batch });
     return !this.#journal.isEmpty;

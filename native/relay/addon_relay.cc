@@ -1,6 +1,5 @@
 #include "relay/addon_relay.h"
 
-#include <memory>
 #include <new>
 #include <string>
 #include <vector>

@@ -57,10 +57,6 @@ export class NativeEventRelay {
     if (number < 0) return null;
     return (this.#pairs[number] = new SocketPair(owner, this.#relay, number));
   }
-
-  close(): void {
-    this.#relay.close();
-  }
 }
 
 /** `null` where the addon does not load: the gateway then carries every event itself. */

@@ -5,8 +5,8 @@ import {
   batchOf,
   eventsOf,
   everyMs,
-  ParentPacer,
-  WorkerPacer,
+  Pacer,
+  paces,
   WorkJournal,
   type WorkBatch,
   type WorkEvent,
@@ -28,7 +28,7 @@ test('after a pause workers tell at once, then at the same moments, and only whi
   let left = 0;
   const pacers = [0, 1].map(
     () =>
-      new WorkerPacer(clock, () => {
+      new Pacer(clock, paces.toParent, () => {
         sent.push(clock.wallMs());
         return --left > 0;
       }),
@@ -48,7 +48,10 @@ test('the parent passes on at once, and what follows within 8 ms together', () =
   const clock = new ManualClock();
   const startMs = clock.monotonicMs();
   const sent: number[] = [];
-  const pacer = new ParentPacer(clock, () => sent.push(clock.monotonicMs() - startMs));
+  const pacer = new Pacer(clock, paces.toWorker, () => {
+    sent.push(clock.monotonicMs() - startMs);
+    return false;
+  });
   for (let ms = 0; ms < 10; ms++) {
     pacer.wake();
     pacer.wake();

@@ -9,6 +9,7 @@ import type { LiveMember } from '../../runtime/live-set.js';
 import { refusingStatuses, saysEngineDead, type AttemptEnd } from './attempt-end.js';
 import { classifyLoss } from './classify-loss.js';
 import type { Connection } from './endpoint-connections.js';
+import { looksLikeErrorEvent, maxHeldBytes } from './error-opening.js';
 import type { ClientExchange } from '../wire/client-exchange.js';
 import type { ExchangeHandler } from '../wire/engine-connection.js';
 import type { HistogramSeries } from '../observe/fast-histogram.js';
@@ -50,9 +51,6 @@ export interface AttemptOptions {
   onUnread: (events: number) => void;
 }
 
-/** Bodies of error answers are held up to this size; a longer one is relayed as it is. */
-const maxHeldBytes = 64 * 1024;
-
 export class ForwardAttempt implements ExchangeHandler, LiveMember {
   readonly ended: Promise<AttemptEnd>;
   place = -1;
@@ -70,7 +68,6 @@ export class ForwardAttempt implements ExchangeHandler, LiveMember {
   #tail: TailUsage | null = null;
   #firstByteTimer: Timer | null = null;
   #stallTimer: Timer | null = null;
-  #seenEvents = 0;
   #lastTokenMs = 0;
   #wantsBody: boolean;
   /** Reads since the connection was last lent, and how many of them it takes to lend it. */
@@ -90,7 +87,7 @@ export class ForwardAttempt implements ExchangeHandler, LiveMember {
 
   /** Events with data that went to the client. */
   get seenEvents(): number {
-    return this.#seenEvents;
+    return this.#relay?.observer?.summary.events ?? 0;
   }
 
   start(): this {
@@ -146,7 +143,6 @@ export class ForwardAttempt implements ExchangeHandler, LiveMember {
   onRelayed(events: number, sinceMs: number): void {
     if (events === 0) return;
     this.#relay?.observer?.countPassed(events);
-    this.#seenEvents += events;
     this.#lastTokenMs = this.#options.clock.monotonicMs() - sinceMs;
     this.#options.onRelayed(events);
   }
@@ -236,9 +232,10 @@ export class ForwardAttempt implements ExchangeHandler, LiveMember {
   #write(chunk: Buffer, more: boolean): boolean {
     const relay = this.#relay ?? this.#commit();
     if (this.#wantsBody) this.#wantsBody = this.#options.onBody?.(chunk) === true;
+    const before = this.seenEvents;
     const writable = relay.write(chunk, more);
     if (relay.observer === null) this.#tail?.push(chunk);
-    else this.#countTokens(relay.observer.summary.events);
+    else if (this.seenEvents !== before) this.#timeTokens(before === 0);
     if (writable && !more && !this.#wantsBody && relay.betweenEvents) this.#lend();
     return writable;
   }
@@ -252,13 +249,11 @@ export class ForwardAttempt implements ExchangeHandler, LiveMember {
     connection.lend(exchange, gaps.values, clock.monotonicMs() - this.#lastTokenMs);
   }
 
-  #countTokens(events: number): void {
-    if (events === this.#seenEvents) return;
+  #timeTokens(first: boolean): void {
     const { clock, onFirstToken, gaps } = this.#options;
     const nowMs = clock.monotonicMs();
-    if (this.#seenEvents === 0) onFirstToken(true);
+    if (first) onFirstToken(true);
     else gaps.observe((nowMs - this.#lastTokenMs) / 1000);
-    this.#seenEvents = events;
     this.#lastTokenMs = nowMs;
   }
 
@@ -338,14 +333,3 @@ export class ForwardAttempt implements ExchangeHandler, LiveMember {
 
 /** A used connection that fails later than this was not closing when the request went out. */
 const keepAliveRaceMs = 1000;
-
-const openings = ['data: {"error"', 'data:{"error"', 'event: error\n'];
-
-/** Whether an event stream opens with the event of a dead engine. `maybe`: more bytes are needed to know. */
-function looksLikeErrorEvent(head: Buffer): 'no' | 'maybe' | 'dead' {
-  const text = head.toString('latin1', 0, maxHeldBytes);
-  const start = /^(?:data: ?\{\s*"error"|event: ?error\r?\n)/.exec(text);
-  if (start === null) return openings.some((opening) => opening.startsWith(text)) ? 'maybe' : 'no';
-  if (!/\n\n|\r\n\r\n/.test(text)) return text.length < maxHeldBytes ? 'maybe' : 'no';
-  return saysEngineDead(text) ? 'dead' : 'no';
-}

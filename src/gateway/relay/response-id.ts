@@ -10,18 +10,16 @@ const ownId = /"id"\s*:\s*"(resp_[\w-]{1,128})"/;
 /** Reads the id of one answer of `/v1/responses` as it passes. */
 export class ResponseIdReader {
   #head = '';
-  #over = false;
 
   constructor(readonly onId: (id: string) => void) {}
 
-  /** False when it has seen enough. */
+  /** False when it has seen enough: it is not to be called again. */
   push(chunk: Buffer): boolean {
-    if (this.#over) return false;
     this.#head += chunk.toString('latin1', 0, maxHeadBytes);
     const id = ownId.exec(this.#head)?.[1];
-    this.#over = id !== undefined || this.#head.length >= maxHeadBytes;
-    if (this.#over) this.#head = '';
     if (id !== undefined) this.onId(id);
-    return !this.#over;
+    const wantsMore = id === undefined && this.#head.length < maxHeadBytes;
+    if (!wantsMore) this.#head = '';
+    return wantsMore;
   }
 }

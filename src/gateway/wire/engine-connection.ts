@@ -103,11 +103,10 @@ export class EngineConnection implements ResponseSink, SocketLender {
 
   /** Called at regular intervals; how many of them have passed since the last byte of a response under way. */
   countQuiet(): number {
-    if (this.#lent !== null && this.#lent.events !== this.#sweptEvents) {
-      this.#sweptEvents = this.#lent.events;
-      this.#quietSweeps = -1;
-    }
-    this.#quietSweeps = this.#handler !== null && this.#head !== null ? this.#quietSweeps + 1 : 0;
+    const relayed = this.#lent?.events ?? 0;
+    const silent = this.#handler !== null && this.#head !== null && relayed === this.#sweptEvents;
+    this.#sweptEvents = relayed;
+    this.#quietSweeps = silent ? this.#quietSweeps + 1 : 0;
     return this.#quietSweeps;
   }
 
@@ -139,7 +138,6 @@ export class EngineConnection implements ResponseSink, SocketLender {
     const client = engine === null ? null : exchange.lend(() => this.#takeBack());
     if (engine === null || client === null) return;
     this.#socket.pause();
-    this.#sweptEvents = 0;
     this.#lent = this.#relay.begin(engine, client, sinceMs, gaps, this);
     if (this.#lent === null) this.#socket.resume();
   }
@@ -158,6 +156,7 @@ export class EngineConnection implements ResponseSink, SocketLender {
     if (this.#lent === null) return;
     const { events, sinceMs } = this.#lent.end();
     this.#lent = null;
+    this.#sweptEvents = 0;
     this.#quietSweeps = 0;
     this.#socket.resume();
     this.#handler?.onRelayed(events, sinceMs);

@@ -8,7 +8,7 @@ import { TLSSocket } from 'node:tls';
 export interface EventRelay {
   /**
    * Nobody else reads `engine` or writes to `client` (descriptors) before `end`. `sinceMs`: since the last event. Gaps between
-   * arrivals are counted up in `gaps` (`TokenGaps`). `null`: not now.
+   * arrivals are counted up in `gaps` (`HistogramSeries.values`). `null`: not now.
    */
   begin(
     engine: number,
